@@ -1,0 +1,139 @@
+"""How a value lies in memory.
+
+Flat: the elements in C order. Lanes: row y of an image lies in lane y div R, row y mod R (R = rows_per_lane); the
+`lanes` lanes of one position are neighbouring bytes of one word, so one word operation serves four rows. A plane
+(one channel) is, in words,
+
+    pad_cols words, then halo_top + R + halo_bottom rows of `pitch` = W + pad_cols words
+
+and word (row, x) of it holds in lane l the pixel (l * R + row, x) of the image wherever that is inside the image, and
+pad_value elsewhere: for rows -halo_top .. R + halo_bottom - 1 and all columns. So a halo row repeats the neighbouring
+lane's rows, the column pads are shared between the end of one row and the start of the next, and rows that the last
+lanes have beyond H (garbage rows) hold pad_value. Every buffer holds all of this from the moment it is written: the
+kernel that writes a value also seals it, and every byte can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from .ir import Array, Tensor
+
+LANES = 4  # bytes in a word
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A memory layout; all counts of Flat but `bits` and `lanes` are 0."""
+
+    kind: str = "flat"
+    bits: int = 8
+    lanes: int = 1
+    rows_per_lane: int = 0
+    halo_top: int = 0
+    halo_bottom: int = 0
+    pad_cols: int = 0
+    pitch: int = 0
+    pad_value: int = 0
+
+    @property
+    def flat(self) -> bool:
+        """True for Flat."""
+        return self.kind == "flat"
+
+    @property
+    def plane(self) -> int:
+        """Words of one channel."""
+        return self.pad_cols + (self.halo_top + self.rows_per_lane + self.halo_bottom) * self.pitch
+
+    def __str__(self) -> str:
+        if self.flat:
+            return "flat"
+        return f"lanes{self.rows_per_lane}+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
+
+
+FLAT = Layout()
+
+
+def lanes(t: Tensor, rows: int, top: int = 0, bottom: int = 0, cols: int = 0) -> Layout:
+    """Four u8 lanes of `rows` rows for the image type `t`, with halo rows and pad columns."""
+    assert len(t.shape) == 3 and t.dtype.unsigned and rows * LANES >= t.shape[1], (t, rows)
+    return Layout("lanes", 8, LANES, rows, top, bottom, cols, t.shape[2] + cols, t.zero_point)
+
+
+def rows_for(height: int) -> int:
+    """The fewest rows per lane that hold `height` rows."""
+    return -(-height // LANES)
+
+
+def size(layout: Layout, t: Tensor) -> int:
+    """Bytes of a buffer that holds `t`."""
+    return t.bytes if layout.flat else t.shape[0] * layout.plane * LANES
+
+
+def alike(a: Layout, b: Layout) -> bool:
+    """True if both place the pixels the same way, whatever their halos: one buffer can serve both."""
+    return (a.kind, a.bits, a.lanes, a.rows_per_lane, a.pad_value) == (
+        b.kind,
+        b.bits,
+        b.lanes,
+        b.rows_per_lane,
+        b.pad_value,
+    )
+
+
+def join(a: Layout, b: Layout) -> Layout:
+    """The least layout that serves consumers of `a` and of `b`, which are alike."""
+    assert alike(a, b), (a, b)
+    if a.flat:
+        return a
+    cols = max(a.pad_cols, b.pad_cols)
+    return replace(
+        a,
+        halo_top=max(a.halo_top, b.halo_top),
+        halo_bottom=max(a.halo_bottom, b.halo_bottom),
+        pad_cols=cols,
+        pitch=a.pitch - a.pad_cols + cols,
+    )
+
+
+@lru_cache(maxsize=256)
+def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
+    """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""
+    c, h, w = shape
+    word = np.arange(layout.plane)[:, None] - layout.pad_cols
+    row = word // layout.pitch - layout.halo_top
+    x = word % layout.pitch
+    y = np.arange(LANES) * layout.rows_per_lane + row
+    inside = (word >= 0) & (y >= 0) & (y < h) & (x < w)
+    plane = np.where(inside, y * w + x, -1).ravel()
+    return np.concatenate([np.where(plane >= 0, plane + i * h * w, -1) for i in range(c)])
+
+
+@lru_cache(maxsize=256)
+def home(layout: Layout, shape: tuple[int, ...]) -> Array:
+    """For every logical element the byte offset of its own place (not of its copies in halos)."""
+    if layout.flat:
+        return np.arange(int(np.prod(shape)))
+    c, h, w = np.indices(shape)
+    lane, row = h // layout.rows_per_lane, h % layout.rows_per_lane
+    word = c * layout.plane + layout.pad_cols + (row + layout.halo_top) * layout.pitch + w
+    return np.asarray((word * LANES + lane).ravel())
+
+
+def store(layout: Layout, x: Array) -> Array:
+    """The bytes of one value (its logical array, no batch) in memory."""
+    if layout.flat:
+        return np.ascontiguousarray(x).ravel().view(np.uint8)
+    index = byte_map(layout, x.shape)
+    return np.where(index >= 0, x.ravel()[index], layout.pad_value).astype(np.uint8)
+
+
+def load(layout: Layout, data: Array, t: Tensor) -> Array:
+    """The logical array of type `t` from the bytes of a buffer."""
+    if layout.flat:
+        return data[: t.bytes].view(t.dtype.numpy).reshape(t.shape)
+    return data[home(layout, t.shape)].reshape(t.shape)

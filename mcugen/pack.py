@@ -1,0 +1,79 @@
+"""Weight encodings: logical values to bytes and back. docs/FORMAT.md shows every bit; unpack_<name>.c reads them.
+
+All encodings run over a whole tensor in C order, without alignment per row, so that a row of any length costs
+what its weights cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .ir import Array, DType
+
+
+def pack_i8(w: Array) -> Array:
+    """One two's complement byte each."""
+    return w.astype(np.int8).ravel().view(np.uint8)
+
+
+def unpack_i8(data: Array, n: int) -> Array:
+    """The inverse of pack_i8."""
+    return data[:n].view(np.int8)
+
+
+def pack_planes(w: Array) -> Array:
+    """Two bits each: for every 8 weights a byte of +1 flags, then a byte of -1 flags; bit i is weight i."""
+    flat = w.ravel()
+    pad = np.zeros(-flat.size % 8, flat.dtype)
+    groups = np.concatenate([flat, pad]).reshape(-1, 8)
+    plus = np.packbits(groups == 1, axis=1, bitorder="little")
+    minus = np.packbits(groups == -1, axis=1, bitorder="little")
+    return np.concatenate([plus, minus], axis=1).ravel()
+
+
+def unpack_planes(data: Array, n: int) -> Array:
+    """The inverse of pack_planes."""
+    pairs = np.unpackbits(data.reshape(-1, 2, 1), axis=2, bitorder="little").astype(np.int8)
+    return (pairs[:, 0] - pairs[:, 1]).ravel()[:n]
+
+
+def pack_base3(w: Array) -> Array:
+    """Five weights a byte, 1.6 bits each: v = the base-3 number of digits weight + 1, first digit highest.
+
+    The byte is ceil(v * 256 / 243), from which three times the byte carries out one digit after the other:
+    no division (exact for all 243 numbers, tests/test_pack.py).
+    """
+    flat = w.ravel().astype(np.int64)
+    digits = np.concatenate([flat, np.zeros(-flat.size % 5, np.int64)]).reshape(-1, 5) + 1
+    v = digits @ np.array([81, 27, 9, 3, 1])
+    return ((v * 256 + 242) // 243).astype(np.uint8)
+
+
+def unpack_base3(data: Array, n: int) -> Array:
+    """The inverse of pack_base3, by the same carries as the C."""
+    rest = data.astype(np.int64)
+    digits = []
+    for _ in range(5):
+        rest = rest * 3
+        digits.append((rest >> 8) - 1)
+        rest &= 255
+    return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A weight format: its C unpacker is `mcugen1_unpack_<name>`."""
+
+    name: str
+    dtypes: tuple[DType, ...]
+    pack: Callable[[Array], Array]
+    unpack: Callable[[Array, int], Array]
+
+
+I8 = Encoding("i8", (DType.I8, DType.T), pack_i8, unpack_i8)
+PLANES = Encoding("planes", (DType.T,), pack_planes, unpack_planes)
+BASE3 = Encoding("base3", (DType.T,), pack_base3, unpack_base3)
+ENCODINGS = (I8, PLANES, BASE3)

@@ -1,0 +1,137 @@
+"""Runs firmware on emulated Cortex-M cores with qemu-system-arm; it counts no cycles."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import resources, toolchain
+from ..errors import TargetError, ToolError
+from ..toolchain import Compiler
+from .host import Bytes, Result, kat_defines, place_vectors, read_result, sources_of
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of qemu-system-arm; firmware/port/<name>/link.ld is its memory map."""
+
+    name: str
+    core: str
+    flags: tuple[str, ...]
+
+
+MACHINES = {
+    machine.name: machine
+    for machine in (
+        Machine("microbit", "cortex-m0", ("-mcpu=cortex-m0", "-mthumb")),
+        Machine(
+            "mps2-an386",
+            "cortex-m4",
+            ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        ),
+    )
+}
+
+OPTIMIZE = ("-O2",)
+TIMEOUT_S = 60.0
+
+
+def find_machine(name: str) -> Machine:
+    """The machine of that name; raises E401."""
+    if name not in MACHINES:
+        raise TargetError("E401", f"no such machine; there are {', '.join(MACHINES)}", where=name)
+    return MACHINES[name]
+
+
+def build_elf(
+    sources: Sequence[Path],
+    include: Sequence[Path],
+    defines: Mapping[str, str],
+    machine: str,
+    out: Path,
+    *,
+    flags: Sequence[str] | None = None,
+    optimize: Sequence[str] = OPTIMIZE,
+    cc: Compiler | None = None,
+) -> Path:
+    """Links sources with start-up code and the semihosting port; firmware/port is on the include path.
+
+    flags: the core's, in place of the machine's own (Cortex-M0 code runs on mps2-an386 too, which has the
+    memory for it). Raises E401, E501, E502.
+    """
+    core = [*(find_machine(machine).flags if flags is None else flags), *optimize]
+    cc = cc or toolchain.arm_gcc()
+    port = resources.PORT
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        objects = toolchain.compile(
+            cc,
+            [*sources, port / "semihost" / "startup.c", port / "semihost" / "port.c"],
+            Path(work),
+            flags=[*core, "-g", "-ffunction-sections", "-fdata-sections"],
+            include=[*include, port],
+            defines=defines,
+        )
+        script = port / machine / "link.ld"
+        layout = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", f"-L{port}", f"-T{script}"]
+        return toolchain.link(cc, objects, out, flags=[*core, *layout])
+
+
+def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> tuple[int, str]:
+    """Exit status and text of a firmware whose files are in cwd; raises E401, E501, E503 when it does not end.
+
+    Status 3 with a line FAULT in the text: an exception, and the function it hit, or a stack overflow.
+    A negative status: the emulator itself was killed by that signal, as by a locked-up core.
+    """
+    command = [str(toolchain.find_tool("qemu-system-arm")), "-M", find_machine(machine).name]
+    command += ["-display", "none", "-monitor", "none", "-serial", "none"]
+    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf.resolve())]
+    status, text = toolchain.call(command, code="E503", timeout=timeout, cwd=cwd)
+    return status, re.sub(r"^(FAULT .* at pc (0x\w+))$", lambda m: _place(m, elf), text, flags=re.M)
+
+
+def _place(fault: re.Match[str], elf: Path) -> str:
+    function = toolchain.function_at(elf, int(fault[2], 16))
+    return f"{fault[1]} in {function}" if function else fault[1]
+
+
+def run_kat(
+    directory: Path,
+    name: str,
+    machine: str,
+    vectors: Bytes | None = None,
+    want: Bytes | None = None,
+    trace: bool = False,
+    *,
+    flags: Sequence[str] | None = None,
+    optimize: Sequence[str] = OPTIMIZE,
+    cc: Compiler | None = None,
+    timeout: float = TIMEOUT_S,
+) -> Result:
+    """Runs kat.c on an emulated core, on vectors and their expected outputs or on the embedded ones.
+
+    vectors (N, in_bytes), want (N, out_bytes). Wrong answers, writes out of bounds and faults are failures of the Result; raises E401, E501, E502, E704,
+    and E503 when the emulator fails or does not end.
+    """
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        cwd = Path(work)
+        place_vectors(cwd, vectors, want, trace)
+        sources = [*sources_of(directory, (".c", ".S")), resources.TEST / "kat.c"]
+        elf = build_elf(
+            sources,
+            [directory],
+            kat_defines(directory, name),
+            machine,
+            cwd / "kat.elf",
+            flags=flags,
+            optimize=optimize,
+            cc=cc,
+        )
+        status, text = run_elf(elf, machine, cwd, timeout)
+        try:
+            return read_result(cwd, status, text)
+        except ToolError as error:
+            error.where = machine
+            raise
