@@ -115,9 +115,7 @@ def from_bytes(data: bytes, where: str) -> Archive:
         document = json.loads(members["graph.json"])
         if not isinstance(document, dict) or document.get("mcugen") != VERSION:
             found = document.get("mcugen") if isinstance(document, dict) else None
-            raise ArchiveError(
-                "E302", f"format version {str(found)[:20]}, this mcugen reads {VERSION}", where=where
-            )
+            raise ArchiveError("E302", f"format version {str(found)[:20]}, this mcugen reads {VERSION}", where=where)
         if len(document["values"]) > MAX_VALUES or len(document["nodes"]) > MAX_VALUES:
             raise ArchiveError("E303", f"more than {MAX_VALUES} values", where=where)
         graph, samples = _graph(document, _arrays(members["arrays.npz"], where))
@@ -191,4 +189,3 @@ def _graph(document: dict[str, Any], arrays: dict[str, Array]) -> tuple[Graph, t
         if x.shape[1:] != v.type.shape or x.dtype != v.type.dtype.numpy or (x.size and x.max() > v.type.dtype.hi):
             raise ArchiveError("E303", f"samples {x.dtype}{list(x.shape)} do not fit {v.type}", where=v.name)
     return Graph(document["name"], inputs, nodes, tuple(values[o] for o in document["outputs"])), samples
-

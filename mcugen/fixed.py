@@ -22,9 +22,7 @@ MAX_SHIFT = 31
 
 def requantize(acc: Array, mult: Array, add: Array, shift: Array, lo: int, hi: int) -> Array:
     """clamp((acc * mult + add) >> shift), exact in 64 bits; the operands broadcast. Returns int64."""
-    y = (acc.astype(np.int64) * np.asarray(mult, np.int64) + np.asarray(add, np.int64)) >> np.asarray(
-        shift, np.int64
-    )
+    y = (acc.astype(np.int64) * np.asarray(mult, np.int64) + np.asarray(add, np.int64)) >> np.asarray(shift, np.int64)
     return np.clip(y, lo, hi)
 
 
@@ -42,9 +40,7 @@ def narrow(acc_lo: Array, acc_hi: Array, mult: Array, add: Array) -> bool:
 
 def violations(mult: Array, add: Array, shift: Array, acc_lo: Array, acc_hi: Array) -> list[str]:
     """What breaks the rule, in words; empty if nothing does. All arguments broadcast per channel."""
-    m, a, s, alo, ahi = np.broadcast_arrays(
-        *(np.asarray(v, np.int64) for v in (mult, add, shift, acc_lo, acc_hi))
-    )
+    m, a, s, alo, ahi = np.broadcast_arrays(*(np.asarray(v, np.int64) for v in (mult, add, shift, acc_lo, acc_hi)))
     bad = []
     if np.any(np.abs(m) > 32767):
         bad.append("mult is not a symmetric 16-bit integer")

@@ -137,9 +137,7 @@ class Fake:
     module: FakeQuantizer
 
 
-Step = (
-    Input | Output | Layer | Norm | Clip | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
-)
+Step = Input | Output | Layer | Norm | Clip | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
 
 PASSES = (MaxPool, Reshape, Same, Pad)
 """Steps that keep the quantisation of what they read."""
@@ -173,9 +171,9 @@ INSTEAD = {
     "linear": "use nn.Linear, so that its weights can be quantised",
     "batch_norm": "use nn.BatchNorm2d",
     "cat": "use an addition: concatenation is not supported yet",
+    "matmul": "use nn.Linear; products of two activations are not supported",
     "mul": "only additions of activations are supported; constant factors belong into the weights or the batch norm",
     "sub": "use an addition: the sign can move into the weights",
-    "matmul": "use nn.Linear; products of two activations are not supported",
 }
 
 
@@ -294,10 +292,32 @@ def read(model: fx.GraphModule, node: fx.Node) -> Step:
     elif node.op == "call_method":
         step = _read_call(model, node, _METHODS.get(str(node.target).removesuffix("_")))
     else:
-        refuse(model, node, f"the parameter or buffer {node.target} used directly", "keep tensors inside of layers")
-    if isinstance(step, Sum) and not (len(node.args) == 2 and all(isinstance(a, fx.Node) for a in node.args)):
-        refuse(model, node, "addition of a constant", "constants belong into the bias of a layer")
+        refuse(
+            model,
+            node,
+            f"the parameter or buffer {node.target} used directly",
+            "keep tensors inside of layers",
+        )
+    if isinstance(step, Sum):
+        if node.kwargs.get("alpha", 1) != 1:
+            refuse(model, node, "addition with alpha", "scale the weights instead")
+        if len(node.args) != 2 or not all(isinstance(a, fx.Node) for a in node.args):
+            refuse(model, node, "addition of a constant", "constants belong into the bias of a layer")
+    if isinstance(step, Query) and not _is_shape(node):
+        refuse(model, node, "indexing" if node.target is operator.getitem else _name(node))
     return step
+
+
+def _name(node: fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def _is_shape(node: fx.Node) -> bool:
+    """True for size(), dim(), .shape and what is computed of those alone."""
+    if node.target in ("size", "dim") or (node.target is getattr and node.args[1] == "shape"):
+        return True
+    sources = (operator.getitem, operator.mul, operator.floordiv)
+    return node.target in sources and all(_is_shape(n) for n in node.all_input_nodes)
 
 
 def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
@@ -322,9 +342,7 @@ def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
     if type(m) is nn.ReLU:
         return Clip(0.0, float("inf"))
     if isinstance(m, nn.MaxPool1d | nn.MaxPool2d):
-        return _max_pool(
-            model, node, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
-        )
+        return _max_pool(model, node, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
     if isinstance(m, nn.AvgPool1d | nn.AvgPool2d):
         return _avg_pool(
             model, node, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad,
@@ -343,13 +361,11 @@ def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
 
 def _read_call(model: fx.GraphModule, node: fx.Node, reader: Any) -> Step:
     if reader is None:
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        refuse(model, node, str(name))
+        refuse(model, node, _name(node))
     if not callable(reader):
         return reader  # type: ignore[no-any-return]
-    args = [a for a in node.args[1:] if a is not None]
     kwargs = {k: v for k, v in node.kwargs.items() if k not in ("input", "inplace")}
-    if any(isinstance(a, fx.Node) for a in (*args, *kwargs.values())):
+    if any(isinstance(a, fx.Node) for a in (*node.args[1:], *kwargs.values())):
         refuse(model, node, "an argument that is computed from a tensor", "use constants")
     try:
         inspect.signature(reader).bind(model, node, *node.args[1:], **kwargs)
@@ -441,12 +457,6 @@ def _clamp(model: fx.GraphModule, node: fx.Node, min: Any = None, max: Any = Non
 
 def _hardtanh(model: fx.GraphModule, node: fx.Node, min_val: float = -1.0, max_val: float = 1.0) -> Step:
     return Clip(float(min_val), float(max_val))
-
-
-def _sum(model: fx.GraphModule, node: fx.Node, other: Any = None, alpha: Any = 1) -> Step:
-    if alpha != 1:
-        refuse(model, node, f"addition with alpha={alpha}", "scale the weights instead")
-    return Sum()
 
 
 _RELU, _RELU6 = Clip(0.0, float("inf")), Clip(0.0, 6.0)

@@ -26,7 +26,11 @@ class Add(Op):
         if a.shape != b.shape or not (a.dtype.unsigned and b.dtype.unsigned):
             base.refuse(f"cannot add {a} and {b}")
         bad = fixed.violations(
-            np.array([self.mult_a, self.mult_b]), np.array(self.add), np.array(self.shift), np.array(0), np.array(0)
+            np.array([self.mult_a, self.mult_b]),
+            np.array(self.add),
+            np.array(self.shift),
+            np.array(0),
+            np.array(0),
         )
         if bad:
             base.refuse("; ".join(bad))

@@ -75,7 +75,12 @@ def cases() -> Iterator[base.Case]:
                 n = args[0][0] * args[0][1]
                 gain = (to.hi - to.lo) / 255 * float(rng.choice([0.5, 1.0, 1.3]))
                 m, a, s = fixed.lower(
-                    np.array([gain / n]), np.array([to.lo + 0.0]), np.array([0]), np.array([255 * n]), to.lo, to.hi
+                    np.array([gain / n]),
+                    np.array([to.lo + 0.0]),
+                    np.array([0]),
+                    np.array([255 * n]),
+                    to.lo,
+                    to.hi,
                 )
                 zp = int(rng.choice([0, 128]))
                 op = AvgPool(args[0], args[1], int(m[0]), int(a[0]), int(s[0]), to, args[2], zp)

@@ -39,7 +39,12 @@ def image(x: Tensor) -> tuple[int, int, int]:
 
 
 def patches(
-    x: Array, kernel: tuple[int, int], stride: tuple[int, int], padding: Padding, fill: int, dilation: tuple[int, int]
+    x: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Padding,
+    fill: int,
+    dilation: tuple[int, int],
 ) -> Array:
     """Windows of a batch: (N, C, H, W) -> (N, C, OH, OW, KH, KW), padded with `fill`."""
     t, left, b, r = padding
@@ -94,6 +99,16 @@ def tail_bounds(acc: Range, total: Range, to: Out | None, rest: tuple[Array, ...
         return acc, total
     ends = [fixed.requantize(e, *rest, to.lo, to.hi) for e in (total.lo, total.hi)]
     return acc, Range(np.minimum(*ends), np.maximum(*ends))
+
+
+def tail_constants(node: Node) -> tuple[Array, Array, Array] | None:
+    """(mult, add, shift) of a node with a tail, each (C,) or (1,); None where it gives plain accumulators."""
+    if getattr(node.op, "to", None) is None:
+        return None
+    given = [v.const for v in node.inputs if v.data is not None][-3:]
+    if len(given) < 3:  # the operator's own attributes
+        given = [np.array([getattr(node.op, name)]) for name in ("mult", "add", "shift")]
+    return given[0], given[1], given[2]
 
 
 def weighted(x: Range, w: Array) -> tuple[Range, Range]:
@@ -170,7 +185,11 @@ def draw_tail(rng: np.random.Generator, acc: Range, to: Out) -> tuple[Value, Val
     multiplier = np.clip(multiplier, -16000, 16000)
     offset = rng.uniform(to.lo, to.hi, channels)
     mult, add, shift = fixed.lower(multiplier, offset, acc.lo, acc.hi, to.lo, to.hi)
-    return constant("mult", DType.I16, mult), constant("add", DType.I32, add), constant("shift", DType.U8, shift)
+    return (
+        constant("mult", DType.I16, mult),
+        constant("add", DType.I32, add),
+        constant("shift", DType.U8, shift),
+    )
 
 
 def input_range(v: Value) -> Range:

@@ -106,8 +106,6 @@ def cases() -> Iterator[base.Case]:
                 ) -> Node:
                     zp = int(rng.choice([0, 128, 255]))
                     op = Conv2d(*attrs, pad_value=zp)
-                    return base.make(
-                        op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind)
-                    )
+                    return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)

@@ -70,12 +70,14 @@ def cases() -> Iterator[base.Case]:
                     w_shape: tuple[int, int, int] = (shape[0], *kernel),
                     dtype: DType = dtype,
                     kind: str = kind,
-                    attrs: tuple[tuple[int, int], base.Padding, tuple[int, int]] = (stride, padding, dilation),
+                    attrs: tuple[tuple[int, int], base.Padding, tuple[int, int]] = (
+                        stride,
+                        padding,
+                        dilation,
+                    ),
                 ) -> Node:
                     zp = int(rng.choice([0, 128]))
                     op = DepthwiseConv2d(*attrs, pad_value=zp)
-                    return base.make(
-                        op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind)
-                    )
+                    return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)

@@ -98,7 +98,7 @@ def read_result(cwd: Path, status: int, text: str) -> Result:
     """The Result of a kat.c that ended in cwd with a status; raises E503 or E704 if it gave no verdict."""
     head = re.search(r"^kat .* in (\d+) out (\d+) steps (\d+) arena (\d+)$", text, re.M)
     verdict = re.search(r"^(PASS|FAIL) \d+", text, re.M)
-    crash = _crash(text)
+    crash = _crash(status, text) if head else None
     if refused := re.search(r"^ERROR (.*)$", text, re.M):
         code = "E704" if "another size" in refused[1] else "E503"
         kind = OutputError if code == "E704" else ToolError
@@ -129,7 +129,7 @@ def _failure(line: str) -> Failure:
     return Failure(line, vector=int(line.split()[1].rstrip(":")))
 
 
-def _crash(text: str) -> str | None:
+def _crash(status: int, text: str) -> str | None:
     for pattern in (
         r"^FAULT.*$",
         r"^qemu: fatal: .*$",  # a lock-up: a fault in the fault handler
@@ -138,7 +138,7 @@ def _crash(text: str) -> str | None:
     ):
         if found := re.search(pattern, text, re.M):
             return found[0]
-    return None
+    return f"killed by signal {-status}" if status < 0 else None
 
 
 def _rows(path: Path, width: int) -> Bytes:
@@ -255,8 +255,8 @@ class HostModel:
         self.name = name
         cc = cc or toolchain.host_cc()
         suffix = ".dylib" if sys.platform == "darwin" else ".so"
-        # The loader knows libraries by name and inode. A temporary directory gives a fresh name, and the inode
-        # lives as long as the mapping does, so the file may go.
+        # The loader knows libraries by name and inode. A temporary directory gives a fresh name, and the
+        # inode lives as long as the mapping does, so the file may go.
         with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
             # Hidden: a second library with the same kernels must not see this one's.
             shared = [*flags, "-fPIC", "-fvisibility=hidden"]

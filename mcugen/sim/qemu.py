@@ -80,7 +80,7 @@ def build_elf(
 
 
 def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> tuple[int, str]:
-    """Exit status and text of a firmware whose files are in cwd; raises E401, E501, E503 when it does not end.
+    """Exit status and text of a firmware whose files are in cwd; raises E401, E501, E503 if it never ends.
 
     Status 3 with a line FAULT in the text: an exception, and the function it hit, or a stack overflow.
     A negative status: the emulator itself was killed by that signal, as by a locked-up core.
@@ -112,8 +112,8 @@ def run_kat(
 ) -> Result:
     """Runs kat.c on an emulated core, on vectors and their expected outputs or on the embedded ones.
 
-    vectors (N, in_bytes), want (N, out_bytes). Wrong answers, writes out of bounds and faults are failures of the Result; raises E401, E501, E502, E704,
-    and E503 when the emulator fails or does not end.
+    vectors (N, in_bytes), want (N, out_bytes). Wrong answers, writes out of bounds and faults are failures of
+    the Result; raises E401, E501, E502, E704, and E503 when the emulator fails or does not end.
     """
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         cwd = Path(work)

@@ -1,0 +1,43 @@
+/* conv2d_flat.h - convolution of a flat image.
+ *
+ *     y[o][r][s] = tail(sum over c, i, j of w[o][c][i][j] * x[g(o) + c][r * stride_h + i * dilation_h - top][...])
+ *
+ * x outside the image is pad_value. c runs over the in_c / groups channels of o's group.
+ */
+#ifndef MCUGEN_CONV2D_FLAT_H
+#define MCUGEN_CONV2D_FLAT_H
+
+#include "mcugen.h"
+#include "mcugen_fixed.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mcugen_conv2d_flat {
+    struct mcugen_tail tail;
+    const uint8_t *weights; /* out_c * in_c / groups * kernel_h * kernel_w, packed */
+    mcugen_unpack_fn unpack;
+    uint16_t in_c, in_h, in_w;
+    uint16_t out_c, out_h, out_w;
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t top, left; /* padding */
+    uint16_t groups;
+    uint8_t pad_value; /* the zero point of x */
+};
+
+/* x: in_c * in_h * in_w bytes; y: out_c * out_h * out_w elements of tail.bytes; scratch: the weights of one channel. */
+void mcugen1_conv2d_flat_ref(const struct mcugen_conv2d_flat *k, const void *x, void *y, void *scratch);
+
+static inline void mcugen1_conv2d_flat(const struct mcugen_conv2d_flat *k, const void *x, void *y, void *scratch)
+{
+    mcugen1_conv2d_flat_ref(k, x, y, scratch);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

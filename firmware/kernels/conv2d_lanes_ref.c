@@ -1,0 +1,44 @@
+/* conv2d_lanes_ref.c - the definition in C. Clear before fast. */
+#include "conv2d_lanes.h"
+
+/* The sum of one output pixel; x points at its lane in the group's first plane. */
+static int32_t window(const struct mcugen_conv2d_lanes *k, const uint8_t *x, const int8_t *w, int32_t row, int32_t col)
+{
+    int32_t acc = 0;
+
+    for (uint32_t c = 0; c < k->in.channels / (uint32_t)k->groups; c++) {
+        for (int32_t i = 0; i < k->kernel_h; i++) {
+            const int32_t r = row * k->stride_h + i * k->dilation_h - k->top;
+
+            for (int32_t j = 0; j < k->kernel_w; j++) {
+                acc += *w++ * x[mcugen_lanes_at(&k->in, r, col * k->stride_w + j * k->dilation_w - k->left)];
+            }
+        }
+        x += 4 * k->in.plane;
+    }
+    return acc;
+}
+
+MCUGEN_WEAK void mcugen1_conv2d_lanes_ref(const struct mcugen_conv2d_lanes *k, const void *x, void *y, void *scratch)
+{
+    int8_t *const w = (int8_t *)scratch;
+    const uint32_t group_in = k->in.channels / (uint32_t)k->groups, group_out = k->out.channels / (uint32_t)k->groups;
+    const uint32_t n = group_in * k->kernel_h * k->kernel_w;
+
+    for (uint32_t o = 0; o < k->out.channels; o++) {
+        const uint8_t *const from = (const uint8_t *)x + 4 * k->in.plane * (o / group_out * group_in);
+        uint8_t *const to = (uint8_t *)y + 4 * k->out.plane * o;
+
+        k->unpack(k->weights, o * n, n, w);
+        for (int32_t row = 0; row < k->out.rows; row++) {
+            for (int32_t col = 0; col < k->out.width; col++) {
+                for (int32_t lane = 0; lane < 4; lane++) {
+                    const int32_t acc = window(k, from + lane, w, row, col);
+
+                    to[mcugen_lanes_at(&k->out, row, col) + lane] = (uint8_t)mcugen_requantize(&k->tail, o, acc);
+                }
+            }
+        }
+    }
+    mcugen1_lanes_seal(&k->out, (uint8_t *)y);
+}

@@ -1,0 +1,56 @@
+/* mcugen.h - what all kernels share: conventions, interface version, weights, images in lanes.
+ *
+ * A kernel is `void mcugen1_<stem>_ref(const struct mcugen_<stem> *k, const void *x, ..., void *y, void *scratch)`.
+ * k, x and the tables that k points to are only read. y and scratch overlap nothing else unless the kernel's header
+ * says so. Flat images have any alignment; images in lanes and scratch are aligned to 4 bytes. Nothing can fail:
+ * the generator has proven sizes and ranges. >> on negative numbers is arithmetic (GCC, clang, armcc and iar agree).
+ * Symbols carry the interface's version and are weak: two generated models link into one program.
+ */
+#ifndef MCUGEN_H
+#define MCUGEN_H
+
+#include <stdint.h>
+
+#define MCUGEN_KERNELS_VERSION 1
+#define MCUGEN_WEAK __attribute__((weak))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Unpack weights first .. first + n - 1 of a tensor into out. One function per encoding, see unpack.h. */
+typedef void (*mcugen_unpack_fn)(const uint8_t *w, uint32_t first, uint32_t n, int8_t *out);
+
+/* An image in lanes (docs/FORMAT.md): four rows of a channel side by side in the bytes of each word. */
+struct mcugen_lanes {
+    uint16_t channels;
+    uint16_t height;
+    uint16_t width;
+    uint16_t rows;      /* per lane; 4 * rows >= height */
+    uint8_t halo_top;   /* rows above and below that repeat the neighbouring lanes' rows */
+    uint8_t halo_bottom;
+    uint8_t pad_cols;   /* words before the first row and after each row */
+    uint8_t pad_value;  /* the zero point: halo beyond the image, pad columns, garbage rows */
+    uint32_t plane;     /* words of a channel */
+};
+
+/* Words from one row to the next. */
+static inline uint32_t mcugen_lanes_pitch(const struct mcugen_lanes *l)
+{
+    return (uint32_t)l->width + l->pad_cols;
+}
+
+/* Byte offset, within a channel's plane, of lane 0 of (row, x); row may be a halo row, x a pad column. */
+static inline int32_t mcugen_lanes_at(const struct mcugen_lanes *l, int32_t row, int32_t x)
+{
+    return 4 * (l->pad_cols + (row + l->halo_top) * (int32_t)mcugen_lanes_pitch(l) + x);
+}
+
+/* Write everything of y but the image itself: pad columns, garbage rows, then halo rows. */
+void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

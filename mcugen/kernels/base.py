@@ -1,0 +1,269 @@
+"""What a kernel is: a C function that runs one operator in given layouts, with a struct of parameters and a cost.
+
+Conventions of all kernels (firmware/kernels/mcugen.h): `void mcugen1_<stem>(const struct mcugen_<stem> *k,
+const void *x..., void *y, void *scratch)`; scratch is passed only where the kernel asks for some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import fixed, layout
+from ..ir import Array, Node, Op, Range, Tensor
+from ..layout import LANES, Layout
+from ..ops.base import tail_constants
+from ..pack import Encoding
+
+
+@dataclass(frozen=True)
+class Core:
+    """A processor core as kernels see it."""
+
+    name: str
+    isa: tuple[str, ...]  # file suffixes of kernel variants it can run, best first; `ref` always works
+    load: float  # cycles of a load from memory
+    branch: float  # cycles of a taken branch
+    multiply: float
+    long_multiply: float  # a 32 x 32 -> 64 multiply-accumulate
+
+
+@dataclass(frozen=True)
+class Field:
+    """One member of a parameter struct: an integer, a table in flash, a function, or a nested struct."""
+
+    name: str
+    ctype: str  # uint8_t, int16_t, ..., or the struct's tag for nested ones
+    value: int | Array | str | tuple[Field, ...]
+
+    @property
+    def pointer(self) -> bool:
+        """True for tables and functions."""
+        return isinstance(self.value, np.ndarray | str)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kernel with everything filled in for one node."""
+
+    fields: tuple[Field, ...]
+    scratch: int = 0  # bytes, word aligned
+    needs: tuple[str, ...] = ()  # stems of helper sources beyond the kernel's own
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of all tables in flash."""
+        return _table_bytes(self.fields)
+
+
+def _table_bytes(fields: tuple[Field, ...]) -> int:
+    n = 0
+    for f in fields:
+        if isinstance(f.value, np.ndarray):
+            n += f.value.nbytes
+        elif isinstance(f.value, tuple):
+            n += _table_bytes(f.value)
+    return n
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The layouts in which a kernel reads its activations and writes its output."""
+
+    inputs: tuple[Layout, ...]
+    output: Layout
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to run one operator. Subclasses are frozen; their instances stand in KERNELS."""
+
+    stem: str = field(default="", init=False)  # of firmware/kernels/<stem>.h; empty: no code runs
+    op: type[Op] = field(default=Op, init=False)
+    code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
+    uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
+    in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+
+    @property
+    def name(self) -> str:
+        """How reports and --explain call it."""
+        return self.stem or type(self).__name__.lower()
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
+        """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
+        raise NotImplementedError
+
+    def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:
+        """The struct's members for the final layouts; acc: the node's proven accumulator limits per channel."""
+        raise NotImplementedError
+
+    def cycles(self, node: Node, sig: Signature, acc: Range, core: Core) -> float:
+        """Estimated cycles of one call."""
+        raise NotImplementedError
+
+
+def all_flat(sig_inputs: tuple[Layout, ...], output: Layout) -> bool:
+    """True if nothing lies in lanes."""
+    return output.flat and all(i.flat for i in sig_inputs)
+
+
+# The tail of a sum (mcugen_tail in mcugen_fixed.h).
+
+
+def tail_field(node: Node, acc: Range) -> Field:
+    """struct mcugen_tail for a node; one entry per channel in each table."""
+    channels = acc.lo.size
+    constants = tail_constants(node)
+    if constants is None:  # plain accumulators: (acc * 1 + 0) >> 0
+        mult, add, shift = (np.full(channels, v) for v in (1, 0, 0))
+        lo, hi = -(1 << 31), (1 << 31) - 1
+    else:
+        mult, add, shift = (np.broadcast_to(c, (channels,)) for c in constants)
+        to = node.op.to  # type: ignore[attr-defined]
+        lo, hi = to.lo, to.hi
+    return Field(
+        "tail",
+        "mcugen_tail",
+        (
+            Field("mult", "int16_t", mult.astype(np.int16)),
+            Field("add", "int32_t", add.astype(np.int32)),
+            Field("shift", "uint8_t", shift.astype(np.uint8)),
+            Field("lo", "int32_t", lo),
+            Field("hi", "int32_t", hi),
+            Field("bytes", "uint8_t", node.output.type.dtype.bytes),
+            Field("wide", "uint8_t", int(not fixed.narrow(acc.lo, acc.hi, mult, add))),
+        ),
+    )
+
+
+def tail_cycles(node: Node, acc: Range, core: Core) -> float:
+    """Cycles to requantise and store one output."""
+    constants = tail_constants(node)
+    if constants is None:
+        return 4 * core.load
+    narrow = fixed.narrow(acc.lo, acc.hi, constants[0], constants[1])
+    return 6 * core.load + 10 + (core.multiply if narrow else core.long_multiply)
+
+
+# Geometry of windows over images.
+
+
+def fits(*tensors: Tensor) -> bool:
+    """True if every dimension fits the 16-bit members of the parameter structs."""
+    return all(d <= 0xFFFF for t in tensors for d in t.shape)
+
+
+def image_fields(name: str, t: Tensor) -> tuple[Field, ...]:
+    """Channels, height and width of a flat image."""
+    return tuple(Field(f"{name}_{d}", "uint16_t", n) for d, n in zip("chw", t.shape, strict=True))
+
+
+def window_fields(
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    dilation: tuple[int, int] | None = None,
+) -> tuple[Field, ...]:
+    """Kernel size, strides, dilation (if any is given), and the padding at the top and the left."""
+    values = [
+        ("kernel_h", kernel[0]),
+        ("kernel_w", kernel[1]),
+        ("stride_h", stride[0]),
+        ("stride_w", stride[1]),
+    ]
+    if dilation is not None:
+        values += [("dilation_h", dilation[0]), ("dilation_w", dilation[1])]
+    values += [("top", padding[0]), ("left", padding[1])]
+    return tuple(Field(n, "uint16_t", v) for n, v in values)
+
+
+def lanes_field(name: str, lay: Layout, t: Tensor) -> Field:
+    """struct mcugen_lanes: an image in lanes."""
+    c, h, w = t.shape
+    values = (
+        ("channels", "uint16_t", c),
+        ("height", "uint16_t", h),
+        ("width", "uint16_t", w),
+        ("rows", "uint16_t", lay.rows_per_lane),
+        ("halo_top", "uint8_t", lay.halo_top),
+        ("halo_bottom", "uint8_t", lay.halo_bottom),
+        ("pad_cols", "uint8_t", lay.pad_cols),
+        ("pad_value", "uint8_t", lay.pad_value),
+        ("plane", "uint32_t", lay.plane),
+    )
+    return Field(name, "mcugen_lanes", tuple(Field(n, c_type, v) for n, c_type, v in values))
+
+
+def lanes_window(
+    x: Tensor,
+    y: Tensor,
+    like: Signature,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> Signature | None:
+    """Layouts for a sliding window whose four lanes run in step, or None where they cannot.
+
+    Output row l * R_out + r reads input rows l * R_in + (r * stride + ky * dilation - top): the lanes stay what they
+    are if and only if R_in = stride * R_out. Halo rows serve r = 0 and r = R_out - 1, pad columns both ends of a row.
+    """
+    a, b = like.inputs[0], like.output
+    if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane:
+        return None
+    top, left = padding[0], padding[1]
+    last_row = (b.rows_per_lane - 1) * stride[0] + (kernel[0] - 1) * dilation[0] - top
+    last_col = (y.shape[2] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] - left
+    bottom = max(0, last_row - (a.rows_per_lane - 1))
+    cols = max(left, last_col - (x.shape[2] - 1), 0)
+    if max(top, bottom, cols) > 255:
+        return None
+    return Signature((layout.lanes(x, a.rows_per_lane, top, bottom, cols),), layout.lanes(y, b.rows_per_lane))
+
+
+def bare(lay: Layout, t: Tensor) -> Layout:
+    """The layout without halos and pads."""
+    return lay if lay.flat else layout.lanes(t, lay.rows_per_lane)
+
+
+def words(lay: Layout, t: Tensor) -> int:
+    """32-bit words of a buffer."""
+    return -(-layout.size(lay, t) // LANES)
+
+
+def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
+    """Cycles of mcugen_lanes_seal: it visits pad columns, halo rows and garbage rows."""
+    c, h, w = t.shape
+    rows = lay.halo_top + lay.halo_bottom
+    garbage = LANES * lay.rows_per_lane - h
+    edge = lay.pad_cols * (1 + rows + lay.rows_per_lane) + rows * w
+    return c * (40 + (edge * LANES + garbage * w) * (4 + 2 * core.load))
+
+
+# Weights.
+
+
+def weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
+    """The packed weights and the function that unpacks any run of them."""
+    return (
+        Field("weights", "uint8_t", encoding.pack(w)),
+        Field("unpack", "mcugen_unpack_fn", f"mcugen1_unpack_{encoding.name}"),
+    )
+
+
+def row_bytes(w: Tensor) -> int:
+    """Scratch for the unpacked weights of one output channel, word aligned."""
+    return -(-(w.size // w.shape[0]) // 4) * 4
+
+
+def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
+    """Cycles to unpack `count` weights."""
+    each = {"i8": core.load + 4, "planes": core.load + 11, "base3": core.load + 8}[encoding.name]
+    return count * each
+
+
+def candidates(kernels: tuple[Kernel, ...], node: Node) -> Iterator[Kernel]:
+    """The kernels for a node's operator."""
+    return (k for k in kernels if type(node.op) is k.op)

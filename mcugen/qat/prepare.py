@@ -1,0 +1,304 @@
+"""prepare: a float model -> a torch.fx model with weight and activation quantisers, ready for the usual training loop.
+
+Activation quantisers stand at the input, after each convolution or linear layer (with the batch norm and the clipping
+that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding, reshapes
+and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import operator
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
+
+from ..errors import ModelError
+from ..frontends.torch import (
+    PASSES,
+    AvgPool,
+    Clip,
+    Fake,
+    Input,
+    Layer,
+    MaxPool,
+    Mean,
+    Norm,
+    Output,
+    Query,
+    Reshape,
+    Same,
+    Step,
+    Sum,
+    add_shapes,
+    place,
+    read,
+    refuse,
+    trace,
+)
+from .activations import LSQ, OutputQuantizer, Sign
+from .weights import TWN, Int8, WeightSpec
+
+Steps = dict[fx.Node, Step]
+
+
+def prepare(
+    model: nn.Module,
+    weights: WeightSpec = TWN(),  # noqa: B008  a frozen dataclass
+    activations: LSQ = LSQ(bits=8),  # noqa: B008
+    keep: Sequence[str] | Mapping[str, WeightSpec] | None = None,
+    sample: Tensor | None = None,
+    inputs: LSQ = LSQ(bits=8),  # noqa: B008
+) -> fx.GraphModule:
+    """A copy of `model` with quantisers; parameters keep their names, `weight` becomes a parametrisation.
+
+    weights, activations: the quantisers. inputs: the input's quantiser. sample: a batch, for shapes in messages.
+    keep: None is the rule of `default_keep`; a list of module paths makes exactly these int8, so
+    `default_keep(model) + ["head"]` adds one; a mapping gives layers quantisers of their own and all others `weights`.
+    ModelError E101: an operation that is not supported. E106: cannot be traced. E107: an unusable argument.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError("E107", f"{type(model).__name__} is not a torch.nn.Module", where="prepare")
+    if not isinstance(weights, WeightSpec):
+        raise ModelError("E107", f"weights={weights!r}", where="prepare", hint="pass a spec such as qat.TWN()")
+    if not isinstance(activations, LSQ) or not isinstance(inputs, LSQ):
+        raise ModelError("E107", f"activations={activations!r}", where="prepare", hint="pass qat.LSQ(bits=8)")
+
+    traced, steps = _traced(model, sample)
+    specs = _specs(traced, steps, weights, keep)
+    _insert_quantizers(traced, steps, activations, inputs)
+    for path, spec in specs.items():
+        layer = traced.get_submodule(path)
+        quantizer = spec.quantizer(layer.weight.detach())  # type: ignore[operator]
+        parametrize.register_parametrization(layer, "weight", quantizer)
+    traced.recompile()
+    for name, module in traced.named_modules():
+        source = model.get_submodule(name) if name in dict(model.named_modules()) else model
+        module.training = source.training
+    return traced
+
+
+def default_keep(model: nn.Module) -> list[str]:
+    """The paths that prepare() makes int8 unless told otherwise: first layer, last layer, depthwise layers."""
+    traced, steps = _traced(model, None)
+    return _default_keep(steps)
+
+
+def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, Steps]:
+    """The copy, traced and tidied, with every node read."""
+    copied = copy.deepcopy(model).train()
+    for m in copied.modules():
+        if isinstance(getattr(m, "inplace", None), bool):
+            m.was_inplace, m.inplace = m.inplace, False  # type: ignore[assignment]
+    traced = trace(copied)
+    graph = traced.graph
+    graph.eliminate_dead_code()
+    for node in list(graph.nodes):
+        if node.op == "placeholder" and not node.users and node is not next(iter(graph.nodes)):
+            graph.erase_node(node)
+    if sample is not None:
+        traced.recompile()
+        add_shapes(traced, sample)
+    if any(isinstance(read(traced, n), Fake) for n in graph.nodes):
+        raise ModelError("E107", "the model is already prepared", where="prepare", hint="prepare the float model")
+    _check_ends(traced)
+    for node in list(graph.nodes):
+        _tidy(traced, node)
+    steps = {n: read(traced, n) for n in graph.nodes}
+    _clip_before_pooling(traced, steps)
+    graph.lint()
+    return traced, steps
+
+
+def _check_ends(model: fx.GraphModule) -> None:
+    nodes = list(model.graph.nodes)
+    inputs = [n.name for n in nodes if n.op == "placeholder"]
+    if len(inputs) != 1:
+        raise ModelError("E101", f"{len(inputs)} inputs ({', '.join(inputs)})", hint="the network must have one input")
+    if not isinstance(nodes[-1].args[0], fx.Node):
+        raise ModelError("E101", "several outputs", hint="the network must return one tensor: the logits")
+
+
+def _tidy(model: fx.GraphModule, node: fx.Node) -> None:
+    """One form for what torch spells in many: no identities, no in-place operations, dropout as a module."""
+    module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
+    in_place = (
+        node.kwargs.get("inplace", False)
+        or node.target in (operator.iadd, torch.relu_)
+        or (node.op == "call_method" and str(node.target).endswith("_"))
+        or getattr(module, "was_inplace", False)
+    )
+    if in_place and any(len(n.users) > 1 for n in node.all_input_nodes[:1]):
+        hint = "set inplace=False: which of the values the other users read is not defined here"
+        refuse(model, node, "an in-place operation on a value that is used again", hint)
+    if isinstance(module, nn.Identity):
+        node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
+        model.graph.erase_node(node)
+    elif node.target in (F.dropout, F.dropout2d):
+        p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
+        _replace(model, node, nn.Dropout(p) if node.target is F.dropout else nn.Dropout2d(p))
+    elif in_place and node.op == "call_method":
+        node.target = str(node.target).removesuffix("_")
+    elif node.target is operator.iadd:
+        node.target = operator.add
+    elif node.target is torch.relu_:
+        node.target = torch.relu
+    elif in_place and "inplace" in node.kwargs:
+        node.kwargs = {k: v for k, v in node.kwargs.items() if k != "inplace"}
+
+
+def _replace(model: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+    name = _free_name(model, node.name)
+    model.add_submodule(name, module)
+    with model.graph.inserting_after(node):
+        new = model.graph.call_module(name, (node.args[0],))
+    node.replace_all_uses_with(new)
+    model.graph.erase_node(node)
+
+
+def _free_name(model: fx.GraphModule, name: str) -> str:
+    while hasattr(model, name):
+        name += "_"
+    return name
+
+
+def _clip_before_pooling(model: fx.GraphModule, steps: Steps) -> None:
+    """relu(max_pool(x)) -> max_pool(relu(x)), the same values, so that the clipping joins its layer."""
+    for node, step in list(steps.items()):
+        pool = node.args[0] if isinstance(step, Clip) else None
+        while isinstance(pool, fx.Node) and isinstance(steps[pool], MaxPool | Reshape) and len(pool.users) == 1:
+            source = pool.args[0]
+            assert isinstance(source, fx.Node)
+            node.replace_all_uses_with(pool)
+            node.replace_input_with(pool, source)
+            pool.replace_input_with(source, node)
+            pool.prepend(node)
+            pool = source
+    model.graph.lint()
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _fused_end(node: fx.Node, steps: Steps) -> tuple[fx.Node, Clip | None]:
+    """The last node that fuses with a layer, addition or pooling: its batch norm and one clipping."""
+    end, nxt = node, _only_user(node)
+    while nxt is not None:
+        step = steps[nxt]
+        if isinstance(step, Norm) and isinstance(steps[node], Layer):
+            end = nxt
+        elif isinstance(step, Clip):
+            return nxt, step
+        elif not isinstance(step, Same):
+            break
+        nxt = _only_user(nxt)
+    return end, None
+
+
+def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, inputs: LSQ) -> None:
+    signs: dict[fx.Node, Sign] = {}
+    fused: set[fx.Node] = set()
+    last = _output_node(model, steps)
+
+    for node, step in steps.items():
+        if isinstance(step, Output | Query) or node in fused:
+            if node in fused:
+                signs[node] = signs[node.args[0]]  # type: ignore[index]
+            continue
+        if isinstance(step, Norm):
+            hint = "put it directly behind a convolution or linear layer whose output nothing else reads"
+            refuse(model, node, "a batch norm that does not follow a layer", hint)
+        sources = [signs[n] for n in node.all_input_nodes if n in signs]
+        signs[node] = _sign_after(step, sources)
+        if isinstance(step, PASSES):
+            continue
+        end, clip = (node, None) if isinstance(step, Input | Clip) else _fused_end(node, steps)
+        if clip is not None:
+            signs[node] = _sign_after(clip, [signs[node]])
+        walk = node
+        while walk is not end:
+            walk = next(iter(walk.users))
+            fused.add(walk)
+        name = _free_name(model, f"{node.name}_q")
+        spec = inputs if isinstance(step, Input) else activations
+        quantizer = OutputQuantizer(name) if end is last else spec.quantizer(signs[node], name)
+        model.add_submodule(name, quantizer)
+        with model.graph.inserting_after(end):
+            new = model.graph.call_module(name, (end,))
+        end.replace_all_uses_with(new, delete_user_cb=lambda user, new=new: user is not new)
+
+
+def _sign_after(step: Step, sources: list[Sign]) -> Sign:
+    if isinstance(step, Input):
+        return Sign.SEEN
+    if isinstance(step, Clip):
+        return Sign.POSITIVE if step.lo >= 0 else sources[0] if sources else Sign.SIGNED
+    if isinstance(step, Layer):
+        return Sign.SIGNED
+    return max(sources, key=[Sign.POSITIVE, Sign.SEEN, Sign.SIGNED].index)
+
+
+def _output_node(model: fx.GraphModule, steps: Steps) -> fx.Node:
+    """The end of the layer, addition or pooling that gives the output."""
+    out = list(model.graph.nodes)[-1]
+    node = out.args[0]
+    assert isinstance(node, fx.Node)
+    while isinstance(steps[node], Reshape | Same) and len(node.users) == 1:
+        node = node.args[0]
+    if len(node.users) != 1:
+        refuse(model, out, "an output that the network itself reads", "return a value that nothing else reads")
+    if isinstance(steps[node], Input | MaxPool | Query) or isinstance(steps[node], PASSES):
+        hint = "the last operation must be a layer, an addition, an average pooling or a ReLU behind one of them"
+        refuse(model, node, f"{type(steps[node]).__name__} as the last operation", hint)
+    return node
+
+
+# Which layer gets which weights
+
+
+def _layers(steps: Steps) -> dict[str, nn.Module]:
+    """Path -> layer, in order of first use; one entry for a layer that is used twice."""
+    return {s.path: s.module for s in steps.values() if isinstance(s, Layer)}
+
+
+def _default_keep(steps: Steps) -> list[str]:
+    layers = _layers(steps)
+    ends = [*layers][:1] + [*layers][-1:]
+    return [p for p, m in layers.items() if p in ends or _depthwise(m)]
+
+
+def _depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv1d | nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def _specs(
+    model: fx.GraphModule,
+    steps: Steps,
+    weights: WeightSpec,
+    keep: Sequence[str] | Mapping[str, WeightSpec] | None,
+) -> dict[str, WeightSpec]:
+    layers = _layers(steps)
+    if not layers:
+        raise ModelError("E101", "no convolution or linear layer", where="prepare")
+    if isinstance(keep, str):
+        raise ModelError("E107", f"keep={keep!r} is a string", where="prepare", hint=f"use keep=[{keep!r}]")
+    given: dict[str, WeightSpec] = (
+        dict(keep)
+        if isinstance(keep, Mapping)
+        else dict.fromkeys(_default_keep(steps) if keep is None else keep, Int8())
+    )
+    for path, spec in given.items():
+        if path not in layers:
+            near = difflib.get_close_matches(path, layers, 1, 0.4)
+            known = path in dict(model.named_modules()) and path
+            what = "is not a convolution or linear layer" if known else "is not a layer of the model"
+            hint = f"did you mean {near[0]!r}?" if near else f"layers: {', '.join(layers)}"
+            raise ModelError("E107", f"keep: {path!r} {what}", where="prepare", hint=hint)
+        if not isinstance(spec, WeightSpec):
+            raise ModelError("E107", f"keep: {spec!r} is not a spec", where=path, hint="use qat.Int8()")
+    return {path: given.get(path, weights) for path in layers}
