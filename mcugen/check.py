@@ -7,8 +7,10 @@ import numpy as np
 from . import fixed
 from .errors import GraphError
 from .ir import NAME, Array, DType, Graph, Node, Range, Value
+from .ops.base import tail_constants
 
 LIMIT = 1 << 31  # accumulators are signed 32-bit integers
+CHANNELS = 1 << 22  # of all activations together: bounds the memory that range analysis takes
 
 
 def check(graph: Graph) -> Graph:
@@ -34,6 +36,8 @@ def check(graph: Graph) -> Graph:
     for v in graph.outputs:
         if names.get(v.name) is not v or v.data is not None:
             raise GraphError("E202", f"output %{v.name} is not defined by a node or input", where=graph.name)
+    if sum(v.type.shape[0] for v in (*graph.inputs, *(n.output for n in graph.nodes))) > CHANNELS:
+        raise GraphError("E201", f"the activations have more than {CHANNELS} channels", where=graph.name)
     for node, (acc, _) in ranges(graph).items():
         _accumulator(node, acc)
     return graph
@@ -47,7 +51,11 @@ def ranges(graph: Graph) -> dict[Node, tuple[Range, Range]]:
     found = {}
     for node in graph.nodes:
         args: list[Range | Array] = [known[v] if v.data is None else v.data for v in node.inputs]
-        acc, out = node.op.bounds(*args)
+        try:
+            acc, out = node.op.bounds(*args)
+            assert isinstance(out, Range), "the output is no activation"
+        except (AssertionError, AttributeError, TypeError, ValueError, OverflowError) as e:
+            raise GraphError("E201", f"constants and activations are mixed up: {e}", where=node.name) from e
         found[node] = (acc, out)
         each = max(1, node.output.type.shape[0] // out.lo.size)
         known[node.output] = Range(out.lo.repeat(each), out.hi.repeat(each))
@@ -67,6 +75,8 @@ def _define(names: dict[str, Value], v: Value) -> None:
         raise GraphError("E201", f"shape {v.type.shape} has no elements", where=v.name)
     if v.type.size > LIMIT - 1:
         raise GraphError("E201", f"{v.type} has more than 2^31 elements", where=v.name)
+    if not v.type.dtype.lo <= v.type.zero_point <= v.type.dtype.hi:
+        raise GraphError("E201", f"zero point {v.type.zero_point} is not a {v.type.dtype.value}", where=v.name)
     quant = v.type.quant
     scales = () if quant is None else quant.scale if isinstance(quant.scale, tuple) else (quant.scale,)
     if any(not (np.isfinite(s) and s > 0) for s in scales):
@@ -87,7 +97,7 @@ def _node(node: Node) -> None:
         inferred = node.op.infer(*(v.type for v in node.inputs))
     except GraphError as e:
         raise GraphError(e.code, e.message, where=node.name) from None
-    except (TypeError, ValueError) as e:  # a wrong number of inputs or dimensions
+    except (TypeError, ValueError, OverflowError) as e:  # wrong number of inputs or dimensions, absurd attributes
         raise GraphError("E201", f"{type(node.op).__name__}: {e}", where=node.name) from None
     declared = node.output.type
     if node.output.data is not None or (inferred.dtype, inferred.shape) != (declared.dtype, declared.shape):
@@ -102,8 +112,8 @@ def _accumulator(node: Node, acc: Range) -> None:
         raise GraphError("E205", f"a sum can reach [{lo}, {hi}], beyond 32 bits", where=node.name)
     if node.acc is not None and not (node.acc[0] <= lo and hi <= node.acc[1]):
         raise GraphError("E205", f"bounds {node.acc} do not cover the proven [{lo}, {hi}]", where=node.name)
-    constants = [v.const for v in node.inputs if v.data is not None]
-    if getattr(node.op, "to", None) is not None and len(constants) >= 3:
-        bad = fixed.violations(*constants[-3:], acc.lo, acc.hi)
+    constants = tail_constants(node)
+    if constants is not None:
+        bad = fixed.violations(*constants, acc.lo, acc.hi)
         if bad:
             raise GraphError("E204", "; ".join(bad), where=node.name)

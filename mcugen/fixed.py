@@ -17,13 +17,15 @@ from .errors import GraphError
 from .ir import Array
 
 INT32 = 1 << 31
+
+Ints = Array | np.int64 | int
 MAX_SHIFT = 31
 
 
-def requantize(acc: Array, mult: Array, add: Array, shift: Array, lo: int, hi: int) -> Array:
+def requantize(acc: Array, mult: Ints, add: Ints, shift: Ints, lo: int, hi: int) -> Array:
     """clamp((acc * mult + add) >> shift), exact in 64 bits; the operands broadcast. Returns int64."""
     y = (acc.astype(np.int64) * np.asarray(mult, np.int64) + np.asarray(add, np.int64)) >> np.asarray(shift, np.int64)
-    return np.clip(y, lo, hi)
+    return np.asarray(np.clip(y, lo, hi))
 
 
 def grain(shift: int) -> int:
@@ -32,13 +34,13 @@ def grain(shift: int) -> int:
 
 
 def narrow(acc_lo: Array, acc_hi: Array, mult: Array, add: Array) -> bool:
-    """True if |acc * mult + add| < 2^31 is proven for every accumulator, so that 32 bits are enough."""
+    """True if 32 bits are enough: |acc * mult| and |acc * mult + add| < 2^31 for every accumulator."""
     m, a = np.asarray(mult, np.int64), np.asarray(add, np.int64)
-    ends = np.stack([np.asarray(acc_lo, np.int64) * m + a, np.asarray(acc_hi, np.int64) * m + a])
-    return bool(np.all(np.abs(ends) < INT32))
+    ends = [np.asarray(acc_lo, np.int64) * m, np.asarray(acc_hi, np.int64) * m]
+    return all(bool(np.all(np.abs(e) < INT32) and np.all(np.abs(e + a) < INT32)) for e in ends)
 
 
-def violations(mult: Array, add: Array, shift: Array, acc_lo: Array, acc_hi: Array) -> list[str]:
+def violations(mult: Ints, add: Ints, shift: Ints, acc_lo: Ints, acc_hi: Ints) -> list[str]:
     """What breaks the rule, in words; empty if nothing does. All arguments broadcast per channel."""
     m, a, s, alo, ahi = np.broadcast_arrays(*(np.asarray(v, np.int64) for v in (mult, add, shift, acc_lo, acc_hi)))
     bad = []
@@ -46,7 +48,7 @@ def violations(mult: Array, add: Array, shift: Array, acc_lo: Array, acc_hi: Arr
         bad.append("mult is not a symmetric 16-bit integer")
     if np.any((s < 0) | (s > MAX_SHIFT)):
         bad.append(f"shift is outside 0..{MAX_SHIFT}")
-    elif np.any(a % np.vectorize(grain)(s) != 0):
+    elif np.any(a % (1 << np.maximum(0, s - 15)) != 0):
         bad.append("add is not a multiple of 2^(shift - 15)")
     if np.any((a < -INT32) | (a >= INT32)):
         bad.append("add is not a 32-bit integer")
@@ -67,7 +69,13 @@ def lower(
     rows = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(v, np.float64)) for v in (multiplier, offset, acc_lo, acc_hi))
     )
-    out = np.array([_lower_channel(*map(float, r), lo, hi, where) for r in zip(*rows, strict=True)], np.int64)
+    out = np.array(
+        [
+            _lower_channel(float(mul), float(off), float(a), float(b), lo, hi, where)
+            for mul, off, a, b in zip(*rows, strict=True)
+        ],
+        np.int64,
+    )
     return out[:, 0].astype(np.int16), out[:, 1].astype(np.int32), out[:, 2].astype(np.uint8)
 
 
@@ -101,8 +109,8 @@ def lower_sum(
 
     reach: the largest |x_i|. Every partial sum stays below 2^31 in magnitude. add is a multiple of 2^(shift - 15).
     """
-    if not all(map(math.isfinite, (*multipliers, offset))):
-        raise GraphError("E105", f"multipliers {multipliers} or offset {offset} not finite", where=where)
+    if not all(abs(v) < INT32 for v in (*multipliers, offset)):
+        raise GraphError("E105", f"multipliers {multipliers} or offset {offset} not finite or too large", where=where)
     for shift in range(MAX_SHIFT, -1, -1):
         mults = tuple(math.floor(m * 2.0**shift + 0.5) for m in multipliers)
         add = math.floor((offset + 0.5) * 2.0**shift / grain(shift) + 0.5) * grain(shift)

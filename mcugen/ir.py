@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -267,11 +269,11 @@ def decode(hint: Any, x: Any, where: str) -> Any:
         names = [f.name for f in fields(hint)]
         if set(x) == set(names):
             return hint(**{n: decode(hints[n], x[n], f"{where}.{n}") for n in names})
-    elif hint is float and isinstance(x, int | float) and not isinstance(x, bool):
+    elif hint is float and type(x) in (int, float) and abs(x) <= sys.float_info.max:  # NaN is not
         return float(x)
     elif hint in (int, bool, str) and type(x) is hint:
         return x
-    raise GraphError("E206", f"{str(x)[:60]!r} is not of type {getattr(hint, '__name__', hint)}", where=where)
+    raise GraphError("E206", f"{reprlib.repr(x)[:60]} is not of type {getattr(hint, '__name__', hint)}", where=where)
 
 
 # The text form: one line per value, constants with their data, everything needed to read it back.
@@ -345,7 +347,7 @@ def parse(source: str, ops: Mapping[str, type[Op]]) -> Graph:
                 outputs.append(values[line.split("%", 1)[1]])
             else:
                 raise GraphError("E206", f"cannot read {line[:60]!r}", where=where)
-        except (KeyError, ValueError, IndexError) as e:
+        except (LookupError, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise GraphError("E206", f"cannot read {line[:60]!r}: {e}", where=where) from None
     return Graph(name, tuple(inputs), tuple(nodes), tuple(outputs))
 
@@ -357,6 +359,8 @@ def _define(values: dict[str, Value], m: re.Match[str], data: str | None, where:
     array = None
     if data is not None:
         flat = ["-0+".index(c) - 1 for c in data[1:-1]] if data[0] == '"' else json.loads(data)
+        if any(type(x) is not int for x in flat):
+            raise ValueError("constants are lists of integers")
         array = np.array(flat, dtype.numpy).reshape(shape)
     if m["name"] in values:
         raise GraphError("E202", f"%{m['name']} is defined twice", where=where)

@@ -31,7 +31,7 @@ def pack_planes(w: Array) -> Array:
     groups = np.concatenate([flat, pad]).reshape(-1, 8)
     plus = np.packbits(groups == 1, axis=1, bitorder="little")
     minus = np.packbits(groups == -1, axis=1, bitorder="little")
-    return np.concatenate([plus, minus], axis=1).ravel()
+    return np.asarray(np.concatenate([plus, minus], axis=1).ravel())
 
 
 def unpack_planes(data: Array, n: int) -> Array:

@@ -105,9 +105,7 @@ def test_missing_compilers(bare: Path) -> None:
 
 
 @pytest.mark.parametrize("variable, find", [("CC", "host_cc"), ("MCUGEN_ARM_GCC", "arm_gcc")])
-def test_chosen_compiler_missing(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, variable: str, find: str
-) -> None:
+def test_chosen_compiler_missing(bare: Path, monkeypatch: pytest.MonkeyPatch, variable: str, find: str) -> None:
     monkeypatch.setenv(variable, "/no/such/gcc")
     with pytest.raises(ToolError, match=f"E501.*{variable} names '/no/such/gcc'"):
         getattr(toolchain, find)()

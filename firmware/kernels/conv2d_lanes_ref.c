@@ -30,13 +30,13 @@ MCUGEN_WEAK void mcugen1_conv2d_lanes_ref(const struct mcugen_conv2d_lanes *k, c
         uint8_t *const to = (uint8_t *)y + 4 * k->out.plane * o;
 
         k->unpack(k->weights, o * n, n, w);
-        for (int32_t row = 0; row < k->out.rows; row++) {
-            for (int32_t col = 0; col < k->out.width; col++) {
-                for (int32_t lane = 0; lane < 4; lane++) {
-                    const int32_t acc = window(k, from + lane, w, row, col);
+        for (int32_t r = 0; r < k->out.height; r++) {
+            const int32_t lane = r / k->out.rows, row = r % k->out.rows;
 
-                    to[mcugen_lanes_at(&k->out, row, col) + lane] = (uint8_t)mcugen_requantize(&k->tail, o, acc);
-                }
+            for (int32_t col = 0; col < k->out.width; col++) {
+                const int32_t v = mcugen_requantize(&k->tail, o, window(k, from + lane, w, row, col));
+
+                to[mcugen_lanes_at(&k->out, row, col) + lane] = (uint8_t)v;
             }
         }
     }

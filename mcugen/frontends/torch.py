@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from ..errors import ModelError
+from .. import fixed, ops
+from ..check import check
+from ..errors import GraphError, ModelError
+from ..ir import Array, DType, Graph, Node, Op, Out, Quant, Range, Value
+from ..ir import Tensor as Type
 
 Pair = tuple[int, int]
 
@@ -33,6 +38,28 @@ class FakeQuantizer(Protocol):
     def export(self) -> tuple[int, float, int]:
         """(bits, scale, zero point): real = scale * (q - zero point); 16 bits are signed, fewer unsigned."""
         ...
+
+    def codes(self, x: Tensor) -> Tensor:
+        """The stored integers for real values."""
+        ...
+
+
+class WeightExporter(Protocol):
+    """A parametrisation of `weight` that fake-quantises it."""
+
+    ternary: bool
+
+    def export(self, *latent: Tensor) -> tuple[Tensor, Tensor]:
+        """(codes int8, scale float64 per output channel)."""
+        ...
+
+
+def latent_of(layer: nn.Module) -> tuple[Tensor, ...]:
+    """The latent tensors behind a parametrised `weight`."""
+    chain: Any = layer.parametrizations.weight  # type: ignore[union-attr]
+    if chain.is_tensor:
+        return (chain.original,)
+    return tuple(getattr(chain, f"original{i}") for i in range(chain.ntensors))
 
 
 # The vocabulary. One-dimensional data is (C, T, 1): its kernels are (k, 1).
@@ -138,6 +165,7 @@ class Fake:
 
 
 Step = Input | Output | Layer | Norm | Clip | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
+Steps = dict[fx.Node, Step]
 
 PASSES = (MaxPool, Reshape, Same, Pad)
 """Steps that keep the quantisation of what they read."""
@@ -175,6 +203,13 @@ INSTEAD = {
     "mul": "only additions of activations are supported; constant factors belong into the weights or the batch norm",
     "sub": "use an addition: the sign can move into the weights",
 }
+
+
+def operand(node: fx.Node, index: int = 0) -> fx.Node:
+    """The node that an argument comes from."""
+    found = node.args[index]
+    assert isinstance(found, fx.Node), (node, index)
+    return found
 
 
 def refuse(model: nn.Module, node: fx.Node, what: str, hint: str = "", code: str = "E101") -> NoReturn:
@@ -363,7 +398,7 @@ def _read_call(model: fx.GraphModule, node: fx.Node, reader: Any) -> Step:
     if reader is None:
         refuse(model, node, _name(node))
     if not callable(reader):
-        return reader  # type: ignore[no-any-return]
+        return reader
     kwargs = {k: v for k, v in node.kwargs.items() if k not in ("input", "inplace")}
     if any(isinstance(a, fx.Node) for a in (*node.args[1:], *kwargs.values())):
         refuse(model, node, "an argument that is computed from a tensor", "use constants")
@@ -371,7 +406,7 @@ def _read_call(model: fx.GraphModule, node: fx.Node, reader: Any) -> Step:
         inspect.signature(reader).bind(model, node, *node.args[1:], **kwargs)
     except TypeError as e:
         refuse(model, node, f"arguments that are not supported: {e}", "use the module form")
-    return reader(model, node, *node.args[1:], **kwargs)  # type: ignore[no-any-return]
+    return reader(model, node, *node.args[1:], **kwargs)
 
 
 def pair(x: Any) -> Pair:
@@ -509,3 +544,488 @@ _METHODS: dict[str, Step | Callable[..., Step]] = {
     "size": Query(),
     "dim": Query(),
 }
+
+
+# Lowering
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A quantised value, with the zeros (left, right, top, bottom) that its reader still has to put around it."""
+
+    value: Value
+    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def quant(self) -> tuple[float, int]:
+        assert self.value.type.quant is not None and isinstance(self.value.type.quant.scale, float)
+        return self.value.type.quant.scale, self.value.type.quant.zero_point
+
+
+def lower(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Graph:
+    """The integer graph of a prepared, trained or calibrated model; the model is not changed.
+
+    sample: inputs with batch, for the shapes. Values are named after module paths. ModelError E101..E105, E107.
+    """
+    if not isinstance(model, fx.GraphModule):
+        raise ModelError("E107", "the model is not prepared", where="lower", hint="use qat.prepare(model) first")
+    if not isinstance(sample, Tensor) or sample.dim() < 2 or len(sample) < 1:  # type: ignore[redundant-expr]
+        raise ModelError("E107", "the sample is not a batch", where="lower", hint="pass inputs of shape (N, ...)")
+    add_shapes(model, sample[:1].expand(3, *sample.shape[1:]).contiguous())
+    if not name.isidentifier():
+        raise ModelError("E107", f"{name!r} is not a C identifier", where="lower", hint="pass name='model'")
+    return _Lowering(model).graph(name)
+
+
+def fake_codes(model: fx.GraphModule, x: Tensor, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """The stored integers that the fake-quantised model has at every quantiser, by the graph's value names.
+
+    given: integers to go on with in place of the model's own, so that each layer is compared on equal inputs.
+    """
+    return _Codes(model, given or {}).of(x)
+
+
+class _Codes(fx.Interpreter):
+    def __init__(self, model: fx.GraphModule, given: Mapping[str, Array]) -> None:
+        super().__init__(model)
+        self.given, self.found = given, dict[str, Array]()
+        steps = {n: read(model, n) for n in model.graph.nodes}
+        self.names = value_names(model, steps)
+
+    def of(self, x: Tensor) -> dict[str, Array]:
+        training = [m for m in self.module.modules() if m.training]
+        self.module.eval()
+        try:
+            with torch.no_grad():
+                self.run(x)
+        finally:
+            for m in training:
+                m.training = True
+        return self.found
+
+    def run_node(self, n: fx.Node) -> Any:
+        name = self.names.get(n)
+        if name is None:
+            return super().run_node(n)
+        q: Any = self.fetch_attr(str(n.target))
+        codes = q.codes(self.fetch_args_kwargs_from_env(n)[0][0])
+        self.found[name] = codes.numpy()
+        if name in self.given:
+            codes = torch.from_numpy(np.ascontiguousarray(self.given[name], np.int32)).reshape(codes.shape)
+        _, scale, zero = q.export()
+        return (codes - zero).float() * torch.tensor(scale, dtype=torch.float32)
+
+
+def value_names(model: fx.GraphModule, steps: Steps) -> dict[fx.Node, str]:
+    """The name of the value that each quantiser node makes: module path, operation or input, made unique."""
+    names: dict[fx.Node, str] = {}
+    taken: set[str] = set()
+    for node, step in steps.items():
+        if isinstance(step, Fake):
+            source, _ = _source(node, steps)
+            path = source.op in ("call_module", "placeholder")
+            names[node] = _unique(str(source.target) if path else source.name, taken)
+    return names
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    free, n = name, 1
+    while free in taken:
+        n += 1
+        free = f"{name}.{n}"
+    taken.add(free)
+    return free
+
+
+def _source(fake: fx.Node, steps: Steps) -> tuple[fx.Node, list[Step]]:
+    """What a quantiser quantises: the node that computes it, and the norms and clips between, in order.
+
+    The node is a batch norm or clip itself where there is no layer, addition or pooling before it.
+    """
+    chain: list[tuple[fx.Node, Step]] = []
+    node = operand(fake)
+    while isinstance(steps[node], Norm | Clip | Same) and len(node.users) == 1:
+        chain.append((node, steps[node]))
+        node = operand(node)
+    if not isinstance(steps[node], Input | Layer | Sum | AvgPool | Mean) and chain:
+        node = chain[-1][0]
+    return node, [s for _, s in reversed(chain) if not isinstance(s, Same)]
+
+
+class _Lowering:
+    """One walk over the fx graph; `known` has the value of every node that is quantised."""
+
+    def __init__(self, model: fx.GraphModule) -> None:
+        self.model = model
+        self.steps: Steps = {n: read(model, n) for n in model.graph.nodes}
+        self.names = value_names(model, self.steps)
+        self.taken = set(self.names.values())
+        self.known: dict[fx.Node, _Known] = {}
+        self.ranges: dict[Value, Range] = {}
+        self.weights: dict[tuple[str, bool], Value] = {}
+        self.inputs: list[Value] = []
+        self.nodes: list[Node] = []
+
+    def graph(self, name: str) -> Graph:
+        """The whole graph, checked."""
+        output: Value | None = None
+        for node, step in self.steps.items():
+            if isinstance(step, Fake):
+                self.known[node] = _Known(self.quantized(node, step))
+            elif isinstance(step, Output):
+                output = self.read(node).value
+            elif isinstance(step, PASSES):
+                self.passed(node, step)
+        assert output is not None
+        try:
+            return check(Graph(name, tuple(self.inputs), tuple(self.nodes), (output,)))
+        except GraphError as e:
+            raise ModelError("E103", e.message, where=e.where or name) from e
+
+    def read(self, node: fx.Node, index: int = 0, padded: bool = False) -> _Known:
+        """The quantised value of an argument; E102 where it has no quantiser."""
+        source = operand(node, index)
+        if source not in self.known:
+            hint = "prepare the model with qat.prepare, and change nothing between layers and quantisers afterwards"
+            refuse(self.model, source, "its output has no activation quantiser", hint, "E102")
+        found = self.known[source]
+        if any(found.pad) and not padded:
+            hint = "zero padding must stand directly before a convolution or pooling"
+            refuse(self.model, node, "padding that no convolution reads", hint)
+        return found
+
+    def emit(self, node: fx.Node, name: str, op: Op, *inputs: Value) -> Value:
+        """Add a node; its shape must be what torch found. E103 where the operator cannot take the shapes."""
+        try:
+            t = op.infer(*(v.type for v in inputs))
+            _, out = op.bounds(*(self.ranges[v] if v.data is None else v.const for v in inputs))
+        except (GraphError, ValueError) as e:
+            what = e.message if isinstance(e, GraphError) else str(e)
+            refuse(self.model, node, what, "see `mcugen ops` for the shapes that operators take", "E103")
+        value = Value(name, t)
+        each = max(1, t.shape[0] // out.lo.size)
+        self.ranges[value] = Range(out.lo.repeat(each), out.hi.repeat(each))
+        self.nodes.append(Node(op, inputs, value))
+        return value
+
+    # What keeps its quantisation
+
+    def passed(self, node: fx.Node, step: Step) -> None:
+        """Max pooling, padding, reshapes and identities; nothing where they stand between a layer and its quantiser."""
+        if isinstance(step, Same) and operand(node) not in self.known:
+            return
+        found = self.read(node, padded=isinstance(step, Pad | MaxPool | Same))
+        if isinstance(step, Same):
+            self.known[node] = found
+        elif isinstance(step, Pad):
+            if min(step.sides) < 0:
+                refuse(self.model, node, "negative padding", "crop outside of the model")
+            left, right, top, bottom = (a + b for a, b in zip(found.pad, step.sides, strict=True))
+            self.known[node] = _Known(found.value, (left, right, top, bottom))
+        elif isinstance(step, MaxPool):
+            self.known[node] = _Known(self.max_pool(node, step, found))
+        else:
+            self.known[node] = _Known(self.reshaped(node, found.value))
+
+    def max_pool(self, node: fx.Node, step: MaxPool, x: _Known) -> Value:
+        if any(x.pad) and x.quant[1] != 0:
+            hint = "use the padding of the pooling itself, or put a ReLU before it"
+            refuse(self.model, node, "zeros around signed values before max pooling", hint)
+        _, oh, ow = self.shape(node)
+        _, h, w = x.value.type.shape
+        padding = _padding(x.pad, step.padding)
+        if step.ceil:  # windows that hang over the lower and right edge
+            top, left, _, _ = padding
+            below = (oh - 1) * step.stride[0] + step.kernel[0] - h - top
+            right = (ow - 1) * step.stride[1] + step.kernel[1] - w - left
+            padding = (top, left, max(0, below), max(0, right))
+        op = ops.maxpool.MaxPool(step.kernel, step.stride, padding)
+        return self.emit(node, self.name(node), op, x.value)
+
+    def reshaped(self, node: fx.Node, x: Value) -> Value:
+        shape = self.shape(node)
+        if shape == x.type.shape:
+            return x
+        if shape == (x.type.size,):
+            return self.emit(node, self.name(node), ops.flatten.Flatten(), x)
+        if x in self.inputs and not any(x in n.inputs for n in self.nodes):  # bytes are bytes: take it in that shape
+            value = Value(x.name, Type(x.type.dtype, shape, x.type.quant))
+            self.inputs[self.inputs.index(x)] = value
+            self.known = {n: _Known(value, k.pad) if k.value is x else k for n, k in self.known.items()}
+            self.ranges[value] = _range(value)
+            return value
+        hint = "inside of the network only flattening to (N, features) is supported"
+        refuse(self.model, node, f"reshape of {x.type.shape} to {shape}", hint, "E103")
+
+    def shape(self, node: fx.Node) -> tuple[int, ...]:
+        """(C, H, W) or (N,) of what torch computes at `node`."""
+        found, batch = shape_of(node), shape_of(next(iter(self.steps)))
+        if found is None or batch is None or found[0] != batch[0] or not 2 <= len(found) <= 4:
+            refuse(self.model, node, f"a value of shape {found}", "(N, C, H, W), (N, C, T) or (N, features)", "E103")
+        return (*found[1:], 1) if len(found) == 3 else found[1:]
+
+    def name(self, node: fx.Node) -> str:
+        return _unique(str(node.target) if node.op == "call_module" else node.name, self.taken)
+
+    # What is quantised anew
+
+    def quantized(self, fake: fx.Node, step: Fake) -> Value:
+        """The value that a quantiser makes, with everything before it back to the last quantised value."""
+        node, chain = _source(fake, self.steps)
+        to = self.target(step, [s for s in chain if isinstance(s, Clip)])
+        name, source = self.names[fake], self.steps[node]
+        norms = [s for s in chain if isinstance(s, Norm)]
+        if any(isinstance(s, Norm) for s in chain[len(norms) :]):
+            refuse(self.model, node, "a batch norm behind a clipping", "swap them, or quantise between them")
+        if isinstance(source, Input):
+            return self.input(node, name, to, chain)
+        if isinstance(source, Layer):
+            return self.layer(node, name, source, norms, to)
+        if norms and isinstance(source, Sum | AvgPool | Mean):
+            refuse(self.model, node, "a batch norm behind an addition or pooling that has no quantiser")
+        if isinstance(source, Sum):
+            return self.sum(node, name, to)
+        if isinstance(source, AvgPool | Mean):
+            return self.average(node, name, source, to)
+        return self.requantized(node if chain else fake, name, norms, to)
+
+    def target(self, step: Fake, clips: list[Clip]) -> Out:
+        bits, scale, zero = step.module.export()
+        if not (np.isfinite(scale) and scale > 0):
+            raise ModelError("E105", f"scale {scale}", where=step.path)
+        dtype = DType.I16 if bits == 16 else DType(f"u{bits}")
+        lo, hi = dtype.lo, dtype.hi
+        for c in clips:
+            ends = [_code(v, scale, zero, dtype) for v in (c.lo, c.hi)]
+            lo, hi = (min(max(v, ends[0]), ends[1]) for v in (lo, hi))
+        return Out(dtype, Quant(scale, zero), lo, hi)
+
+    def input(self, node: fx.Node, name: str, to: Out, chain: list[Step]) -> Value:
+        if chain or to.dtype is DType.I16:
+            refuse(self.model, node, "the input is not quantised before it is used", code="E102")
+        value = Value(name, Type(to.dtype, self.shape(node), to.quant))
+        self.inputs.append(value)
+        self.ranges[value] = _range(value)
+        return value
+
+    def layer(self, node: fx.Node, name: str, step: Layer, norms: list[Norm], to: Out) -> Value:
+        x = self.read(node, padded=not isinstance(step.module, nn.Linear))
+        codes, scale, ternary = exported(step)
+        m = step.module
+        x_scale, x_zero = x.quant
+        multiplier = scale * x_scale
+        offset = -multiplier * x_zero * codes.reshape(len(codes), -1).sum(1, dtype=np.int64)
+        if m.bias is not None:
+            offset = offset + m.bias.detach().double().numpy()
+        for norm in norms:
+            gain, shift = affine(norm)
+            multiplier, offset = multiplier * gain, offset * gain + shift
+
+        op: Op
+        depthwise = False
+        if isinstance(m, nn.Linear):
+            if len(shape_of(node) or ()) != 2:
+                refuse(self.model, node, "Linear on more than two axes", "flatten to (N, features) first", "E103")
+            op = ops.linear.Linear()
+        else:
+            attrs = _window_of(m, x.pad)
+            depthwise = m.groups == m.in_channels == m.out_channels > 1
+            if depthwise:
+                op = ops.depthwise.DepthwiseConv2d(*attrs, pad_value=x_zero)
+            else:
+                op = ops.conv2d.Conv2d(*attrs, m.groups, x_zero)
+            codes = codes.reshape(*codes.shape, 1) if codes.ndim == 3 else codes
+            codes = codes[:, 0] if depthwise else codes
+        w = self.weights.setdefault(
+            (step.path, depthwise), self.constant(f"{step.path}.weight", DType.T if ternary else DType.I8, codes)
+        )
+        return self.with_tail(node, name, op, (x.value, w), multiplier, offset, to)
+
+    def requantized(self, node: fx.Node, name: str, norms: list[Norm], to: Out) -> Value:
+        """A batch norm or clipping of its own."""
+        x = self.read(node)
+        channels = x.value.type.shape[0] if norms else 1
+        gain, shift = np.full(channels, x.quant[0]), np.full(channels, -x.quant[0] * x.quant[1])
+        for norm in norms:
+            k, b = affine(norm)
+            gain, shift = gain * k, shift * k + b
+        limits = self.ranges[x.value]
+        acc = limits if norms else Range(limits.lo.min(keepdims=True), limits.hi.max(keepdims=True))
+        tail = self.tail(node, name, gain, shift, acc, to)
+        return self.emit(node, name, ops.requantize.Requantize(to), x.value, *tail)
+
+    def with_tail(
+        self, node: fx.Node, name: str, op: Any, inputs: tuple[Value, Value], mul: Array, off: Array, to: Out
+    ) -> Value:
+        """A sum whose accumulator, in real units, is acc * mul + off."""
+        x, w = inputs
+        try:
+            op.infer(x.type, w.type)
+            acc, _ = op.bounds(self.ranges[x], w.const)
+        except (GraphError, ValueError) as e:
+            what = e.message if isinstance(e, GraphError) else str(e)
+            refuse(self.model, node, what, "see `mcugen ops` for the shapes that operators take", "E103")
+        return self.emit(node, name, replace(op, to=to), x, w, *self.tail(node, name, mul, off, acc, to))
+
+    def tail(self, node: fx.Node, name: str, mul: Array, off: Array, acc: Range, to: Out) -> tuple[Value, Value, Value]:
+        scale, zero = to.quant.scale, to.quant.zero_point
+        with np.errstate(over="ignore"):
+            m, a, s = _lowered(self.model, node, mul / scale, off / scale + zero, acc, to)
+        return (
+            self.constant(f"{name}.mult", DType.I16, m),
+            self.constant(f"{name}.add", DType.I32, a),
+            self.constant(f"{name}.shift", DType.U8, s),
+        )
+
+    def constant(self, name: str, dtype: DType, data: Array) -> Value:
+        return Value(_unique(name, self.taken), Type(dtype, data.shape), data.astype(dtype.numpy))
+
+    def sum(self, node: fx.Node, name: str, to: Out) -> Value:
+        a, b = self.read(node), self.read(node, 1)
+        if a.value.type.shape != b.value.type.shape:
+            shapes = f"{a.value.type.shape} and {b.value.type.shape}"
+            refuse(self.model, node, f"addition of {shapes}", "both operands need one shape: no broadcasting", "E103")
+        scale = _scale(to)
+        ratios = (a.quant[0] / scale, b.quant[0] / scale)
+        offset = to.quant.zero_point - ratios[0] * a.quant[1] - ratios[1] * b.quant[1]
+        reach = (self.ranges[a.value].span[1], self.ranges[b.value].span[1])
+        try:
+            mults, add, shift = fixed.lower_sum(ratios, offset, reach)
+            rounded = tuple(m / 2.0**shift for m in mults)  # the offset takes up their rounding at real zero
+            zeros = (a.quant[1], b.quant[1])
+            offset += sum((r - q) * z for r, q, z in zip(ratios, rounded, zeros, strict=True))
+            mults, add, shift = fixed.lower_sum(rounded, offset, reach)
+        except GraphError as e:
+            raise ModelError("E105", e.message, where=place(self.model, node)) from e
+        return self.emit(node, name, ops.add.Add(mults[0], mults[1], add, shift, to), a.value, b.value)
+
+    def average(self, node: fx.Node, name: str, step: AvgPool | Mean, to: Out) -> Value:
+        x = self.read(node, padded=isinstance(step, AvgPool))
+        torch_in, torch_out = shape_of(node.all_input_nodes[0]), shape_of(node)
+        assert torch_in is not None and torch_out is not None
+        if len(torch_in) not in (3, 4):
+            refuse(self.model, node, f"average pooling of shape {torch_in}", "(N, C, H, W) or (N, C, T)", "E103")
+        _, h, w = x.value.type.shape
+        if isinstance(step, AvgPool):
+            kernel, stride, padding = step.kernel, step.stride, _padding(x.pad, step.padding)
+            count = step.divisor or kernel[0] * kernel[1]
+            if any(step.padding) and not step.count_pad and step.divisor is None:
+                refuse(self.model, node, "average pooling with count_include_pad=False", "use count_include_pad=True")
+            if step.ceil and self.shape(node)[1:] != tuple(
+                (n + before + after - k) // s + 1
+                for n, k, s, before, after in zip((h, w), kernel, stride, padding[:2], padding[2:], strict=True)
+            ):
+                refuse(self.model, node, "average pooling with ceil_mode=True", "use ceil_mode=False")
+        else:
+            kernel = stride = self.mean_window(node, step, (h, w), len(torch_in))
+            padding, count = (0, 0, 0, 0), kernel[0] * kernel[1]
+        zero = x.quant[1]
+        op = ops.avgpool.AvgPool(kernel, stride, 0, 0, 0, to, padding, zero)
+        acc, _ = op.bounds(self.ranges[x.value])
+        ratio = x.quant[0] / count / _scale(to)
+        whole = Range(acc.lo.min(keepdims=True), acc.hi.max(keepdims=True))
+        offset = to.quant.zero_point - ratio * zero * kernel[0] * kernel[1]
+        m, a, s = _lowered(self.model, node, np.array([ratio]), np.array([offset]), whole, to)
+        op = replace(op, mult=int(m[0]), add=int(a[0]), shift=int(s[0]))
+        y = self.emit(node, name, op, x.value)
+        if len(torch_out) == 2:
+            y = self.emit(node, _unique(f"{name}.flatten", self.taken), ops.flatten.Flatten(), y)
+        return y
+
+    def mean_window(self, node: fx.Node, step: Mean, size: Pair, rank: int) -> Pair:
+        if step.dims is not None:
+            if sorted(d % rank for d in step.dims) != list(range(2, rank)):
+                hint = "the mean must go over all of height and width: x.mean((2, 3))"
+                refuse(self.model, node, f"mean over axes {step.dims}", hint, "E103")
+            return size
+        out = [n if want is None else want for n, want in zip(size, step.size, strict=True)]
+        if rank == 3:
+            out[1] = 1
+        if any(n % o for n, o in zip(size, out, strict=True)):
+            hint = "the output size must divide the input size"
+            refuse(self.model, node, f"adaptive pooling of {size} to {tuple(out)}", hint, "E103")
+        return (size[0] // out[0], size[1] // out[1])
+
+
+def _scale(to: Out) -> float:
+    assert isinstance(to.quant.scale, float)
+    return to.quant.scale
+
+
+def _range(value: Value) -> Range:
+    channels, dtype = value.type.shape[0], value.type.dtype
+    return Range(np.full(channels, dtype.lo, np.int64), np.full(channels, dtype.hi, np.int64))
+
+
+def _code(real: float, scale: float, zero: int, dtype: DType) -> int:
+    """The stored integer of a clipping limit; rounding is monotone, so clipping commutes with it."""
+    q = np.floor(np.float64(real) / scale + 0.5) + zero
+    return int(np.clip(q, dtype.lo, dtype.hi))
+
+
+def _lowered(
+    model: fx.GraphModule, node: fx.Node, mul: Array, off: Array, acc: Range, to: Out
+) -> tuple[Array, Array, Array]:
+    """Constants for acc * mul + off: the multiplier is rounded first, then the offset takes up the rounding.
+
+    The two lines cross where most outputs are: at a quarter of the range above a zero that clips, else in its middle.
+    """
+    low = to.lo == to.quant.zero_point
+    usual = to.lo + (to.hi - to.lo) / (4 if low else 2)
+    try:
+        m, _, s = fixed.lower(mul, off, acc.lo, acc.hi, to.lo, to.hi)
+        rounded = m / 2.0**s
+        at = np.clip(np.divide(usual - off, mul, out=np.zeros(len(off)), where=m != 0), acc.lo, acc.hi)
+        off = np.where(m != 0, off + (mul - rounded) * at, off)
+        return fixed.lower(np.where(m != 0, rounded, mul), off, acc.lo, acc.hi, to.lo, to.hi)
+    except GraphError as e:
+        hint = "a batch norm whose variance is nearly zero, or a scale that training drove away, does this"
+        raise ModelError("E105", e.message, where=place(model, node), hint=hint) from e
+
+
+def _padding(outer: tuple[int, int, int, int], own: Pair) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of padding nodes and the symmetric padding of the operation."""
+    left, right, top, bottom = outer
+    return (top + own[0], left + own[1], bottom + own[0], right + own[1])
+
+
+def _window_of(
+    m: nn.Conv1d | nn.Conv2d, outer: tuple[int, int, int, int]
+) -> tuple[Pair, tuple[int, int, int, int], Pair]:
+    """(stride, padding, dilation) of a convolution."""
+    flat = isinstance(m, nn.Conv1d)
+    kernel, stride, dilation = (_window(v, flat, 1) for v in (m.kernel_size, m.stride, m.dilation))
+    if m.padding == "same":  # the odd one goes below and to the right
+        total = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+        top, left = total[0] // 2, total[1] // 2
+        sides = (outer[0] + left, outer[1] + total[1] - left, outer[2] + top, outer[3] + total[0] - top)
+        return stride, _padding(sides, (0, 0)), dilation
+    own = (0, 0) if m.padding == "valid" else _window(m.padding, flat, 0)
+    return stride, _padding(outer, own), dilation
+
+
+def exported(step: Layer) -> tuple[Array, Array, bool]:
+    """(codes, scale per output channel, ternary) of a layer. E104 without a weight quantiser, E105 if not finite."""
+    chain = getattr(step.module, "parametrizations", {})
+    q: Any = chain["weight"][0] if "weight" in chain and len(chain["weight"]) == 1 else None
+    if not hasattr(q, "export"):
+        hint = "prepare the model with qat.prepare; layers that are not ternary are int8"
+        raise ModelError("E104", "no ternary or int8 weight quantiser", where=step.path, hint=hint)
+    codes, scale = (t.detach().cpu().numpy() for t in q.export(*latent_of(step.module)))
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise ModelError("E105", "the scale of the weights is not finite", where=step.path, hint="training diverged")
+    return codes, scale, bool(q.ternary)
+
+
+def affine(norm: Norm) -> tuple[Array, Array]:
+    """(gain, shift) per channel of a batch norm in evaluation: gain * x + shift."""
+    m = norm.module
+    assert m.running_mean is not None and m.running_var is not None
+    mean, var = (t.detach().double().cpu().numpy() for t in (m.running_mean, m.running_var))
+    gain = 1 / np.sqrt(var + m.eps)
+    if m.affine:
+        gain = gain * m.weight.detach().double().cpu().numpy()
+    shift = -mean * gain + (m.bias.detach().double().cpu().numpy() if m.affine else 0)
+    if not (np.isfinite(gain).all() and np.isfinite(shift).all()):
+        raise ModelError("E105", "batch norm is not finite", where=norm.path, hint="training diverged")
+    return gain, shift

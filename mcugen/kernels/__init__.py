@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from ..pack import BASE3, ENCODINGS, I8, PLANES
+from ..pack import ENCODINGS
+from .add_flat import AddFlat
+from .add_lanes import AddLanes
+from .avgpool_flat import AvgPoolFlat
+from .avgpool_global_lanes import AvgPoolGlobalLanes
+from .avgpool_lanes import AvgPoolLanes
 from .base import Core as Core
 from .base import Kernel as Kernel
 from .conv2d_flat import Conv2dFlat
 from .conv2d_lanes import Conv2dLanes
+from .depthwise_flat import DepthwiseFlat
+from .depthwise_lanes import DepthwiseLanes
+from .flatten import Flatten
+from .linear import Linear
+from .maxpool_flat import MaxPoolFlat
+from .maxpool_lanes import MaxPoolLanes
+from .relayout import Relayout as Relayout
+from .requantize_flat import RequantizeFlat
+from .requantize_lanes import RequantizeLanes
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
+    *(DepthwiseFlat(e) for e in ENCODINGS),
+    *(DepthwiseLanes(e) for e in ENCODINGS),
+    *(Linear(e) for e in ENCODINGS),
+    AddFlat(),
+    AddLanes(),
+    MaxPoolFlat(),
+    MaxPoolLanes(),
+    AvgPoolFlat(),
+    AvgPoolLanes(),
+    AvgPoolGlobalLanes(),
+    RequantizeFlat(),
+    RequantizeLanes(),
+    Flatten(),
 )

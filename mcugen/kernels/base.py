@@ -104,6 +104,15 @@ class Kernel:
         raise NotImplementedError
 
 
+def takeovers(kernel: Kernel, node: Node, sig: Signature) -> tuple[int, ...]:
+    """The inputs whose buffer the output may be: those of in_place with its layout and its element size."""
+    return tuple(
+        i
+        for i in kernel.in_place
+        if sig.inputs[i] == sig.output and node.inputs[i].type.dtype.bytes == node.output.type.dtype.bytes
+    )
+
+
 def all_flat(sig_inputs: tuple[Layout, ...], output: Layout) -> bool:
     """True if nothing lies in lanes."""
     return output.flat and all(i.flat for i in sig_inputs)
@@ -147,6 +156,19 @@ def tail_cycles(node: Node, acc: Range, core: Core) -> float:
     return 6 * core.load + 10 + (core.multiply if narrow else core.long_multiply)
 
 
+def tail_range(node: Node, acc: Range) -> Range:
+    """Accumulator limits with as many entries as the tail has constants: one for all channels, or one for each."""
+    n = max((c.size for c in tail_constants(node) or ()), default=acc.lo.size)
+    if n == 1:
+        return Range(acc.lo.min(keepdims=True), acc.hi.max(keepdims=True))
+    return Range(acc.lo.repeat(n // acc.lo.size), acc.hi.repeat(n // acc.hi.size))
+
+
+def add_cycles(core: Core) -> float:
+    """Cycles of one element of a residual sum."""
+    return 3 * core.load + 2 * core.multiply + core.branch + 9
+
+
 # Geometry of windows over images.
 
 
@@ -181,7 +203,7 @@ def window_fields(
 
 def lanes_field(name: str, lay: Layout, t: Tensor) -> Field:
     """struct mcugen_lanes: an image in lanes."""
-    c, h, w = t.shape
+    c, h, w = t.shape  # a flat image has rows = 0 (relayout.h)
     values = (
         ("channels", "uint16_t", c),
         ("height", "uint16_t", h),
@@ -200,18 +222,18 @@ def lanes_window(
     x: Tensor,
     y: Tensor,
     like: Signature,
-    kernel: tuple[int, int],
+    kernel: tuple[int, ...],
     stride: tuple[int, int],
     padding: tuple[int, int, int, int],
     dilation: tuple[int, int] = (1, 1),
 ) -> Signature | None:
-    """Layouts for a sliding window whose four lanes run in step, or None where they cannot.
+    """Layouts for a sliding window whose four lanes run in step, or None where they cannot; the output is bytes.
 
     Output row l * R_out + r reads input rows l * R_in + (r * stride + ky * dilation - top): the lanes stay what they
     are if and only if R_in = stride * R_out. Halo rows serve r = 0 and r = R_out - 1, pad columns both ends of a row.
     """
     a, b = like.inputs[0], like.output
-    if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane:
+    if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane or not y.dtype.unsigned:
         return None
     top, left = padding[0], padding[1]
     last_row = (b.rows_per_lane - 1) * stride[0] + (kernel[0] - 1) * dilation[0] - top

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir import Node, Range
-from ..layout import LANES, Layout
+from ..layout import Layout
 from ..ops.conv2d import Conv2d
 from ..pack import Encoding
 from . import base
@@ -47,10 +47,9 @@ class Conv2dLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         w, y = node.inputs[1].type, node.output.type
-        outputs = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES  # garbage rows are computed too
         return (
-            outputs * (w.size // y.shape[0]) * (2 * core.load + core.multiply + core.branch + 5)
-            + outputs * (base.tail_cycles(node, acc, core) + 20)
+            y.size * (w.size // y.shape[0]) * (2 * core.load + core.multiply + core.branch + 5)
+            + y.size * (base.tail_cycles(node, acc, core) + 20)
             + base.unpack_cycles(self.encoding, w.size, core)
             + base.seal_cycles(sig.output, y, core)
         )

@@ -38,7 +38,7 @@ class Add(Op):
 
     def eval(self, a: Array, b: Array) -> Array:  # type: ignore[override]
         acc = a.astype(np.int64) * self.mult_a + b.astype(np.int64) * self.mult_b + self.add
-        return np.clip(acc >> self.shift, self.to.lo, self.to.hi).astype(self.to.dtype.numpy)
+        return np.asarray(np.clip(acc >> self.shift, self.to.lo, self.to.hi).astype(self.to.dtype.numpy))
 
     def bounds(self, a: Range, b: Range) -> tuple[Range, Range]:  # type: ignore[override]
         lo = np.full_like(a.lo, self.add)

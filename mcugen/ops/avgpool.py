@@ -33,6 +33,9 @@ class AvgPool(Op):
         t, left, b, r = self.padding
         if self.pad_value != x.zero_point:
             base.refuse(f"pad_value {self.pad_value} is not the zero point {x.zero_point} of x")
+        bad = fixed.violations(self.mult, self.add, self.shift, 0, 0)
+        if bad:
+            base.refuse("; ".join(bad))
         oh = base.window(h, self.kernel[0], self.stride[0], t, b)
         ow = base.window(w, self.kernel[1], self.stride[1], left, r)
         return base.out_type(self.to, (c, oh, ow))

@@ -22,7 +22,8 @@ def refuse(message: str) -> NoReturn:
 
 def window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
     """Output length of a sliding window; E201 if nothing fits or an argument makes no sense."""
-    if min(size, kernel, stride, dilation) < 1 or min(before, after) < 0:
+    given = (kernel, stride, dilation, before, after)
+    if min(size, kernel, stride, dilation) < 1 or min(before, after) < 0 or max(given) > 0xFFFF:
         refuse(f"size {size}, kernel {kernel}, stride {stride}, dilation {dilation}, padding {before},{after}")
     n = size + before + after - (kernel - 1) * dilation - 1
     if n < 0:
@@ -69,7 +70,9 @@ def tail_infer(to: Out | None, rest: tuple[Tensor, ...], shape: tuple[int, ...])
             refuse("requantisation constants given, but no output type")
         return Tensor(DType.I32, shape)
     wanted = (DType.I16, DType.I32, DType.U8)
-    if len(rest) != 3 or any(r.dtype is not d or r.shape not in ((shape[0],), (1,)) for r, d in zip(rest, wanted)):
+    if len(rest) != 3 or any(
+        r.dtype is not d or r.shape not in ((shape[0],), (1,)) for r, d in zip(rest, wanted, strict=True)
+    ):
         refuse(f"wanted mult i16, add i32, shift u8 of shape [{shape[0]}] or [1], got {', '.join(map(str, rest))}")
     return out_type(to, shape)
 
@@ -89,35 +92,42 @@ def tail_eval(acc: Array, to: Out | None, rest: tuple[Array, ...]) -> Array:
     """Requantise (N, C, ...) accumulators per channel."""
     if to is None:
         return acc.astype(np.int32)
-    per_channel = [np.asarray(r).reshape((1, -1) + (1,) * (acc.ndim - 2)) for r in rest]
-    return fixed.requantize(acc, *per_channel, to.lo, to.hi).astype(to.dtype.numpy)
+    mult, add, shift = (np.asarray(r).reshape((1, -1) + (1,) * (acc.ndim - 2)) for r in rest)
+    return fixed.requantize(acc, mult, add, shift, to.lo, to.hi).astype(to.dtype.numpy)
 
 
 def tail_bounds(acc: Range, total: Range, to: Out | None, rest: tuple[Array, ...]) -> tuple[Range, Range]:
     """(accumulator, output) limits; acc: of every partial sum, total: of the finished sum."""
     if to is None:
         return acc, total
-    ends = [fixed.requantize(e, *rest, to.lo, to.hi) for e in (total.lo, total.hi)]
-    return acc, Range(np.minimum(*ends), np.maximum(*ends))
+    mult, add, shift = rest
+    a, b = (fixed.requantize(e, mult, add, shift, to.lo, to.hi) for e in (total.lo, total.hi))
+    return acc, Range(np.minimum(a, b), np.maximum(a, b))
 
 
 def tail_constants(node: Node) -> tuple[Array, Array, Array] | None:
-    """(mult, add, shift) of a node with a tail, each (C,) or (1,); None where it gives plain accumulators."""
+    """(mult, add, shift) of a node with a tail, each (C,) or (1,); None for every other node."""
     if getattr(node.op, "to", None) is None:
         return None
     given = [v.const for v in node.inputs if v.data is not None][-3:]
     if len(given) < 3:  # the operator's own attributes
+        if not hasattr(node.op, "mult"):
+            return None
         given = [np.array([getattr(node.op, name)]) for name in ("mult", "add", "shift")]
     return given[0], given[1], given[2]
 
 
 def weighted(x: Range, w: Array) -> tuple[Range, Range]:
-    """Limits of sum_j w[o, j] * x[j]: (any partial sum in any order, the whole sum), per row o; x: one per column."""
-    w = w.astype(np.int64)
-    a, b = w * x.lo, w * x.hi
-    lo, hi = np.minimum(a, b), np.maximum(a, b)
-    partial = Range(np.minimum(lo, 0).sum(1), np.maximum(hi, 0).sum(1))
-    return partial, Range(lo.sum(1), hi.sum(1))
+    """Limits of sum_j w[..., j] * x[j]: (any partial sum in any order, the whole sum); x broadcasts to w."""
+    plus, minus = np.maximum(w, 0), np.minimum(w, 0)
+
+    def dot(p: Array, m: Array) -> Array:  # einsum casts in small blocks: no int64 copy of the weights
+        p, m = np.broadcast_to(p, w.shape), np.broadcast_to(m, w.shape)
+        sums = [np.einsum("...j,...j->...", a, b, dtype=np.int64) for a, b in ((plus, p), (minus, m))]
+        return np.asarray(sums[0] + sums[1])
+
+    least, most = np.minimum(x.lo, 0), np.maximum(x.hi, 0)
+    return Range(dot(least, most), dot(most, least)), Range(dot(x.lo, x.hi), dot(x.hi, x.lo))
 
 
 def with_padding(x: Range, padding: Padding, fill: int) -> Range:
@@ -154,7 +164,7 @@ WEIGHT_KINDS = ("sparse", "dense", "zero", "one", "plus", "minus")
 def draw_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...], kind: str = "sparse") -> Value:
     """Weights of one of WEIGHT_KINDS: random at density 0.4 or 1, all zero, a single one, all highest, all lowest."""
     lo = max(dtype.lo, -127)
-    w = rng.integers(lo, dtype.hi + 1, shape)
+    w: Array = rng.integers(lo, dtype.hi + 1, shape)
     if kind == "sparse":
         w = w * (rng.random(shape) < 0.4)
     elif kind == "dense":
@@ -163,7 +173,7 @@ def draw_weights(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...],
         w = np.zeros(shape)
     elif kind == "one":
         w = np.zeros(shape)
-        w.flat[rng.integers(w.size)] = rng.choice([lo, dtype.hi])
+        w[tuple(rng.integers(shape))] = rng.choice([lo, dtype.hi])
     else:
         w = np.full(shape, dtype.hi if kind == "plus" else lo)
     return constant("w", dtype, w)

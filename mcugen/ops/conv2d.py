@@ -54,17 +54,12 @@ class Conv2d(Op):
         return w.size * oh * ow
 
     def bounds(self, x: Range, w: Array, *rest: Array) -> tuple[Range, Range]:  # type: ignore[override]
-        o, cg, kh, kw = w.shape
+        o, _, kh, kw = w.shape
+        g = self.groups
         x = base.with_padding(x, self.padding, self.pad_value)
-        rows = []
-        for g in range(self.groups):
-            part = slice(g * cg, (g + 1) * cg)
-            columns = Range(x.lo[part].repeat(kh * kw), x.hi[part].repeat(kh * kw))
-            per = o // self.groups
-            rows.append(base.weighted(columns, w[g * per : (g + 1) * per].reshape(per, -1)))
-        acc, total = (
-            Range(np.concatenate([r[k].lo for r in rows]), np.concatenate([r[k].hi for r in rows])) for k in (0, 1)
-        )
+        columns = Range(*(e.repeat(kh * kw).reshape(g, 1, -1) for e in (x.lo, x.hi)))
+        sums = base.weighted(columns, w.reshape(g, o // g, -1))
+        acc, total = (Range(r.lo.ravel(), r.hi.ravel()) for r in sums)
         return base.tail_bounds(acc, total, self.to, rest)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..ir import Array, Node, Op, Range, Tensor
 from . import base
 
@@ -25,5 +27,10 @@ class Flatten(Op):
 
 def cases() -> Iterator[base.Case]:
     """Images and vectors."""
-    for shape in ((3, 4, 5), (2, 9, 1), (7,)):
-        yield base.Case("x".join(map(str, shape)), lambda rng, s=shape: base.make(Flatten(), base.activation("x", s)))
+    shapes: tuple[tuple[int, ...], ...] = ((3, 4, 5), (2, 9, 1), (7,))
+    for shape in shapes:
+
+        def build(rng: np.random.Generator, shape: tuple[int, ...] = shape) -> Node:
+            return base.make(Flatten(), base.activation("x", shape))
+
+        yield base.Case("x".join(map(str, shape)), build)

@@ -52,7 +52,7 @@ def cases() -> Iterator[base.Case]:
         def build(
             rng: np.random.Generator,
             shape: tuple[int, int, int] = shape,
-            op: MaxPool = MaxPool(kernel, stride, padding),  # noqa: B008
+            op: MaxPool = MaxPool(kernel, stride, padding),
         ) -> Node:
             return base.make(op, base.activation("x", shape, int(rng.choice([0, 128]))))
 

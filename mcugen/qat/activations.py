@@ -100,9 +100,10 @@ class ActQuantizer(_Quantizer):
     """Fake-quantises an activation to k unsigned bits with a learned step.
 
     The step is s = initial * exp(gain), gain a parameter that starts at 0. Its gradient is the LSQ gradient of s
-    divided by s, so plain SGD changes s, to first order, as it changes LSQ's own parameter; but s stays positive whatever
-    the learning rate, Adam's steps are relative to s, and weight decay pulls to the calibrated step instead of to 0.
-    The first training batch, or calibrate(), sets `initial` and the zero point; both are buffers, so checkpoints have them.
+    divided by s, so plain SGD changes s, to first order, as it changes LSQ's own parameter; but s stays positive
+    whatever the learning rate, Adam's steps are relative to s, and weight decay pulls to the calibrated step instead
+    of to 0. The first training batch, or calibrate(), sets `initial` and the zero point; both are buffers, so that
+    checkpoints have them.
     """
 
     initial: Tensor

@@ -1,8 +1,8 @@
 """prepare: a float model -> a torch.fx model with weight and activation quantisers, ready for the usual training loop.
 
 Activation quantisers stand at the input, after each convolution or linear layer (with the batch norm and the clipping
-that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding, reshapes
-and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead.
+that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding,
+reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import copy
 import difflib
 import operator
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,30 +21,26 @@ from torch.nn.utils import parametrize
 from ..errors import ModelError
 from ..frontends.torch import (
     PASSES,
-    AvgPool,
     Clip,
-    Fake,
+    FakeQuantizer,
     Input,
     Layer,
     MaxPool,
-    Mean,
     Norm,
     Output,
     Query,
     Reshape,
     Same,
     Step,
-    Sum,
+    Steps,
     add_shapes,
-    place,
+    operand,
     read,
     refuse,
     trace,
 )
 from .activations import LSQ, OutputQuantizer, Sign
 from .weights import TWN, Int8, WeightSpec
-
-Steps = dict[fx.Node, Step]
 
 
 def prepare(
@@ -65,7 +62,7 @@ def prepare(
         raise ModelError("E107", f"{type(model).__name__} is not a torch.nn.Module", where="prepare")
     if not isinstance(weights, WeightSpec):
         raise ModelError("E107", f"weights={weights!r}", where="prepare", hint="pass a spec such as qat.TWN()")
-    if not isinstance(activations, LSQ) or not isinstance(inputs, LSQ):
+    if not all(isinstance(a, LSQ) for a in (activations, inputs)):
         raise ModelError("E107", f"activations={activations!r}", where="prepare", hint="pass qat.LSQ(bits=8)")
 
     traced, steps = _traced(model, sample)
@@ -84,7 +81,7 @@ def prepare(
 
 def default_keep(model: nn.Module) -> list[str]:
     """The paths that prepare() makes int8 unless told otherwise: first layer, last layer, depthwise layers."""
-    traced, steps = _traced(model, None)
+    _, steps = _traced(model, None)
     return _default_keep(steps)
 
 
@@ -102,16 +99,20 @@ def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, St
             graph.erase_node(node)
     if sample is not None:
         traced.recompile()
-        add_shapes(traced, sample)
-    if any(isinstance(read(traced, n), Fake) for n in graph.nodes):
+        try:
+            add_shapes(traced, sample)
+        except ModelError:
+            for node in graph.nodes:  # an operation that is not supported says more than shapes that do not fit
+                read(traced, node)
+            raise
+    if any(isinstance(m, FakeQuantizer) for m in model.modules()):
         raise ModelError("E107", "the model is already prepared", where="prepare", hint="prepare the float model")
     _check_ends(traced)
     for node in list(graph.nodes):
         _tidy(traced, node)
-    steps = {n: read(traced, n) for n in graph.nodes}
-    _clip_before_pooling(traced, steps)
+    _clip_before_pooling(traced, {n: read(traced, n) for n in graph.nodes})
     graph.lint()
-    return traced, steps
+    return traced, {n: read(traced, n) for n in graph.nodes}
 
 
 def _check_ends(model: fx.GraphModule) -> None:
@@ -124,7 +125,11 @@ def _check_ends(model: fx.GraphModule) -> None:
 
 
 def _tidy(model: fx.GraphModule, node: fx.Node) -> None:
-    """One form for what torch spells in many: no identities, no in-place operations, dropout as a module."""
+    """One form for what torch spells in many: no identities, no in-place operations, operands by position."""
+    named = [node.kwargs[k] for k in ("input", "x", "other") if k in node.kwargs]
+    if node.op == "call_function" and named:
+        node.args = (*node.args, *named)
+        node.kwargs = {k: v for k, v in node.kwargs.items() if k not in ("input", "x", "other")}
     module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
     in_place = (
         node.kwargs.get("inplace", False)
@@ -139,7 +144,7 @@ def _tidy(model: fx.GraphModule, node: fx.Node) -> None:
         node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
         model.graph.erase_node(node)
     elif node.target in (F.dropout, F.dropout2d):
-        p = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
+        p: Any = node.kwargs.get("p", node.args[1] if len(node.args) > 1 else 0.5)
         _replace(model, node, nn.Dropout(p) if node.target is F.dropout else nn.Dropout2d(p))
     elif in_place and node.op == "call_method":
         node.target = str(node.target).removesuffix("_")
@@ -171,14 +176,12 @@ def _clip_before_pooling(model: fx.GraphModule, steps: Steps) -> None:
     for node, step in list(steps.items()):
         pool = node.args[0] if isinstance(step, Clip) else None
         while isinstance(pool, fx.Node) and isinstance(steps[pool], MaxPool | Reshape) and len(pool.users) == 1:
-            source = pool.args[0]
-            assert isinstance(source, fx.Node)
+            source = operand(pool)
             node.replace_all_uses_with(pool)
             node.replace_input_with(pool, source)
             pool.replace_input_with(source, node)
             pool.prepend(node)
             pool = source
-    model.graph.lint()
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:
@@ -186,7 +189,7 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _fused_end(node: fx.Node, steps: Steps) -> tuple[fx.Node, Clip | None]:
-    """The last node that fuses with a layer, addition or pooling: its batch norm and one clipping."""
+    """The last node that fuses with a layer, batch norm, addition or pooling: its batch norm and one clipping."""
     end, nxt = node, _only_user(node)
     while nxt is not None:
         step = steps[nxt]
@@ -208,11 +211,8 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
     for node, step in steps.items():
         if isinstance(step, Output | Query) or node in fused:
             if node in fused:
-                signs[node] = signs[node.args[0]]  # type: ignore[index]
+                signs[node] = signs[operand(node)]
             continue
-        if isinstance(step, Norm):
-            hint = "put it directly behind a convolution or linear layer whose output nothing else reads"
-            refuse(model, node, "a batch norm that does not follow a layer", hint)
         sources = [signs[n] for n in node.all_input_nodes if n in signs]
         signs[node] = _sign_after(step, sources)
         if isinstance(step, PASSES):
@@ -224,13 +224,17 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
         while walk is not end:
             walk = next(iter(walk.users))
             fused.add(walk)
-        name = _free_name(model, f"{node.name}_q")
+        label = str(node.target) if isinstance(step, Input) else node.name.lstrip("_")
+        name = _free_name(model, f"{label}_q")
         spec = inputs if isinstance(step, Input) else activations
         quantizer = OutputQuantizer(name) if end is last else spec.quantizer(signs[node], name)
         model.add_submodule(name, quantizer)
+        users = list(end.users)
         with model.graph.inserting_after(end):
             new = model.graph.call_module(name, (end,))
-        end.replace_all_uses_with(new, delete_user_cb=lambda user, new=new: user is not new)
+        for user in users:
+            user.replace_input_with(end, new)
+        signs[new] = signs[node]
 
 
 def _sign_after(step: Step, sources: list[Sign]) -> Sign:
@@ -238,7 +242,7 @@ def _sign_after(step: Step, sources: list[Sign]) -> Sign:
         return Sign.SEEN
     if isinstance(step, Clip):
         return Sign.POSITIVE if step.lo >= 0 else sources[0] if sources else Sign.SIGNED
-    if isinstance(step, Layer):
+    if isinstance(step, Layer | Norm):
         return Sign.SIGNED
     return max(sources, key=[Sign.POSITIVE, Sign.SEEN, Sign.SIGNED].index)
 
@@ -246,13 +250,12 @@ def _sign_after(step: Step, sources: list[Sign]) -> Sign:
 def _output_node(model: fx.GraphModule, steps: Steps) -> fx.Node:
     """The end of the layer, addition or pooling that gives the output."""
     out = list(model.graph.nodes)[-1]
-    node = out.args[0]
-    assert isinstance(node, fx.Node)
+    node = operand(out)
     while isinstance(steps[node], Reshape | Same) and len(node.users) == 1:
-        node = node.args[0]
+        node = operand(node)
     if len(node.users) != 1:
         refuse(model, out, "an output that the network itself reads", "return a value that nothing else reads")
-    if isinstance(steps[node], Input | MaxPool | Query) or isinstance(steps[node], PASSES):
+    if isinstance(steps[node], (Input, Query, *PASSES)):
         hint = "the last operation must be a layer, an addition, an average pooling or a ReLU behind one of them"
         refuse(model, node, f"{type(steps[node]).__name__} as the last operation", hint)
     return node

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..errors import ModelError
+from ..frontends.torch import latent_of
 
 Granularity = Literal["channel", "layer"]
 
@@ -133,14 +134,6 @@ def quantizer_of(layer: nn.Module) -> WeightQuantizer | None:
     chain = layer.parametrizations.weight  # type: ignore[union-attr]
     q = chain[0] if len(chain) == 1 else None  # type: ignore[arg-type,index]
     return q if isinstance(q, WeightQuantizer) else None
-
-
-def latent_of(layer: nn.Module) -> tuple[Tensor, ...]:
-    """The latent tensors of a layer that has a weight quantiser."""
-    chain = layer.parametrizations.weight  # type: ignore[union-attr]
-    if chain.is_tensor:  # type: ignore[union-attr]
-        return (chain.original,)  # type: ignore[union-attr,return-value]
-    return tuple(getattr(chain, f"original{i}") for i in range(chain.ntensors))  # type: ignore[union-attr,arg-type]
 
 
 def quantized_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, WeightQuantizer]]:

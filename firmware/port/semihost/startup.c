@@ -84,6 +84,5 @@ __attribute__((section(".vectors"), used)) static const struct {
     void (*handler[15])(void);
 } vectors = {
     __stack_top__,
-    {Reset_Handler, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault,
-     fault},
+    {Reset_Handler, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
 };

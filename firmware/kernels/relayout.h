@@ -1,0 +1,34 @@
+/* relayout.h - the same value in another layout.
+ *
+ *     to's pixel (c, r, s) = from's pixel (c, r, s)
+ *
+ * Both have the same channels, height and width. A descriptor with rows = 0 is a flat image of bytes in C, H, W order
+ * (its halos, pads and plane mean nothing).
+ */
+#ifndef MCUGEN_RELAYOUT_H
+#define MCUGEN_RELAYOUT_H
+
+#include "mcugen.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mcugen_relayout {
+    struct mcugen_lanes from;
+    struct mcugen_lanes to;
+};
+
+/* x: an image as `from` says, only the image itself is read; y: an image as `to` says, lanes sealed here. */
+void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y);
+
+static inline void mcugen1_relayout(const struct mcugen_relayout *k, const void *x, void *y)
+{
+    mcugen1_relayout_ref(k, x, y);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,240 @@
+"""The whole compile, read top to bottom; each stage can be the last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import archive, emit, interp, ir, passes, plan, report, select, targets
+from .archive import Archive
+from .errors import McugenError, OutputError
+from .ir import Array, Graph
+from .plan import Plan
+from .program import Program
+from .select import Objective
+from .targets import Target
+
+OPTIMIZE = ("balanced", "speed", "size")
+MAX_KAT_BYTES = 8192  # of known-answer vectors in the generated directory
+MAX_KAT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A compiled model: what it was, what it became, and the files."""
+
+    archive: Archive
+    target: Target
+    optimize: str
+    program: Program
+    plan: Plan
+    report: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.archive.graph.name
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """The generated directory: file name -> content. Equal models give equal bytes."""
+        x = vectors(self.archive, _kat_count(self.archive.graph))
+        (y,) = interp.run(self.archive.graph, x)
+        content = {k: v.encode() for k, v in emit.emit(self.program, self.plan, x, y).items()}
+        model = archive.to_bytes(self.archive)
+        document = {**self.report, "archive_sha256": hashlib.sha256(model).hexdigest()}
+        content[f"{self.name}_report.json"] = (json.dumps(document, indent=2) + "\n").encode()
+        content[f"{self.name}.mcugen"] = model
+        return dict(sorted(content.items()))
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the files. The directory appears whole or not at all; OutputError E702."""
+        write_directory(Path(directory), self.files)
+
+    def run(self, x: Array) -> Array:
+        """The integer reference's outputs for quantised inputs (N, *shape)."""
+        return interp.run(self.archive.graph, x)[0]
+
+    @property
+    def fits(self) -> bool:
+        """True if flash (estimated) and RAM are within the target's."""
+        t = self.report["totals"]
+        return bool(t["flash_bytes_estimated"] <= self.target.flash and t["arena_bytes"] <= self.target.ram)
+
+
+def compile(
+    model: Any,
+    sample: Any = None,
+    *,
+    target: str | Target = "cortex-m4",
+    optimize: str = "balanced",
+    name: str | None = None,
+) -> Artifact:
+    """Compile a model: a path to an archive, an Archive, or a trained torch module with a sample batch.
+
+    McugenError of the stage that cannot go on.
+    """
+    source = load(model, sample, name)
+    machine = target if isinstance(target, Target) else targets.get(target)
+    if optimize not in OPTIMIZE:
+        raise McugenError("E703", f"unknown goal {optimize!r}", where="optimize", hint=f"one of: {', '.join(OPTIMIZE)}")
+
+    graph = passes.run(source.graph)
+    program, memory = choose(graph, machine, optimize)
+    return Artifact(
+        source, machine, optimize, program, memory, report.build(source.graph, program, memory, machine, optimize)
+    )
+
+
+def load(model: Any, sample: Any = None, name: str | None = None) -> Archive:
+    """The model as an archive: read, or lowered from torch. A string `module:function` is called for a torch pair."""
+    if isinstance(model, Archive):
+        found = model
+    elif isinstance(model, str | os.PathLike):
+        path = str(model)
+        if ":" in path and not os.path.exists(path):
+            return load(*_call(path), name)
+        found = archive.load(model)
+    else:
+        from .frontends import torch as frontend  # only here: compiling an archive needs no torch
+
+        return frontend.to_archive(model, sample, name=name or "model")
+    if name is not None:
+        found = replace(found, graph=replace(found.graph, name=name))
+    return found
+
+
+def _call(path: str) -> tuple[Any, Any]:
+    module, function = path.split(":", 1)
+    try:
+        return tuple(getattr(importlib.import_module(module), function)())  # type: ignore[return-value]
+    except (ImportError, AttributeError, TypeError, ValueError) as e:
+        hint = "module:function must return (prepared torch module, sample batch)"
+        raise OutputError("E701", f"cannot load: {type(e).__name__}: {e}", where=path, hint=hint) from None
+
+
+def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:
+    """The program and its memory plan: the goal's optimum, or what fits if that is too large for the target.
+
+    balanced weighs cycles, flash and RAM each relative to the fastest program.
+    """
+    fast = select.select(graph, target.core, Objective())
+    fast_plan = plan.plan(fast)
+    weights = Objective(
+        1 / max(1.0, fast.cycles), 1 / max(1, report.flash(fast)), 1 / max(1, fast_plan.bound)
+    )
+    goal = {
+        "speed": Objective(),
+        "balanced": weights,
+        "size": replace(weights, cycles=weights.cycles / 100),
+    }[optimize]
+    tighter = (goal, *(replace(weights, ram=weights.ram * k) for k in (4.0, 64.0)), Objective(0.0, 0.0, 1.0))
+    best: tuple[Program, Plan] | None = None
+    for objective in tighter:
+        program = select.select(graph, target.core, objective)
+        memory = plan.plan(program)
+        if best is None or memory.arena < best[1].arena:
+            best = program, memory
+        if memory.arena <= target.ram:
+            break
+    assert best is not None
+    return best
+
+
+def vectors(source: Archive, count: int) -> Array:
+    """Test inputs (count, *shape): the archive's samples first, then extremes, then seeded random ones."""
+    t = source.graph.inputs[0].type
+    rng = np.random.default_rng(0)
+    made = [source.samples[0][:count]]
+    extremes = np.stack([np.full(t.shape, v, t.dtype.numpy) for v in (t.dtype.lo, t.dtype.hi, t.zero_point)])
+    made.append(extremes[: max(0, count - len(made[0]))])
+    rest = max(0, count - sum(map(len, made)))
+    made.append(rng.integers(t.dtype.lo, t.dtype.hi + 1, (rest, *t.shape)).astype(t.dtype.numpy))
+    return np.concatenate(made)
+
+
+def _kat_count(graph: Graph) -> int:
+    each = graph.inputs[0].type.bytes + graph.outputs[0].type.bytes
+    return max(1, min(MAX_KAT, MAX_KAT_BYTES // each))
+
+
+def stage(artifact: Artifact, last: str, full: bool = False) -> str:
+    """The text of a stage: ir (after the passes), plan (steps and memory map) or c (the model's C)."""
+    if last == "ir":
+        return ir.text(artifact.program.graph, None if full else 64)
+    if last == "plan":
+        return plan_text(artifact)
+    return artifact.files[f"{artifact.name}.c"].decode()
+
+
+def plan_text(artifact: Artifact) -> str:
+    """Steps with their kernels, then the memory map."""
+    steps = [("step", "name", "kernel", "reads", "writes", "at", "bytes", "scratch")]
+    memory = artifact.plan
+    for i, s in enumerate(artifact.program.steps):
+        reads = ", ".join(f"{b.name} {b.layout}" for b in s.inputs)
+        at = str(memory.offsets[s.output]) if s.output.place == "arena" else s.output.place
+        scratch = f"{s.bound.scratch} at {memory.scratch[i]}" if s.bound.scratch else ""
+        steps.append(
+            (str(i), s.name, s.kernel.name, reads, f"{s.output.name} {s.output.layout}", at, str(s.output.bytes), scratch)
+        )
+    areas = [("buffer", "from", "to", "steps")]
+    for b, (first, last) in sorted(memory.lifetimes.items(), key=lambda item: (memory.offsets[item[0]], item[1])):
+        at = memory.offsets[b]
+        areas.append((f"{b.name} {b.layout}", str(at), str(at + b.bytes), f"{first}..{last}"))
+    tail = f"arena {memory.arena} bytes, bound {memory.bound}, bare tensors {memory.logical_bound}\n"
+    return f"{report.table(steps, 5)}\n\n{report.table(areas, 1)}\n\n{tail}"
+
+
+def write_directory(directory: Path, files: dict[str, bytes]) -> None:
+    """Make `directory` hold exactly `files`: written beside it, then renamed. An earlier output is replaced.
+
+    OutputError E702 if it cannot be written, or if something is there that mcugen did not make.
+    """
+    directory = directory.absolute()
+    if directory.exists() and not _ours(directory):
+        hint = "choose a new directory, or remove this one"
+        raise OutputError("E702", "exists and was not made by mcugen", where=directory.name, hint=hint)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(directory) as new:
+            for name, content in files.items():
+                (new / name).write_bytes(content)
+            new.chmod(0o755)
+            if directory.exists():
+                with _beside(directory) as old:
+                    directory.replace(old / directory.name)
+                    new.replace(directory)
+            else:
+                new.replace(directory)
+    except OSError as e:
+        raise OutputError("E702", f"cannot write: {e.strerror}", where=str(directory.name)) from None
+
+
+def _ours(directory: Path) -> bool:
+    if not directory.is_dir():
+        return False
+    names = [p.name for p in directory.iterdir()]
+    return not names or any(n.endswith("_report.json") for n in names)
+
+
+@contextlib.contextmanager
+def _beside(directory: Path) -> Iterator[Path]:
+    """A temporary directory on the same file system, gone afterwards unless renamed."""
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,248 @@
+"""Program and Plan -> {file name: text}. Pure: no clock, no path, no set order. The only file that imports jinja2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jinja2
+import numpy as np
+
+from . import __version__, resources
+from .errors import TargetError
+from .ir import Array, Quant, Value
+from .kernels.base import Field
+from .plan import Plan
+from .program import Buffer, Program, Step
+
+KERNELS_VERSION = 1  # of the kernel interface: MCUGEN_KERNELS_VERSION in mcugen.h
+PER_LINE = 112  # columns of table text
+Files = dict[str, str]
+
+_KEYWORDS = frozenset(
+    """alignas alignof and asm auto bool break case catch char class const constexpr continue decltype default delete do
+    double else enum explicit export extern false float for friend goto if inline int long mutable namespace new
+    noexcept not nullptr operator or private protected public register restrict return short signed sizeof static
+    struct switch template this throw true try typedef typeid typename union unsigned using virtual void volatile
+    wchar_t while xor main m x y step arena""".split()
+)
+_FORMS = {1: ("uint8_t", "unsigned 8-bit"), 2: ("int16_t", "signed 16-bit"), 4: ("int32_t", "signed 32-bit")}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant array in flash."""
+
+    name: str
+    ctype: str
+    count: int
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a parameter struct, as a comment and an initialiser."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A buffer in the arena: a line of the memory map."""
+
+    name: str
+    offset: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A step: its constant struct and the call of its kernel."""
+
+    name: str
+    struct: str
+    members: tuple[Member, ...]
+    call: str
+    note: str
+
+
+def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files:
+    """The generated directory but its report. samples, expected: the known-answer vectors, (N, ...) each.
+
+    TargetError E403 for what the generated interface cannot say: several inputs or outputs, reserved names.
+    """
+    graph = program.graph
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise TargetError("E403", "the generated code has one input and one output", where=graph.name)
+    (x,), (y,) = graph.inputs, graph.outputs
+    if x.type.dtype.bytes != 1:
+        raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
+    if graph.name in _KEYWORDS or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", graph.name):
+        raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
+
+    names = _identifiers(program, graph.name)
+    tables: list[Table] = []
+    calls = tuple(_call(i, s, program, plan, names, tables) for i, s in enumerate(program.steps))
+    view = {
+        "name": graph.name,
+        "NAME": graph.name.upper(),
+        "version": __version__,
+        "kernels_version": KERNELS_VERSION,
+        "core": program.core.name,
+        "tables": tables,
+        "calls": calls,
+        "pointers": tuple(_pointers(program, plan, names)),
+        "stems": sorted({s.kernel.stem for s in program.steps}),
+        "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
+        "x": _port(x),
+        "y": _port(y),
+        "arena_bytes": max(4, -(-plan.arena // 4) * 4),
+        "arena_words": max(1, -(-plan.arena // 4)),
+        "weight_bytes": program.table_bytes,
+        "macs": sum(s.node.op.macs(*(v.type for v in s.node.inputs)) for s in program.steps if s.node),
+        "cycles": round(program.cycles),
+        "kat": _vectors(samples, expected),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        line_statement_prefix="%%",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    files = {
+        f"{graph.name}{suffix}": environment.get_template(f"{template}.j2").render(view)
+        for suffix, template in (
+            (".h", "model.h"),
+            (".c", "model.c"),
+            ("_weights.h", "weights.h"),
+            ("_weights.c", "weights.c"),
+            ("_kat.h", "kat.h"),
+        )
+    }
+    files["README.md"] = environment.get_template("README.md.j2").render(view)
+    return files | kernel_files(program)
+
+
+def kernel_files(program: Program) -> Files:
+    """The C sources of the kernels that a program calls, all their variants, and what they include."""
+    stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs}
+    unpackers = {f.value for s in program.steps for f in s.bound.fields if isinstance(f.value, str)}
+    wanted = ["mcugen.h", "mcugen_fixed.h"]
+    if unpackers:
+        wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in sorted(map(str, unpackers)))]
+    pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|mve|neon))?\.[chS]")
+    wanted += [p.name for p in sorted(resources.KERNELS.iterdir()) if pattern.fullmatch(p.name)]
+    return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
+
+
+def _identifiers(program: Program, model: str) -> dict[Step | Buffer, str]:
+    """A C name for every step and for every buffer in the arena."""
+    taken = {model, *_KEYWORDS}
+
+    def name(source: str) -> str:
+        base = re.sub(r"\W", "_", source)
+        base = base if base[:1].isalpha() else f"n{base}"
+        candidate, n = base, 1
+        while candidate in taken:
+            n += 1
+            candidate = f"{base}_{n}"
+        taken.add(candidate)
+        return candidate
+
+    found: dict[Step | Buffer, str] = {s: name(s.name) for s in program.steps}
+    found |= {b: name(f"{b.name}_at") for b in program.buffers if b.place == "arena"}
+    return found
+
+
+def _call(
+    i: int, step: Step, program: Program, plan: Plan, names: dict[Step | Buffer, str], tables: list[Table]
+) -> Call:
+    prefix = f"{program.graph.name}_{names[step]}"
+    members = tuple(Member(f.name, _initialiser(f, prefix, tables)) for f in step.bound.fields)
+    args = [f"&{names[step]}"]
+    args += [names[b] if b.place == "arena" else b.place for b in (*step.inputs, step.output)]
+    if step.kernel.uses_scratch:
+        args.append(f"arena + {plan.scratch.get(i, 0)}")
+    sources = ", ".join(str(b.type) for b in step.inputs)
+    macs = step.node.op.macs(*(v.type for v in step.node.inputs)) if step.node else 0
+    note = f"{sources} -> {step.output.type}" + (f", {macs} MAC" if macs else "")
+    return Call(
+        names[step], f"mcugen_{step.kernel.stem}", members, f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})", note
+    )
+
+
+def _initialiser(f: Field, prefix: str, tables: list[Table]) -> str:
+    if isinstance(f.value, tuple):
+        return "{" + ", ".join(_initialiser(sub, prefix, tables) for sub in f.value) + "}"
+    if isinstance(f.value, np.ndarray):
+        table = Table(f"{prefix}_{f.name}", f.ctype, f.value.size, tuple(_rows(f.value, f.ctype)))
+        tables.append(table)
+        return table.name
+    if isinstance(f.value, int):
+        return _literal(f.value)
+    return f.value
+
+
+def _literal(v: int) -> str:
+    """An int literal of C; the least 32-bit number has none of its own."""
+    return "-2147483647 - 1" if v == -(1 << 31) else str(v)
+
+
+def _rows(data: Array, ctype: str) -> Iterator[str]:
+    """Table text, as many numbers in a line as fit."""
+    items = [f"0x{int(v):02x}" if ctype == "uint8_t" else _literal(int(v)) for v in data.ravel()]
+    line = ""
+    for item in items:
+        if len(line) + len(item) > PER_LINE:
+            yield line.rstrip()
+            line = ""
+        line += item + ", "
+    yield line.rstrip()
+
+
+def _pointers(program: Program, plan: Plan, names: dict[Step | Buffer, str]) -> Iterator[Pointer]:
+    for b in program.buffers:
+        if b.place == "arena":
+            first, last = plan.lifetimes[b]
+            yield Pointer(names[b], plan.offsets[b], f"{b.bytes} B, steps {first}..{last}, {b.type} {b.layout}")
+
+
+@dataclass(frozen=True)
+class Port:
+    """The network's input or output as its header describes it."""
+
+    ctype: str
+    form: str
+    length: int
+    bytes: int
+    shape: str
+    lo: int
+    hi: int
+    scale: str  # a C float literal; empty where there is no single scale
+    zero_point: int
+
+
+def _port(v: Value) -> Port:
+    t = v.type
+    ctype, form = _FORMS[t.dtype.bytes]
+    quant = t.quant or Quant(1.0)
+    scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale)
+    shape = " x ".join(map(str, t.shape))
+    return Port(ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point)
+
+
+def _float(v: float) -> str:
+    text = repr(float(np.float32(v)))
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _vectors(samples: Array, expected: Array) -> list[dict[str, tuple[str, ...]]]:
+    def rows(a: Array) -> tuple[str, ...]:
+        return tuple(_rows(np.ascontiguousarray(a).ravel().view(np.uint8), "uint8_t"))
+
+    return [{"x": rows(a), "y": rows(b)} for a, b in zip(samples, expected, strict=True)]

@@ -1,0 +1,56 @@
+"""add_lanes: Add of two images in lanes with the same rows per lane, whatever their halos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import fixed
+from ..ir import DType, Node, Range
+from ..layout import LANES, Layout
+from ..ops.add import Add
+from . import base
+
+
+@dataclass(frozen=True)
+class AddLanes(base.Kernel):
+    """Rows as plain bytes, garbage included, so the sum must fit 32 bits for any two bytes."""
+
+    stem = "add_lanes"
+    op = Add
+    code_bytes = 220
+    in_place = (0, 1)
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, (a, b), y = node.op, (v.type for v in node.inputs), node.output.type
+        assert isinstance(op, Add)
+        all_lanes = not (output.flat or inputs[0].flat or inputs[1].flat)
+        if not all_lanes or not base.fits(y) or not y.dtype.unsigned:
+            return None
+        if not inputs[0].rows_per_lane == inputs[1].rows_per_lane == output.rows_per_lane:
+            return None
+        if abs(op.add) + DType.U8.hi * (abs(op.mult_a) + abs(op.mult_b)) >= fixed.INT32:
+            return None
+        return base.Signature((base.bare(inputs[0], a), base.bare(inputs[1], b)), base.bare(output, y))
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, (a, b), y = node.op, (v.type for v in node.inputs), node.output.type
+        assert isinstance(op, Add)
+        return base.Bound(
+            (
+                base.lanes_field("a", sig.inputs[0], a),
+                base.lanes_field("b", sig.inputs[1], b),
+                base.lanes_field("out", sig.output, y),
+                base.Field("add", "int32_t", op.add),
+                base.Field("lo", "int32_t", op.to.lo),
+                base.Field("hi", "int32_t", op.to.hi),
+                base.Field("mult_a", "int16_t", op.mult_a),
+                base.Field("mult_b", "int16_t", op.mult_b),
+                base.Field("shift", "uint8_t", op.shift),
+            ),
+            needs=("lanes",),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        y = node.output.type
+        elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES  # garbage rows are added too
+        return elements * base.add_cycles(core) + base.seal_cycles(sig.output, y, core)

@@ -1,0 +1,46 @@
+"""avgpool_lanes: AvgPool from lanes to lanes, wherever the lanes stay in step (base.lanes_window)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node, Range
+from ..layout import Layout
+from ..ops.avgpool import AvgPool
+from . import base
+
+
+@dataclass(frozen=True)
+class AvgPoolLanes(base.Kernel):
+    """As avgpool_flat, but halo rows and pad columns stand for the padding: no pixel is tested."""
+
+    stem = "avgpool_lanes"
+    op = AvgPool
+    code_bytes = 380
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, x, y = node.op, node.inputs[0].type, node.output.type
+        assert isinstance(op, AvgPool)
+        if not base.fits(x, y):
+            return None
+        return base.lanes_window(x, y, base.Signature(inputs, output), op.kernel, op.stride, op.padding)
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op = node.op
+        assert isinstance(op, AvgPool)
+        return base.Bound(
+            (
+                base.tail_field(node, base.tail_range(node, acc)),
+                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
+                base.lanes_field("out", sig.output, node.output.type),
+                *base.window_fields(op.kernel, op.stride, op.padding),
+            ),
+            needs=("lanes",),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y = node.op, node.output.type
+        assert isinstance(op, AvgPool)
+        window = op.kernel[0] * op.kernel[1]
+        each = window * (core.load + core.branch + 6) + base.tail_cycles(node, acc, core) + 25
+        return y.size * each + base.seal_cycles(sig.output, y, core)

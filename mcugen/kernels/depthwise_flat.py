@@ -1,0 +1,52 @@
+"""depthwise_flat: DepthwiseConv2d on flat images; any stride, padding, dilation, output type and weight encoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node, Range
+from ..layout import FLAT, Layout
+from ..ops.depthwise import DepthwiseConv2d
+from ..pack import Encoding
+from . import base
+
+
+@dataclass(frozen=True)
+class DepthwiseFlat(base.Kernel):
+    """One channel's filter is unpacked into scratch, then all its pixels run over it."""
+
+    encoding: Encoding
+    stem = "depthwise_flat"
+    op = DepthwiseConv2d
+    uses_scratch = True
+    code_bytes = 440
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        x, w = node.inputs[0].type, node.inputs[1].type
+        if not base.all_flat(inputs, output) or w.dtype not in self.encoding.dtypes:
+            return None
+        return base.Signature((FLAT,), FLAT) if base.fits(x, w, node.output.type) else None
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, (x, w) = node.op, node.inputs[:2]
+        assert isinstance(op, DepthwiseConv2d)
+        return base.Bound(
+            (
+                base.tail_field(node, acc),
+                *base.weight_fields(w.const, self.encoding),
+                *base.image_fields("in", x.type),
+                *base.image_fields("out", node.output.type),
+                *base.window_fields(w.type.shape[1:], op.stride, op.padding, op.dilation),
+                base.Field("pad_value", "uint8_t", op.pad_value),
+            ),
+            scratch=base.row_bytes(w.type),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        w = node.inputs[1].type
+        macs = node.op.macs(*(v.type for v in node.inputs))
+        return (
+            macs * (2 * core.load + core.multiply + core.branch + 14)
+            + node.output.type.size * (base.tail_cycles(node, acc, core) + 25)
+            + base.unpack_cycles(self.encoding, w.size, core)
+        )

@@ -1,0 +1,44 @@
+"""maxpool_lanes: MaxPool from lanes to lanes, wherever the lanes stay in step and padding cannot win."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node, Range
+from ..layout import Layout
+from ..ops.maxpool import MaxPool
+from . import base
+
+
+@dataclass(frozen=True)
+class MaxPoolLanes(base.Kernel):
+    """Padding is what halos hold, the zero point: 0 is the least value and never wins, any other might."""
+
+    stem = "maxpool_lanes"
+    op = MaxPool
+    code_bytes = 300
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, x, y = node.op, node.inputs[0].type, node.output.type
+        assert isinstance(op, MaxPool)
+        if not base.fits(x, y) or (any(op.padding) and x.zero_point != 0):
+            return None
+        return base.lanes_window(x, y, base.Signature(inputs, output), op.kernel, op.stride, op.padding)
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op = node.op
+        assert isinstance(op, MaxPool)
+        return base.Bound(
+            (
+                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
+                base.lanes_field("out", sig.output, node.output.type),
+                *base.window_fields(op.kernel, op.stride, op.padding),
+            ),
+            needs=("lanes",),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y = node.op, node.output.type
+        assert isinstance(op, MaxPool)
+        window = op.kernel[0] * op.kernel[1]
+        return y.size * (window * (core.load + core.branch + 7) + 25) + base.seal_cycles(sig.output, y, core)

@@ -1,0 +1,39 @@
+"""relayout: the same value in another layout. A step of a program, not an operator, hence not in KERNELS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..ir import Tensor
+from ..layout import Layout
+from . import base
+
+
+@dataclass(frozen=True)
+class Relayout:
+    """Images of bytes: flat to lanes, lanes to flat, lanes to lanes of other rows or halos."""
+
+    stem: str = field(default="relayout", init=False)
+    code_bytes: int = field(default=260, init=False)
+    uses_scratch: bool = field(default=False, init=False)
+    in_place: tuple[int, ...] = field(default=(), init=False)
+
+    @property
+    def name(self) -> str:
+        """How reports and --explain call it."""
+        return self.stem
+
+    def accepts(self, t: Tensor, src: Layout, dst: Layout) -> bool:
+        """True if a value of type `t` can move from `src` to `dst`: an image of bytes, two different layouts."""
+        return len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
+
+    def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
+        """The struct's members for the final layouts."""
+        needs = ("lanes",)  # linked even where dst is flat: one function serves all directions
+        return base.Bound((base.lanes_field("from", src, t), base.lanes_field("to", dst, t)), needs=needs)
+
+    def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
+        """Estimated cycles of one call."""
+        c, h, _ = t.shape
+        seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
+        return t.size * (2 * core.load + core.branch + 3) + c * h * 60 + seal

@@ -1,0 +1,54 @@
+"""requantize_lanes: Requantize of an image in lanes, bytes to bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir import Node, Range
+from ..layout import LANES, Layout
+from ..ops.requantize import Requantize
+from . import base
+
+
+@dataclass(frozen=True)
+class RequantizeLanes(base.Kernel):
+    """Rows as plain bytes, garbage included, so the pad value counts as an input where 32 bits must be proven."""
+
+    stem = "requantize_lanes"
+    op = Requantize
+    code_bytes = 260
+    in_place = (0,)
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        x, y = node.inputs[0].type, node.output.type
+        if inputs[0].flat or output.flat or not y.dtype.unsigned or not base.fits(x):
+            return None
+        if inputs[0].rows_per_lane != output.rows_per_lane:
+            return None
+        return base.Signature((base.bare(inputs[0], x),), base.bare(output, y))
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        acc = with_garbage(node, acc)
+        return base.Bound(
+            (
+                base.tail_field(node, acc),
+                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
+                base.lanes_field("out", sig.output, node.output.type),
+                base.Field("channels", "uint16_t", acc.lo.size),
+            ),
+            needs=("lanes",),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        y = node.output.type
+        elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES
+        each = base.tail_cycles(node, with_garbage(node, acc), core) + core.load + core.branch + 6
+        return elements * each + base.seal_cycles(sig.output, y, core)
+
+
+def with_garbage(node: Node, acc: Range) -> Range:
+    """Limits of what is requantised: the image's values and the pad value in its garbage rows."""
+    acc, pad = base.tail_range(node, acc), node.inputs[0].type.zero_point
+    return Range(np.minimum(acc.lo, pad), np.maximum(acc.hi, pad))

@@ -1,0 +1,30 @@
+"""Training of ternary networks: prepare, train with any loop, save.
+
+net = qat.prepare(model, weights=qat.TWN(), activations=qat.LSQ(bits=8))
+qat.fit(net, (x_train, y_train), (x_test, y_test))            # or the loop that is there already
+qat.save(net, x_test[:32], "model.mcugen")
+"""
+
+from __future__ import annotations
+
+from ..frontends.torch import fake_codes as fake_codes
+from .activations import LSQ as LSQ
+from .activations import ActQuantizer as ActQuantizer
+from .activations import OutputQuantizer as OutputQuantizer
+from .calibrate import calibrate as calibrate
+from .calibrate import recalibrate_bn as recalibrate_bn
+from .checkpoint import load_checkpoint as load_checkpoint
+from .checkpoint import save_checkpoint as save_checkpoint
+from .fit import Epoch as Epoch
+from .fit import evaluate as evaluate
+from .fit import fit as fit
+from .fit import parameter_groups as parameter_groups
+from .prepare import default_keep as default_keep
+from .prepare import prepare as prepare
+from .save import save as save
+from .weights import TWN as TWN
+from .weights import Int8 as Int8
+from .weights import WeightQuantizer as WeightQuantizer
+from .weights import WeightSpec as WeightSpec
+from .weights import density as density
+from .weights import step as step

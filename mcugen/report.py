@@ -1,0 +1,181 @@
+"""Flash, RAM and cycles, layer by layer and in all: as data for JSON, and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .ir import DType, Graph, Value, encode
+from .plan import Plan
+from .program import Program, Step
+from .targets import Target
+
+
+def build(source: Graph, program: Program, plan: Plan, target: Target, optimize: str) -> dict[str, Any]:
+    """The report of one compilation; `source` is the graph before the passes. Estimates say so in their keys."""
+    totals = {
+        "macs": sum(_macs(s) for s in program.steps),
+        "additions": sum(_additions(s) for s in program.steps),
+        "parameters": sum(w.type.size for s in program.steps if (w := _weights(s)) is not None),
+        "weight_bytes": sum(_weight_bytes(s) for s in program.steps),
+        "table_bytes": program.table_bytes,
+        "kernel_bytes_estimated": program.code_bytes,
+        "flash_bytes_estimated": flash(program),
+        "arena_bytes": plan.arena,
+        "arena_bound_bytes": plan.bound,
+        "logical_bound_bytes": plan.logical_bound,
+        "cycles_estimated": round(program.cycles),
+    }
+    return {
+        "mcugen": __version__,
+        "model": source.name,
+        "target": target.name,
+        "core": target.core.name,
+        "optimize": optimize,
+        "inputs": [_port(v) for v in source.inputs],
+        "outputs": [_port(v) for v in source.outputs],
+        "totals": totals,
+        "target_flash": target.flash,
+        "target_ram": target.ram,
+        "constant_channels_removed": removed(source, program.graph),
+        "steps": [_step(i, s, program, plan) for i, s in enumerate(program.steps)],
+    }
+
+
+def flash(program: Program) -> int:
+    """Bytes of tables and parameter structs, and the rough size of the kernels, each once."""
+    return program.table_bytes + program.code_bytes + sum(_struct_bytes(s.bound.fields) for s in program.steps)
+
+
+def _struct_bytes(fields: Iterable[Any]) -> int:
+    n = 0
+    for f in fields:
+        if isinstance(f.value, tuple):
+            n += _struct_bytes(f.value)
+        else:
+            n += 4 if f.pointer else int(f.ctype.removeprefix("u").removeprefix("int").removesuffix("_t")) // 8
+    return n
+
+
+def removed(before: Graph, after: Graph) -> dict[str, list[int]]:
+    """Values that lost constant channels: name -> [channels before, channels after]."""
+    old = {n.output.name: n.output.type.shape[0] for n in before.nodes}
+    found = {}
+    for n in after.nodes:
+        had, has = old.get(n.output.name), n.output.type.shape[0]
+        if had is not None and has < had:
+            found[n.output.name] = [had, has]
+    return found
+
+
+def _port(v: Value) -> dict[str, Any]:
+    return {"name": v.name, "type": encode(v.type)}
+
+
+def _weights(step: Step) -> Value | None:
+    if step.node is None:
+        return None
+    kinds = (DType.T, DType.I8, DType.I4)
+    return next((v for v in step.node.inputs if v.data is not None and v.type.dtype in kinds), None)
+
+
+def _macs(step: Step) -> int:
+    return step.node.op.macs(*(v.type for v in step.node.inputs)) if step.node else 0
+
+
+def _additions(step: Step) -> int:
+    """Multiply-accumulates of nonzero ternary weights."""
+    w = _weights(step)
+    if w is None or w.type.dtype is not DType.T:
+        return 0
+    return int(np.count_nonzero(w.const)) * (_macs(step) // w.type.size)
+
+
+def _weight_bytes(step: Step) -> int:
+    return sum(
+        f.value.nbytes for f in step.bound.fields if f.name == "weights" and isinstance(f.value, np.ndarray)
+    )
+
+
+def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
+    w, out = _weights(step), step.output
+    n = _weight_bytes(step)
+    return {
+        "step": i,
+        "name": step.name,
+        "kernel": step.kernel.name,
+        "output": str(step.value.type),
+        "layouts": [str(b.layout) for b in (*step.inputs, out)],
+        "place": out.place,
+        "offset": plan.offsets.get(out, 0),
+        "bytes": out.bytes,
+        "scratch_bytes": step.bound.scratch,
+        "macs": _macs(step),
+        "additions": _additions(step),
+        "weights": str(w.type) if w is not None else "",
+        "density": round(float(np.count_nonzero(w.const)) / w.type.size, 4) if w is not None else None,
+        "bits_per_weight": round(8 * n / w.type.size, 3) if w is not None else None,
+        "weight_bytes": n,
+        "table_bytes": step.bound.table_bytes,
+        "cycles_estimated": round(step.cycles),
+        "accumulator": list(step.node.acc) if step.node is not None and step.node.acc else None,
+    }
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns that line up: the first row is the head, `left` columns are flush left, the others right."""
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
+        for r in rows
+    ]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def text(report: dict[str, Any]) -> str:
+    """The budget as people read it."""
+    head = ("layer", "kernel", "output", "layout", "MAC", "density", "bits/w", "tables B", "buffer B", "cycles est.")
+    rows = [head]
+    for s in report["steps"]:
+        rows.append(
+            (
+                s["name"],
+                s["kernel"],
+                s["output"],
+                s["layouts"][-1],
+                f"{s['macs']:,}" if s["macs"] else "",
+                "" if s["density"] is None else f"{s['density']:.2f}",
+                "" if s["bits_per_weight"] is None else f"{s['bits_per_weight']:.2f}",
+                f"{s['table_bytes']:,}" if s["table_bytes"] else "",
+                f"{s['bytes']:,}",
+                f"{s['cycles_estimated']:,}",
+            )
+        )
+    t = report["totals"]
+    lines = [
+        f"{report['model']} for {report['target']} ({report['core']}), optimized for {report['optimize']}",
+        "",
+        table(rows, left=4),
+        "",
+        _budget("flash", t["flash_bytes_estimated"], report["target_flash"])
+        + f"  estimated: tables {t['table_bytes']:,} (weights {t['weight_bytes']:,}),"
+        + f" kernels about {t['kernel_bytes_estimated']:,}",
+        _budget("RAM", t["arena_bytes"], report["target_ram"])
+        + f"  arena; lower bounds: {t['arena_bound_bytes']:,} for these layouts,"
+        + f" {t['logical_bound_bytes']:,} for the bare tensors",
+        f"work   {t['macs']:>9,} MAC, of which {t['additions']:,} are additions of nonzero ternary weights;"
+        + f" about {t['cycles_estimated']:,} cycles",
+    ]
+    for name, (had, has) in report["constant_channels_removed"].items():
+        lines.append(f"note   {name}: {had - has} of {had} channels were constant and are gone")
+    return "\n".join(lines)
+
+
+def _budget(what: str, used: int, of: int) -> str:
+    verdict = "fits" if used <= of else f"{used - of:,} too many"
+    return f"{what:<6} {used:>9,} of {of:,} bytes: {verdict};"
+

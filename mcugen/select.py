@@ -1,0 +1,246 @@
+"""Chooses for every node its kernel and for every value its layouts: the least cost over the whole graph.
+
+Dynamic programming over the nodes in order. The state is, for every value that is still to be read, the set of
+layouts in which it lies in memory; a node is run by some kernel in some layouts, and a layout that is missing is made
+by a relayout. For a chain this is the usual table over (kernel, layout); for residual networks the state has one
+entry more. It is exact: no combination is left out (tests/test_select.py compares with brute force).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from . import check, layout
+from .errors import TargetError
+from .ir import Graph, Node, Range, Value
+from .kernels import KERNELS, Relayout
+from .kernels.base import Core, Kernel, Signature
+from .layout import FLAT, Layout
+from .program import Buffer, Program, Step
+
+RELAYOUT = Relayout()
+Key = int  # 0: flat; r > 0: lanes with r rows
+State = frozenset[tuple[Value, Key]]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What one unit of each resource costs; flash and ram in bytes."""
+
+    cycles: float = 1.0
+    flash: float = 0.0
+    ram: float = 0.0
+
+
+@dataclass(frozen=True)
+class Option:
+    """A node in one kernel and one choice of layouts."""
+
+    node: Node
+    kernel: Kernel
+    inputs: tuple[Key, ...]
+    output: Key
+    sig: Signature
+    cost: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option with the relayouts before it: (value, from, to)."""
+
+    option: Option
+    moves: tuple[tuple[Value, Key, Key], ...]
+
+
+def select(
+    graph: Graph, core: Core, objective: Objective = Objective(), kernels: tuple[Kernel, ...] = KERNELS  # noqa: B008
+) -> Program:
+    """The program of least cost. TargetError E402 names a node that no kernel runs."""
+    ranges = check.ranges(graph)
+    keys = candidates(graph)
+    options = {n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels)) for n in graph.nodes}
+    for node, found in options.items():
+        if not found:
+            types = ", ".join(str(v.type) for v in node.inputs)
+            raise TargetError("E402", f"no kernel runs {type(node.op).__name__}({types})", where=node.name)
+    choices = _solve(graph, options, core, objective)
+    return _program(graph, choices, {n: r[0] for n, r in ranges.items()}, core)
+
+
+def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
+    """The layouts worth trying for each value: flat, and lanes of the row counts that neighbours can share.
+
+    Lanes stay in step through a stride of s only if the rows per lane divide by s, so counts travel both ways
+    through the nodes until nothing is new: 3 rows high after four strides of 2 makes 16 rows per lane of 48.
+    """
+    found: dict[Value, set[Key]] = {}
+    for v in (*graph.inputs, *(n.output for n in graph.nodes)):
+        image = len(v.type.shape) == 3 and v.type.dtype.unsigned and v.type.shape[1] > 1
+        found[v] = {layout.rows_for(v.type.shape[1])} if image else set()
+    changed = True
+    while changed:
+        changed = False
+        for node in graph.nodes:
+            stride = getattr(node.op, "stride", (1, 1))[0]
+            for x in node.args:
+                for a, b, grow in ((x, node.output, False), (node.output, x, True)):
+                    if not found[b]:
+                        continue  # never in lanes
+                    rows = {r * stride if grow else r // stride for r in found[a] if grow or r % stride == 0}
+                    new = {r for r in rows if _sensible(r, b)} - found[b]
+                    if new:
+                        found[b] |= new
+                        changed = True
+    fixed = {*graph.inputs, *graph.outputs}  # the caller's buffers are flat
+    return {v: (0, *(() if v in fixed else sorted(rows))) for v, rows in found.items()}
+
+
+def _sensible(rows: int, v: Value) -> bool:
+    return 1 <= layout.rows_for(v.type.shape[1]) <= rows <= 2 * layout.rows_for(v.type.shape[1]) + 1
+
+
+def _layout(v: Value, key: Key) -> Layout:
+    return layout.lanes(v.type, key) if key else FLAT
+
+
+def _options(
+    node: Node,
+    acc: Range,
+    keys: dict[Value, tuple[Key, ...]],
+    core: Core,
+    objective: Objective,
+    kernels: tuple[Kernel, ...],
+) -> Iterator[Option]:
+    for kernel in kernels:
+        if type(node.op) is not kernel.op:
+            continue
+        for *ins, out in product(*(keys[v] for v in node.args), keys[node.output]):
+            like = tuple(_layout(v, k) for v, k in zip(node.args, ins, strict=True))
+            sig = kernel.layouts(node, like, _layout(node.output, out))
+            if sig is None:
+                continue
+            # Values in lanes cost what they take beyond their bare bytes; tables cost flash.
+            growth = layout.size(sig.output, node.output.type) + sum(
+                layout.size(s, v.type) - layout.size(p, v.type)
+                for s, p, v in zip(sig.inputs, like, node.args, strict=True)
+            )
+            cost = objective.cycles * kernel.cycles(node, sig, acc, core) + objective.ram * growth
+            if objective.flash:
+                cost += objective.flash * kernel.bind(node, sig, acc).table_bytes
+            yield Option(node, kernel, tuple(ins), out, sig, cost)
+
+
+def _solve(
+    graph: Graph, options: dict[Node, tuple[Option, ...]], core: Core, objective: Objective
+) -> tuple[Choice, ...]:
+    last_read = {v: i for i, n in enumerate(graph.nodes) for v in n.args}
+    start: State = frozenset((v, 0) for v in graph.inputs)
+    best: dict[State, tuple[float, tuple[Choice, ...]]] = {start: (0.0, ())}
+    for i, node in enumerate(graph.nodes):
+        after: dict[State, tuple[float, tuple[Choice, ...]]] = {}
+        for state, (cost, path) in best.items():
+            for option in options[node]:
+                moves, extra = _moves(state, option, core, objective)
+                if moves is None:
+                    continue
+                made = {(v, to) for v, _, to in moves}
+                live = {(v, k) for v, k in state | made if last_read.get(v, -1) > i}
+                if last_read.get(node.output, -1) > i:
+                    live.add((node.output, option.output))
+                reached: State = frozenset(live)
+                total = cost + option.cost + extra
+                if reached not in after or total < after[reached][0]:
+                    after[reached] = (total, (*path, Choice(option, moves)))
+        best = after
+    return min(best.values(), key=lambda b: b[0])[1]
+
+
+def _moves(
+    state: State, option: Option, core: Core, objective: Objective
+) -> tuple[tuple[tuple[Value, Key, Key], ...] | None, float]:
+    moves: list[tuple[Value, Key, Key]] = []
+    extra = 0.0
+    for v, want in dict.fromkeys(zip(option.node.args, option.inputs, strict=True)):
+        have = [k for u, k in state if u is v]
+        if want in have:
+            continue
+        costs = [
+            (objective.cycles * RELAYOUT.cycles(v.type, _layout(v, k), _layout(v, want), core), k)
+            for k in have
+            if RELAYOUT.accepts(v.type, _layout(v, k), _layout(v, want))
+        ]
+        if not costs:
+            return None, 0.0
+        cost, source = min(costs)
+        moves.append((v, source, want))
+        extra += cost + objective.ram * layout.size(_layout(v, want), v.type)
+    return tuple(moves), extra
+
+
+def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], core: Core) -> Program:
+    layouts: dict[tuple[Value, Key], Layout] = {(v, 0): FLAT for v in graph.inputs}
+
+    def need(v: Value, key: Key, lay: Layout) -> None:
+        layouts[v, key] = layout.join(layouts[v, key], lay) if (v, key) in layouts else lay
+
+    for c in choices:
+        for v, source, to in c.moves:
+            need(v, source, _layout(v, source))
+            need(v, to, _layout(v, to))
+        for v, key, lay in zip(c.option.node.args, c.option.inputs, c.option.sig.inputs, strict=True):
+            need(v, key, lay)
+        need(c.option.node.output, c.option.output, c.option.sig.output)
+
+    buffers: dict[tuple[Value, Key], Buffer] = {}
+    for v in graph.outputs:  # backwards through flattens: what becomes the output is written there
+        _claim(v, choices, buffers)
+    for v in graph.inputs:
+        buffers[v, 0] = Buffer(v, FLAT, "x")
+
+    def buffer(v: Value, key: Key) -> Buffer:
+        if (v, key) not in buffers:
+            buffers[v, key] = Buffer(v, layouts[v, key])
+        return buffers[v, key]
+
+    steps: list[Step] = []
+    for c in choices:
+        node, kernel = c.option.node, c.option.kernel
+        for v, source, to in c.moves:
+            a, b = buffer(v, source), buffer(v, to)
+            bound = RELAYOUT.bind(v.type, a.layout, b.layout)
+            cycles = RELAYOUT.cycles(v.type, a.layout, b.layout, core)
+            name = f"{v.name}.to_{'lanes' + str(to) if to else 'flat'}"
+            steps.append(Step(name, RELAYOUT, None, v, (a,), b, bound, cycles))
+        ins = tuple(buffer(v, k) for v, k in zip(node.args, c.option.inputs, strict=True))
+        if not kernel.stem:  # flatten: the same bytes under another shape
+            if (node.output, 0) not in buffers:
+                buffers[node.output, 0] = ins[0]
+            elif buffers[node.output, 0] is not ins[0]:
+                raise TargetError("E402", "the network's input cannot be its output", where=node.name)
+            continue
+        out = buffer(node.output, c.option.output)
+        sig = Signature(tuple(b.layout for b in ins), out.layout)
+        steps.append(
+            Step(
+                node.name,
+                kernel,
+                node,
+                node.output,
+                ins,
+                out,
+                kernel.bind(node, sig, acc[node]),
+                kernel.cycles(node, sig, acc[node], core),
+            )
+        )
+    return Program(graph, core, tuple(steps))
+
+
+def _claim(v: Value, choices: tuple[Choice, ...], buffers: dict[tuple[Value, Key], Buffer]) -> None:
+    """The caller's y for output v, and for what v is a flatten of."""
+    y = Buffer(v, FLAT, "y")
+    buffers[v, 0] = y
+    for c in reversed(choices):
+        if not c.option.kernel.stem and buffers.get((c.option.node.output, 0)) is y:
+            buffers[c.option.node.args[0], 0] = y

@@ -1,0 +1,1 @@
+"""Runs generated code: on this machine, and in QEMU."""
