@@ -119,7 +119,8 @@ def load(model: Any, sample: Any = None, name: str | None = None) -> Archive:
 def _call(path: str) -> tuple[Any, Any]:
     module, function = path.split(":", 1)
     try:
-        return tuple(getattr(importlib.import_module(module), function)())  # type: ignore[return-value]
+        trained, sample = getattr(importlib.import_module(module), function)()
+        return trained, sample
     except (ImportError, AttributeError, TypeError, ValueError) as e:
         hint = "module:function must return (prepared torch module, sample batch)"
         raise OutputError("E701", f"cannot load: {type(e).__name__}: {e}", where=path, hint=hint) from None
@@ -132,9 +133,7 @@ def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:
     """
     fast = select.select(graph, target.core, Objective())
     fast_plan = plan.plan(fast)
-    weights = Objective(
-        1 / max(1.0, fast.cycles), 1 / max(1, report.flash(fast)), 1 / max(1, fast_plan.bound)
-    )
+    weights = Objective(1 / max(1.0, fast.cycles), 1 / max(1, report.flash(fast)), 1 / max(1, fast_plan.bound))
     goal = {
         "speed": Objective(),
         "balanced": weights,
@@ -188,12 +187,21 @@ def plan_text(artifact: Artifact) -> str:
         at = str(memory.offsets[s.output]) if s.output.place == "arena" else s.output.place
         scratch = f"{s.bound.scratch} at {memory.scratch[i]}" if s.bound.scratch else ""
         steps.append(
-            (str(i), s.name, s.kernel.name, reads, f"{s.output.name} {s.output.layout}", at, str(s.output.bytes), scratch)
+            (
+                str(i),
+                s.name,
+                s.kernel.name,
+                reads,
+                f"{s.output.name} {s.output.layout}",
+                at,
+                str(s.output.bytes),
+                scratch,
+            )
         )
     areas = [("buffer", "from", "to", "steps")]
     for b, (first, last) in sorted(memory.lifetimes.items(), key=lambda item: (memory.offsets[item[0]], item[1])):
-        at = memory.offsets[b]
-        areas.append((f"{b.name} {b.layout}", str(at), str(at + b.bytes), f"{first}..{last}"))
+        start = memory.offsets[b]
+        areas.append((f"{b.name} {b.layout}", str(start), str(start + b.bytes), f"{first}..{last}"))
     tail = f"arena {memory.arena} bytes, bound {memory.bound}, bare tensors {memory.logical_bound}\n"
     return f"{report.table(steps, 5)}\n\n{report.table(areas, 1)}\n\n{tail}"
 

@@ -25,7 +25,7 @@ _KEYWORDS = frozenset(
     double else enum explicit export extern false float for friend goto if inline int long mutable namespace new
     noexcept not nullptr operator or private protected public register restrict return short signed sizeof static
     struct switch template this throw true try typedef typeid typename union unsigned using virtual void volatile
-    wchar_t while xor main m x y step arena""".split()
+    wchar_t while xor main m x y step arena""".split()  # noqa: SIM905: a list of sixty strings is no easier to read
 )
 _FORMS = {1: ("uint8_t", "unsigned 8-bit"), 2: ("int16_t", "signed 16-bit"), 4: ("int32_t", "signed 32-bit")}
 
@@ -172,7 +172,11 @@ def _call(
     macs = step.node.op.macs(*(v.type for v in step.node.inputs)) if step.node else 0
     note = f"{sources} -> {step.output.type}" + (f", {macs} MAC" if macs else "")
     return Call(
-        names[step], f"mcugen_{step.kernel.stem}", members, f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})", note
+        names[step],
+        f"mcugen_{step.kernel.stem}",
+        members,
+        f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})",
+        note,
     )
 
 

@@ -49,7 +49,7 @@ def pack_base3(w: Array) -> Array:
     flat = w.ravel().astype(np.int64)
     digits = np.concatenate([flat, np.zeros(-flat.size % 5, np.int64)]).reshape(-1, 5) + 1
     v = digits @ np.array([81, 27, 9, 3, 1])
-    return ((v * 256 + 242) // 243).astype(np.uint8)
+    return np.asarray((v * 256 + 242) // 243, np.uint8)
 
 
 def unpack_base3(data: Array, n: int) -> Array:

@@ -95,9 +95,7 @@ def _additions(step: Step) -> int:
 
 
 def _weight_bytes(step: Step) -> int:
-    return sum(
-        f.value.nbytes for f in step.bound.fields if f.name == "weights" and isinstance(f.value, np.ndarray)
-    )
+    return sum(f.value.nbytes for f in step.bound.fields if f.name == "weights" and isinstance(f.value, np.ndarray))
 
 
 def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
@@ -178,4 +176,3 @@ def text(report: dict[str, Any]) -> str:
 def _budget(what: str, used: int, of: int) -> str:
     verdict = "fits" if used <= of else f"{used - of:,} too many"
     return f"{what:<6} {used:>9,} of {of:,} bytes: {verdict};"
-

@@ -55,7 +55,10 @@ class Choice:
 
 
 def select(
-    graph: Graph, core: Core, objective: Objective = Objective(), kernels: tuple[Kernel, ...] = KERNELS  # noqa: B008
+    graph: Graph,
+    core: Core,
+    objective: Objective = Objective(),
+    kernels: tuple[Kernel, ...] = KERNELS,
 ) -> Program:
     """The program of least cost. TargetError E402 names a node that no kernel runs."""
     ranges = check.ranges(graph)

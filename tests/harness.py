@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mcugen import layout, resources, toolchain
-from mcugen.ir import Array, DType, Node, Quant, Tensor, Value
+from mcugen.ir import Array, DType, Node, Quant, Range, Tensor, Value
 from mcugen.kernels import KERNELS, Relayout
 from mcugen.kernels.base import Bound, Field, Kernel, Signature, candidates
 from mcugen.layout import FLAT, LANES, Layout
@@ -347,14 +348,27 @@ def relayout_programs() -> Iterator[Program]:
                 yield _kernel_program(name, RELAYOUT, RELAYOUT.bind(t, src, dst), (src, dst), (x, x))
 
 
-def samples(node: Node, rng: np.random.Generator, extra: int = 0) -> list[Array]:
+Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows
+
+
+def samples(node: Node, rng: np.random.Generator, extra: int = 0, limits: Limits = None) -> list[Array]:
     """Per input a batch: all lowest, all highest, one highest among zeros, random; then `extra` random ones."""
-    return [_sample(v, rng, extra) for v in node.args]
+    return [_sample(v, rng, extra, limits) for v in node.args]
 
 
-def _sample(v: Value, rng: np.random.Generator, extra: int) -> Array:
-    lo, hi = v.type.dtype.lo, v.type.dtype.hi
-    one = np.zeros(v.type.size, np.int64)
+def accumulators(node: Node, limits: Limits = None) -> Range:
+    """The node's proven accumulator limits."""
+
+    def known(v: Value) -> Range:
+        full = input_range(v)
+        return Range(full.lo * 0 + limits[0], full.hi * 0 + limits[1]) if limits else full
+
+    return node.op.bounds(*(known(v) if v.data is None else v.data for v in node.inputs))[0]
+
+
+def _sample(v: Value, rng: np.random.Generator, extra: int, limits: Limits = None) -> Array:
+    lo, hi = limits or (v.type.dtype.lo, v.type.dtype.hi)
+    one = np.full(v.type.size, max(lo, 0), np.int64)
     one[rng.integers(v.type.size)] = hi
     rows = [np.full_like(one, lo), np.full_like(one, hi), one]
     rows += [rng.integers(lo, hi + 1, v.type.size) for _ in range(1 + extra)]
@@ -377,9 +391,8 @@ def node_program(
     *,
     in_place: int | None = None,
 ) -> Program:
-    """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output lies on that input."""
-    limits = node.op.bounds(*(input_range(v) if v.data is None else v.data for v in node.inputs))[0]
-    bound = kernel.bind(node, sig, limits)
+    """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output is that input's."""
+    bound = kernel.bind(node, sig, accumulators(node, limits))
     return _kernel_program(name, kernel, bound, (*sig.inputs, sig.output), (*inputs, want), in_place=in_place)
 
 
@@ -450,7 +463,7 @@ def all_programs() -> tuple[Program, ...]:
         for case in cases():
             name = f"{op} {case.name}"
             rng = np.random.default_rng(zlib.crc32(name.encode()))
-            found += node_programs(name, case.build(rng), rng)
+            found += node_programs(name, case.build(rng), rng, extra=1)
     return (*found, *relayout_programs())
 
 
@@ -459,12 +472,17 @@ def all_programs() -> tuple[Program, ...]:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a harness runs; isa: suffixes of the kernel sources it takes besides those without one and `ref`."""
+    """Where a harness runs; isa: suffixes of the kernel sources it takes besides those without one and `ref`.
+
+    core: the machine whose code it runs, where that is another machine's.
+    """
 
     name: str
     pointer: int
     pool: int
     isa: tuple[str, ...] = ()
+    machine: str = ""
+    core: str = ""
 
 
 TARGETS = {
@@ -472,8 +490,9 @@ TARGETS = {
     for t in (
         Target("host", ctypes.sizeof(ctypes.c_void_p), 1 << 24),
         Target("sanitised", ctypes.sizeof(ctypes.c_void_p), 1 << 22),
-        Target("microbit", 4, 14 << 10, ("m0",)),
-        Target("mps2-an386", 4, 3 << 20, ("dsp",)),
+        Target("microbit", 4, 14 << 10, ("m0",), "microbit", "microbit"),
+        Target("microbit-large", 4, 3 << 20, ("m0",), "mps2-an386", "microbit"),  # M0 code where there is memory
+        Target("mps2-an386", 4, 3 << 20, ("dsp",), "mps2-an386", "mps2-an386"),
     )
 }
 ISAS = ("dsp", "m0", "mve", "neon")
@@ -552,7 +571,8 @@ class Harness:
         elif target == "sanitised":
             host.build_exe(sources, include, defines, self._program, flags=host.SANITIZE)
         else:
-            qemu.build_elf(sources, include, defines, target, self._program)
+            core = qemu.MACHINES[self.target.core].flags
+            qemu.build_elf(sources, include, defines, self.target.machine, self._program, flags=core)
 
     def _table(self) -> str:
         arguments = {}
@@ -603,7 +623,7 @@ class Harness:
             if self.target.name == "sanitised":
                 status, text = host.run_exe(self._program, Path(cwd), timeout)
             else:
-                status, text = qemu.run_elf(self._program, self.target.name, Path(cwd), timeout)
+                status, text = qemu.run_elf(self._program, self.target.machine, Path(cwd), timeout)
         found = []
         for m in re.findall(r"^program (\d+) step (\d+) kind (\d+) byte (-?\d+): got (\d+), want (\d+)$", text, re.M):
             number, *rest = map(int, m)
@@ -619,6 +639,16 @@ class Harness:
         else:
             assert int(verdict[2]) == len(found), text[-500:]
         return found, text
+
+
+_BUILT: dict[str, Harness] = {}
+
+
+def on(target: str, factory: pytest.TempPathFactory) -> Harness:
+    """The harness with the kernels of this checkout, built once per process."""
+    if target not in _BUILT:
+        _BUILT[target] = Harness(target, factory.mktemp(f"harness-{target}"))
+    return _BUILT[target]
 
 
 def kernel_sources(kernels: Path, isa: Sequence[str]) -> list[Path]:

@@ -327,12 +327,9 @@ def read(model: fx.GraphModule, node: fx.Node) -> Step:
     elif node.op == "call_method":
         step = _read_call(model, node, _METHODS.get(str(node.target).removesuffix("_")))
     else:
-        refuse(
-            model,
-            node,
-            f"the parameter or buffer {node.target} used directly",
-            "keep tensors inside of layers",
-        )
+        user = _name(next(iter(node.users), node))
+        hint = next((h for w, h in INSTEAD.items() if w in user), "keep parameters inside of layers")
+        refuse(model, node, f"{user} on the parameter or buffer {node.target}", hint)
     if isinstance(step, Sum):
         if node.kwargs.get("alpha", 1) != 1:
             refuse(model, node, "addition with alpha", "scale the weights instead")
@@ -577,20 +574,22 @@ def lower(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Graph:
     return _Lowering(model).graph(name)
 
 
-def fake_codes(model: fx.GraphModule, x: Tensor, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def fake_codes(
+    model: fx.GraphModule, x: Tensor, given: Mapping[str, Array] | None = None, rounded: bool = True
+) -> dict[str, Array]:
     """The stored integers that the fake-quantised model has at every quantiser, by the graph's value names.
 
     given: integers to go on with in place of the model's own, so that each layer is compared on equal inputs.
+    rounded: False gives float64 in units of the stored integers, before rounding and clamping.
     """
-    return _Codes(model, given or {}).of(x)
+    return _Codes(model, given or {}, rounded).of(x)
 
 
 class _Codes(fx.Interpreter):
-    def __init__(self, model: fx.GraphModule, given: Mapping[str, Array]) -> None:
+    def __init__(self, model: fx.GraphModule, given: Mapping[str, Array], rounded: bool) -> None:
         super().__init__(model)
-        self.given, self.found = given, dict[str, Array]()
-        steps = {n: read(model, n) for n in model.graph.nodes}
-        self.names = value_names(model, steps)
+        self.given, self.rounded, self.found = given, rounded, dict[str, Array]()
+        self.names = value_names(model, {n: read(model, n) for n in model.graph.nodes})
 
     def of(self, x: Tensor) -> dict[str, Array]:
         training = [m for m in self.module.modules() if m.training]
@@ -608,12 +607,13 @@ class _Codes(fx.Interpreter):
         if name is None:
             return super().run_node(n)
         q: Any = self.fetch_attr(str(n.target))
-        codes = q.codes(self.fetch_args_kwargs_from_env(n)[0][0])
-        self.found[name] = codes.numpy()
+        x = self.fetch_args_kwargs_from_env(n)[0][0]
+        _, scale, zero = q.export()
+        codes = q.codes(x)
+        self.found[name] = (codes if self.rounded else x.double() / scale + zero).cpu().numpy()
         if name in self.given:
             codes = torch.from_numpy(np.ascontiguousarray(self.given[name], np.int32)).reshape(codes.shape)
-        _, scale, zero = q.export()
-        return (codes - zero).float() * torch.tensor(scale, dtype=torch.float32)
+        return (codes.to(x.device) - zero).float() * torch.tensor(scale, dtype=torch.float32, device=x.device)
 
 
 def value_names(model: fx.GraphModule, steps: Steps) -> dict[fx.Node, str]:
@@ -972,6 +972,7 @@ def _lowered(
     """
     low = to.lo == to.quant.zero_point
     usual = to.lo + (to.hi - to.lo) / (4 if low else 2)
+    off = np.where(mul == 0, np.floor(off + 0.5) - 0.25, off)  # a constant, far from every tie
     try:
         m, _, s = fixed.lower(mul, off, acc.lo, acc.hi, to.lo, to.hi)
         rounded = m / 2.0**s

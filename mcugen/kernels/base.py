@@ -88,8 +88,9 @@ class Kernel:
 
     @property
     def name(self) -> str:
-        """How reports and --explain call it."""
-        return self.stem or type(self).__name__.lower()
+        """How reports call it: the stem, and the weight encoding where it takes several."""
+        encoding: Encoding | None = getattr(self, "encoding", None)
+        return (self.stem or "no code") + (f"/{encoding.name}" if encoding else "")
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""

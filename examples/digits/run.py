@@ -1,0 +1,139 @@
+"""Handwritten digits, the whole way: train, make ternary, compile for two cores, prove every byte.
+
+Data: the 1,797 images of 8 x 8 pixels that come with scikit-learn. Run with `make demo`, or directly:
+
+    python examples/digits/run.py             train, compile, validate; everything goes to build/digits
+    python examples/digits/run.py --no-train  the same from the archive beside this file, without torch
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from mcugen import archive, driver, interp, report, validate
+
+HERE = Path(__file__).resolve().parent
+ARCHIVE = HERE / "digits.mcugen"
+BUILD = HERE.parent.parent / "build" / "digits"
+TARGETS = {"cortex-m0": "size", "cortex-m4": "speed"}  # and the goal for each
+TEST_SHARE = 5  # every fifth image, so that all ten digits and the writers' order are spread evenly
+
+
+def data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(x_train, y_train, x_test, y_test); x: float32 (N, 1, 8, 8) in 0..1."""
+    digits = load_digits()
+    x = (digits.images / 16).astype(np.float32)[:, None]
+    test = np.arange(len(x)) % TEST_SHARE == 0
+    return x[~test], digits.target[~test], x[test], digits.target[test]
+
+
+def quantized(source: archive.Archive, x: np.ndarray) -> np.ndarray:
+    """Real inputs as the network's bytes: floor(x / scale + 1/2) + zero point."""
+    t = source.graph.inputs[0].type
+    assert t.quant is not None
+    q = np.floor(x.astype(np.float64) / t.quant.scale + 0.5) + t.quant.zero_point
+    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy)
+
+
+def train(path: Path) -> tuple[float, float]:
+    """Train the float network, then the ternary one from it; write the archive. Returns both test accuracies."""
+    from collections import OrderedDict
+
+    import torch
+    from torch import nn
+
+    from mcugen import qat
+
+    class Block(nn.Module):
+        """Two 3x3 convolutions and a shortcut."""
+
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            self.bn2 = nn.BatchNorm2d(channels)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.relu(self.bn1(self.conv1(x)))
+            return torch.relu(self.bn2(self.conv2(y)) + x)
+
+    def network() -> nn.Module:
+        layers = {
+            "conv1": nn.Conv2d(1, 16, 3, padding=1, bias=False),
+            "bn1": nn.BatchNorm2d(16),
+            "relu1": nn.ReLU(),
+            "block": Block(16),
+            "pool": nn.MaxPool2d(2),
+            "conv2": nn.Conv2d(16, 32, 3, padding=1, bias=False),
+            "bn2": nn.BatchNorm2d(32),
+            "relu2": nn.ReLU(),
+            "average": nn.AdaptiveAvgPool2d(1),
+            "flatten": nn.Flatten(),
+            "fc": nn.Linear(32, 10),
+        }
+        return nn.Sequential(OrderedDict(layers))
+
+    torch.manual_seed(0)
+    x_train, y_train, x_test, y_test = (torch.from_numpy(a) for a in data())
+    print(f"training on {len(x_train)} images, testing on {len(x_test)}")
+    model = network()
+    qat.fit(model, (x_train, y_train), epochs=40, lr=4e-3, batch_size=64, label_smoothing=0.05, log=False)
+    float_accuracy = qat.evaluate(model, x_test, y_test)
+
+    print("ternary weights, 8-bit activations")
+    ternary = qat.prepare(model, weights=qat.TWN(), activations=qat.LSQ(bits=8))
+    qat.fit(ternary, (x_train, y_train), epochs=60, lr=2e-3, batch_size=64, label_smoothing=0.05, log=False)
+    ternary_accuracy = qat.evaluate(ternary, x_test, y_test)
+    qat.save(ternary, x_test[:32], path, name="digits")
+    return float_accuracy, ternary_accuracy
+
+
+def main() -> int:
+    """Exit status 0 if every byte was equal everywhere."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--no-train", action="store_true", help="use the committed archive")
+    parser.add_argument("--update", action="store_true", help="replace the committed archive by the new one")
+    args = parser.parse_args()
+
+    BUILD.mkdir(parents=True, exist_ok=True)
+    path = ARCHIVE if args.no_train else BUILD / "digits.mcugen"
+    rows = [("accuracy on the test images", "")]
+    if not args.no_train:
+        start = time.monotonic()
+        float_accuracy, ternary_accuracy = train(path)
+        print(f"trained in {time.monotonic() - start:.0f} s\n")
+        rows += [("float32", f"{float_accuracy:.2%}"), ("ternary, fake-quantised", f"{ternary_accuracy:.2%}")]
+
+    source = archive.load(path)
+    _, _, x_test, y_test = data()
+    x = quantized(source, x_test)
+    logits = interp.run(source.graph, x)[0]
+    rows.append(("ternary, integer reference", f"{np.mean(logits.argmax(1) == y_test):.2%}"))
+    print(report.table(rows))
+
+    passed = True
+    for target, goal in TARGETS.items():
+        artifact = driver.compile(source, target=target, optimize=goal)
+        directory = BUILD / target
+        artifact.save(directory)
+        print(f"\n{report.text(artifact.report)}\n")
+        for place in validate.PLACES:
+            verdict = validate.validate(directory, artifact, place, x)
+            print(validate.text(verdict))
+            passed &= verdict.passed
+    if args.update:
+        shutil.copyfile(path, ARCHIVE)
+    print(f"\nfirmware in {BUILD.relative_to(HERE.parent.parent)}/: {', '.join(TARGETS)}")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
