@@ -142,7 +142,7 @@ def _refusing(code: str, message: str, where: str) -> Iterator[None]:
         raise
     except McugenError as e:
         place = f"{e.where}: " if e.where else ""
-        raise ArchiveError(code, f"{place}{e.message} [{e.code}]", where=where) from None
+        raise ArchiveError(code, f"{place}{e.message[:200]} [{e.code}]", where=where) from None
     except (
         ArithmeticError,
         AttributeError,
@@ -202,7 +202,7 @@ def _only(given: dict[str, Any], *names: str) -> None:
 def _samples_fit(inputs: tuple[Value, ...], samples: tuple[Array, ...]) -> None:
     for v, x in zip(inputs, samples, strict=True):
         if x.shape[1:] != v.type.shape or x.dtype != v.type.dtype.numpy or (x.size and x.max() > v.type.dtype.hi):
-            raise ArchiveError("E303", f"samples {x.dtype}{list(x.shape)} do not fit {v.type}", where=v.name)
+            raise ArchiveError("E303", f"samples {x.dtype}{list(x.shape)} do not fit {v.type}"[:200], where=v.name)
 
 
 def _graph(document: dict[str, Any], arrays: dict[str, Array]) -> tuple[Graph, tuple[Array, ...]]:

@@ -94,12 +94,21 @@ def _lower_channel(
     shift = min(MAX_SHIFT, 15 - math.frexp(mul)[1]) if mul else 0
     while shift >= 0:
         mult = math.floor(mul * 2.0**shift + 0.5)
-        add = math.floor((off + 0.5) * 2.0**shift / grain(shift) + 0.5) * grain(shift)
+        add = _add(off, shift)
         worst = max(abs(int(acc_lo) * mult + add), abs(int(acc_hi) * mult + add))
         if abs(mult) <= 32767 and abs(add) < INT32 and (worst < INT32 or not fits16):
             return mult, add, shift
         shift -= 1
     raise GraphError("E105", f"multiplier {mul:g} with offset {off:g} does not fit 16 bits", where=where)
+
+
+def _add(offset: float, shift: int) -> int:
+    """(offset + 1/2) * 2^shift as the rule allows it.
+
+    acc * mult is an integer, so with a grain of 1 rounding down changes no result; coarser grains round to nearest.
+    """
+    exact = (offset + 0.5) * 2.0**shift
+    return math.floor(exact) if grain(shift) == 1 else math.floor(exact / grain(shift) + 0.5) * grain(shift)
 
 
 def lower_sum(
@@ -113,7 +122,7 @@ def lower_sum(
         raise GraphError("E105", f"multipliers {multipliers} or offset {offset} not finite or too large", where=where)
     for shift in range(MAX_SHIFT, -1, -1):
         mults = tuple(math.floor(m * 2.0**shift + 0.5) for m in multipliers)
-        add = math.floor((offset + 0.5) * 2.0**shift / grain(shift) + 0.5) * grain(shift)
+        add = _add(offset, shift)
         worst = sum(abs(m) * r for m, r in zip(mults, reach, strict=True)) + abs(add)
         if all(abs(m) <= 32767 for m in mults) and worst < INT32:
             return mults, add, shift

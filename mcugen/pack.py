@@ -73,7 +73,7 @@ class Encoding:
     unpack: Callable[[Array, int], Array]
 
 
-I8 = Encoding("i8", (DType.I8, DType.T), pack_i8, unpack_i8)
+I8 = Encoding("i8", (DType.I8,), pack_i8, unpack_i8)
 PLANES = Encoding("planes", (DType.T,), pack_planes, unpack_planes)
 BASE3 = Encoding("base3", (DType.T,), pack_base3, unpack_base3)
 ENCODINGS = (I8, PLANES, BASE3)

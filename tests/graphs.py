@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mcugen import fixed
-from mcugen.check import check, ranges
-from mcugen.ir import Array, DType, Graph, Node, Op, Out, Quant, Tensor, Value
+from mcugen.check import check
+from mcugen.ir import Array, DType, Graph, Node, Op, Out, Quant, Range, Tensor, Value
 from mcugen.ops.add import Add
 from mcugen.ops.avgpool import AvgPool
-from mcugen.ops.base import constant, draw_tail, draw_weights
+from mcugen.ops.base import constant, draw_tail, draw_weights, input_range
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.ops.flatten import Flatten
@@ -17,133 +19,190 @@ from mcugen.ops.linear import Linear
 from mcugen.ops.maxpool import MaxPool
 from mcugen.ops.requantize import Requantize
 
-SIZES = ((1, 8, 8), (3, 9, 7), (2, 16, 5), (1, 25, 5), (3, 12, 12), (2, 6, 1), (4, 4, 4))
+SHAPES: tuple[tuple[int, ...], ...] = (
+    (1, 8, 8),
+    (3, 9, 7),
+    (2, 16, 5),
+    (1, 25, 5),
+    (3, 12, 12),
+    (2, 6, 1),
+    (4, 4, 4),
+    (1, 1, 9),
+    (23,),
+)
+LAYERS = ("conv", "conv", "same", "depthwise", "residual", "branches", "pool", "average", "requantize", "clamp")
 
 
 class Builder:
     """Adds nodes to a graph one after the other, with constants drawn from `rng`."""
 
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...], zero_point: int = 0) -> None:
+    def __init__(
+        self, rng: np.random.Generator, shape: tuple[int, ...], zero_point: int = 0, dtype: DType = DType.U8
+    ) -> None:
         self.rng = rng
-        self.x = Value("x", Tensor(DType.U8, shape, Quant(0.05, zero_point)))
+        self.x = Value("x", Tensor(dtype, shape, Quant(0.05, zero_point)))
         self.nodes: list[Node] = []
+        self.ranges: dict[Value, Range] = {self.x: input_range(self.x)}
+        self.zeros = 0.2  # share of output channels without weights
+        self.unfused = 0.0  # how often a sum and its requantisation are two nodes
 
     def node(self, op: Op, *inputs: Value) -> Value:
-        """Append a node; its output is named after its number."""
-        out = Value(f"v{len(self.nodes)}", op.infer(*(v.type for v in inputs)))
+        """Append a node; its output and its constants are named after its number."""
+        name = f"v{len(self.nodes)}"
+        names = iter(("mult", "add", "shift") if isinstance(op, Requantize) else ("w", "mult", "add", "shift"))
+        inputs = tuple(v if v.data is None else Value(f"{name}.{next(names)}", v.type, v.data) for v in inputs)
+        out = Value(name, op.infer(*(v.type for v in inputs)))
         self.nodes.append(Node(op, inputs, out))
+        self.ranges[out] = self.bounds(op, *inputs)[1]
         return out
 
-    def const(self, name: str, v: Value) -> Value:
-        """A constant of its own name."""
-        return Value(f"v{len(self.nodes)}.{name}", v.type, v.data)
+    def bounds(self, op: Op, *inputs: Value) -> tuple[Range, Range]:
+        """Proven limits of the accumulator and the output, one entry per channel."""
+        acc, out = op.bounds(*(self.ranges[v] if v.data is None else v.data for v in inputs))
+        each = max(1, op.infer(*(v.type for v in inputs)).shape[0] // out.lo.size)
+        return acc, Range(out.lo.repeat(each), out.hi.repeat(each))
 
     def sum(self, raw: Op, x: Value, w: Value, to: Out) -> Value:
-        """A convolution or fully connected layer with a tail that uses the whole output range."""
-        from dataclasses import replace
-
-        w = self.const("w", w)
-        probe = Graph("g", (self.x,), (*self.nodes, Node(raw, (x, w), Value("p", raw.infer(x.type, w.type)))), (x,))
-        acc = list(ranges(probe).values())[-1][0]
-        tail = draw_tail(self.rng, acc, to)
-        names = (self.const(v.name, v) for v in tail)
-        return self.node(replace(raw, to=to), x, w, *names)  # type: ignore[type-var]
+        """A convolution or fully connected layer with its requantisation, in one node or in two."""
+        if self.rng.random() < self.unfused:
+            sums = self.node(raw, x, w)
+            return self.node(Requantize(to), sums, *draw_tail(self.rng, self.ranges[sums], to))
+        tail = draw_tail(self.rng, self.bounds(raw, x, w)[0], to)
+        return self.node(replace(raw, to=to), x, w, *tail)  # type: ignore[type-var]
 
     def out(self) -> Out:
-        """An 8-bit or narrower output type with some zero point."""
-        dtype = DType.U8 if self.rng.random() < 0.8 else DType.U4
+        """An 8-bit or narrower output type with some zero point and limits."""
+        dtype = DType.U8 if self.rng.random() < 0.8 else DType(f"u{self.rng.integers(1, 8)}")
         zero = int(self.rng.choice([0, 0, (dtype.hi + 1) // 2]))
-        return Out(dtype, Quant(0.05, zero), 0, dtype.hi)
+        lo = zero if self.rng.random() < 0.3 else 0
+        return Out(dtype, Quant(0.05, zero), lo, dtype.hi)
 
     def weights(self, shape: tuple[int, ...]) -> Value:
         """Ternary or int8 weights, some rows all zero."""
         dtype = DType.T if self.rng.random() < 0.7 else DType.I8
         w = draw_weights(self.rng, dtype, shape).const.copy()
-        w[self.rng.random(shape[0]) < 0.2] = 0
+        w[self.rng.random(shape[0]) < self.zeros] = 0
         return constant("w", dtype, w)
 
     def graph(self, *outputs: Value) -> Graph:
         """The finished graph, checked."""
         return check(Graph("net", (self.x,), tuple(self.nodes), outputs))
 
+    # ---- layers ----
 
-def random_graph(seed: int, depth: int = 5) -> Graph:
-    """A network of up to `depth` layers with residuals, pooling and a 16-bit output."""
+    def conv(self, x: Value, channels: int) -> Value:
+        """Any kernel, stride, padding, dilation and groups that fit."""
+        c, h, w = x.type.shape
+        rng = self.rng
+        kernel = tuple(int(min(k, d)) for k, d in zip(rng.choice([1, 2, 3, 5], 2), (h, w), strict=True))
+        stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+        dilation = (2, 1) if rng.random() < 0.15 and 2 * (kernel[0] - 1) < h else (1, 1)
+        t, left, b, r = (int(p) for p in rng.integers(0, [*kernel, *kernel]))
+        groups = 2 if rng.random() < 0.2 and c % 2 == 0 else 1
+        op = Conv2d(stride, (t, left, b, r), dilation, groups, x.type.zero_point)
+        return self.sum(op, x, self.weights((channels * groups, c // groups, *kernel)), self.out())
+
+    def same(self, x: Value, channels: int) -> Value:
+        """A convolution of stride 1 that keeps height and width."""
+        k = int(self.rng.choice([1, 3]))
+        p = k // 2
+        w = self.weights((channels, x.type.shape[0], k, k))
+        return self.sum(Conv2d((1, 1), (p, p, p, p), pad_value=x.type.zero_point), x, w, self.out())
+
+    def depthwise(self, x: Value) -> Value:
+        """A filter per channel, stride 1 or 2."""
+        c, h, w = x.type.shape
+        k = min(3, h, w)
+        p = k // 2
+        stride = (int(self.rng.integers(1, 3)),) * 2
+        op = DepthwiseConv2d(stride, (p, p, p, p), pad_value=x.type.zero_point)
+        return self.sum(op, x, self.weights((c, k, k)), self.out())
+
+    def add(self, a: Value, b: Value) -> Value:
+        """A residual sum of random gains."""
+        to = self.out()
+        gains = tuple(float(g) * to.dtype.hi / 255 for g in self.rng.uniform(-1, 1.5, 2))
+        mults, add, shift = fixed.lower_sum(gains, 0.3 * to.dtype.hi, (255, 255))
+        return self.node(Add(mults[0], mults[1], add, shift, to), a, b)
+
+    def average(self, x: Value, kernel: tuple[int, int], stride: tuple[int, int]) -> Value:
+        """An average pooling whose output has its input's type."""
+        hi, n = x.type.dtype.hi, kernel[0] * kernel[1]
+        to = Out(x.type.dtype, x.type.quant or Quant(0.05), 0, hi)
+        m, a, s = fixed.lower(np.array([1 / n]), np.array([0.0]), np.array([0]), np.array([hi * n]), 0, hi)
+        op = AvgPool(kernel, stride, int(m[0]), int(a[0]), int(s[0]), to, pad_value=x.type.zero_point)
+        return self.node(op, x)
+
+    def requantize(self, x: Value) -> Value:
+        """To another type or scale, per channel."""
+        to = self.out()
+        return self.node(Requantize(to), x, *draw_tail(self.rng, self.ranges[x], to))
+
+    def clamp(self, x: Value) -> Value:
+        """The values as they are, inside narrower limits."""
+        quant, hi = x.type.quant or Quant(0.05), x.type.dtype.hi
+        lo, hi = sorted(int(v) for v in self.rng.integers(0, hi + 1, 2))
+        consts = (constant("mult", DType.I16, np.array([1])), constant("add", DType.I32, np.array([0])))
+        to = Out(x.type.dtype, quant, lo, hi)
+        return self.node(Requantize(to), x, *consts, constant("shift", DType.U8, np.array([0])))
+
+
+def random_graph(seed: int, depth: int = 5, unfused: float = 0.0) -> Graph:
+    """A network of up to `depth` layers with residuals, several readers, pooling, and any type of output.
+
+    unfused: how often a sum and its requantisation are two nodes.
+    """
     rng = np.random.default_rng(seed)
-    b = Builder(rng, SIZES[rng.integers(len(SIZES))], int(rng.choice([0, 128])))
+    dtype = DType.U8 if rng.random() < 0.85 else DType.U4
+    b = Builder(rng, SHAPES[rng.integers(len(SHAPES))], int(rng.choice([0, (dtype.hi + 1) // 2])), dtype)
+    b.unfused = unfused
     v = b.x
     for _ in range(int(rng.integers(1, depth + 1))):
         v = _layer(b, v)
-    if len(v.type.shape) == 3 and rng.random() < 0.5:
-        v = _pool_all(b, v)
-    if len(v.type.shape) == 3 and rng.random() < 0.5:
+    if len(v.type.shape) == 3 and rng.random() < 0.4:
+        v = b.average(v, v.type.shape[1:], (1, 1))  # type: ignore[arg-type]
+    end = rng.choice(["linear", "linear", "sums", "bytes", "as it is"])
+    if len(v.type.shape) == 3 and rng.random() < 0.4 and len(b.nodes) > 0:
         v = b.node(Flatten(), v)
-    return b.graph(b.sum(Linear(), v, b.weights((int(rng.integers(1, 12)), v.type.size)), Out.full(DType.I16)))
+        if rng.random() < 0.3:
+            v = b.requantize(v)
+    if end == "as it is":
+        return b.graph(v)
+    w = b.weights((int(rng.integers(1, 12)), v.type.size))
+    if end == "sums":
+        return b.graph(b.node(Linear(), v, w))
+    return b.graph(b.sum(Linear(), v, w, Out.full(DType.I16) if end == "linear" else b.out()))
 
 
 def _layer(b: Builder, x: Value) -> Value:
     rng = b.rng
     if len(x.type.shape) != 3:
         return b.sum(Linear(), x, b.weights((int(rng.integers(1, 20)), x.type.size)), b.out())
-    kind = rng.choice(["conv", "conv", "same", "depthwise", "residual", "pool", "avg", "requantize"])
-    c, h, w = x.type.shape
-    zero = x.type.zero_point
-    if kind == "conv":
-        kh, kw = (int(min(k, d)) for k, d in zip(rng.choice([1, 2, 3, 5], 2), (h, w), strict=True))
-        stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
-        padding = tuple(int(p) for p in rng.integers(0, [kh, kw, kh, kw]))
-        return b.sum(Conv2d(stride, padding, pad_value=zero), x, b.weights((int(rng.integers(1, 9)), c, kh, kw)), b.out())
-    if kind == "same":
-        return _same(b, x, int(rng.integers(1, 9)))
-    if kind == "depthwise":
-        k = min(3, h, w)
-        p = k // 2
-        stride = (int(rng.integers(1, 3)),) * 2
-        return b.sum(DepthwiseConv2d(stride, (p, p, p, p), pad_value=zero), x, b.weights((c, k, k)), b.out())
-    if kind == "residual":
-        y = _same(b, _same(b, x, int(rng.integers(1, 6))), c)
-        to = b.out()
-        mults, add, shift = fixed.lower_sum(
-            tuple(float(g) * to.dtype.hi / 255 for g in rng.uniform(-1, 1.5, 2)), 0.3 * to.dtype.hi, (255, 255)
-        )
-        pair = (x, y) if rng.random() < 0.5 else (y, x)
-        return b.node(Add(mults[0], mults[1], add, shift, to), *pair)
-    if kind == "pool" and h > 1:
-        k = (2, min(2, w))
-        return b.node(MaxPool(k, k), x)
-    if kind == "avg" and h > 2 and w > 2:
-        return _average(b, x, (2, 2), (int(rng.integers(1, 3)),) * 2)
-    to = b.out()
-    consts = draw_tail(rng, ranges_of(b, x), to)
-    return b.node(Requantize(to), x, *(b.const(v.name, v) for v in consts))
-
-
-def ranges_of(b: Builder, x: Value):  # noqa: ANN201
-    """The proven range of a value."""
-    from mcugen.ops.base import input_range
-
-    return input_range(x)
-
-
-def _same(b: Builder, x: Value, channels: int) -> Value:
-    k = int(b.rng.choice([1, 3]))
-    p = k // 2
-    w = b.weights((channels, x.type.shape[0], k, k))
-    return b.sum(Conv2d((1, 1), (p, p, p, p), pad_value=x.type.zero_point), x, w, b.out())
-
-
-def _average(b: Builder, x: Value, kernel: tuple[int, int], stride: tuple[int, int]) -> Value:
-    to = Out(x.type.dtype, Quant(0.05, x.type.zero_point), 0, x.type.dtype.hi)
-    n = kernel[0] * kernel[1]
-    m, a, s = fixed.lower(
-        np.array([1 / n]), np.array([0.0]), np.array([0]), np.array([x.type.dtype.hi * n]), 0, x.type.dtype.hi
-    )
-    op = AvgPool(kernel, stride, int(m[0]), int(a[0]), int(s[0]), to, pad_value=x.type.zero_point)
-    return b.node(op, x)
-
-
-def _pool_all(b: Builder, x: Value) -> Value:
-    return _average(b, x, (x.type.shape[1], x.type.shape[2]), (1, 1))
+    _, h, w = x.type.shape
+    match rng.choice(LAYERS):
+        case "conv":
+            return b.conv(x, int(rng.integers(1, 7)))
+        case "same":
+            return b.same(x, int(rng.integers(1, 9)))
+        case "depthwise":
+            return b.depthwise(x)
+        case "residual":
+            y = b.same(b.same(x, int(rng.integers(1, 6))), x.type.shape[0])
+            return b.add(x, y) if rng.random() < 0.5 else b.add(y, x)
+        case "branches":
+            channels = int(rng.integers(1, 6))
+            x = b.same(x, channels)
+            return b.add(b.same(x, channels), b.clamp(x) if rng.random() < 0.3 else b.same(x, channels))
+        case "pool" if h > 1:
+            k = (2, min(2, w))
+            padded = (1, 0, 1, 0) if rng.random() < 0.3 else (0, 0, 0, 0)
+            return b.node(MaxPool(k, (2, 1) if rng.random() < 0.3 else k, padded), x)
+        case "average" if h > 2 and w > 2:
+            return b.average(x, (2, 2), (int(rng.integers(1, 3)),) * 2)
+        case "clamp":
+            return b.clamp(x)
+        case _:
+            return b.requantize(x)
 
 
 def random_input(graph: Graph, seed: int, count: int = 3) -> Array:

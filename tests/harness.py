@@ -12,7 +12,7 @@ import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,27 @@ from mcugen.sim import host, qemu
 
 FENCE = 16  # of harness.c
 GAP = 8  # bytes at least between two buffers in an arena
+
+ISAS = ("dsp", "m0", "mve", "neon")  # suffixes of sources that not every machine takes
+
+# ---- what harness.c calls, by index ----
+
+
+def declared(kernels: Path) -> list[str]:
+    """The functions with external linkage that the headers declare."""
+    text = "\n".join(p.read_text() for p in sorted(kernels.glob("*.h")))
+    return sorted(set(re.findall(r"^(?!static)\w[\w *]*?\b(mcugen1_\w+)\(", text, re.M)))
+
+
+def foreign(name: str, isa: Sequence[str]) -> bool:
+    """True if a file or function of that name belongs to an instruction set that is not in `isa`."""
+    return name.endswith(tuple(f"_{other}" for other in ISAS if other not in isa))
+
+
+RELAYOUT = Relayout()
+STEMS = sorted({k.stem for k in (*KERNELS, RELAYOUT) if k.stem})
+FUNCTIONS = [f for f in declared(resources.KERNELS) if not foreign(f, ())]  # every machine has these
+DOTS = [f for f in declared(resources.KERNELS) if f.startswith("mcugen1_dot_")]
 
 # ---- structs ----
 
@@ -155,7 +176,7 @@ class Dot:
 Action = Fill | Put | Step | Check | Unpack | Dot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Actions over one arena. tables: what Unpack and Dot read; skew moves byte tables off their alignment."""
 
@@ -165,6 +186,7 @@ class Program:
     tables: tuple[Array, ...] = ()
     skew: int = 0
     label: str = ""  # of the kernel it tests
+    encoded: dict[int, bytes] = field(default_factory=dict, repr=False)  # by size of a pointer
 
 
 def program(
@@ -189,8 +211,14 @@ def program(
     return Program(name, _up(arena, 4), tuple(actions), skew=seed % 2)
 
 
-def encode(p: Program, pointer: int, stems: Sequence[str], functions: Sequence[str], dots: Sequence[str]) -> bytes:
-    """The program as harness.c reads it."""
+def encode(p: Program, pointer: int) -> bytes:
+    """The program as harness.c reads it, for pointers of that size."""
+    if pointer not in p.encoded:
+        p.encoded[pointer] = _encode(p, pointer)
+    return p.encoded[pointer]
+
+
+def _encode(p: Program, pointer: int) -> bytes:
     data = bytearray()
     blocks: list[tuple[int, int]] = []
     relocations: list[tuple[int, int, int]] = []
@@ -216,7 +244,7 @@ def encode(p: Program, pointer: int, stems: Sequence[str], functions: Sequence[s
         placed[id(bound)] = base = place(*measure(bound.fields, pointer))
         for m in leaves(bound.fields, pointer, base):
             if isinstance(m.field.value, str):
-                relocations.append((m.offset, 1, functions.index(m.field.value)))
+                relocations.append((m.offset, 1, FUNCTIONS.index(m.field.value)))
             elif isinstance(m.field.value, np.ndarray):
                 relocations.append((m.offset, 0, table(m.field.value)))
             else:
@@ -234,7 +262,7 @@ def encode(p: Program, pointer: int, stems: Sequence[str], functions: Sequence[s
                 out += [_words(2, at, len(raw)), raw, bytes(-len(raw) % 4)]
             case Step(stem, bound, inputs, output, scratch):
                 spans = [*inputs, output, Span(scratch, bound.scratch)]
-                head = _words(3, stems.index(stem), struct(bound), len(inputs))
+                head = _words(3, STEMS.index(stem), struct(bound), len(inputs))
                 out += [head, _words(*(v for s in spans for v in (s.at, s.size)))]
             case Check(at, raw):
                 out += [_words(4, at, len(raw)), raw, bytes(-len(raw) % 4)]
@@ -242,7 +270,7 @@ def encode(p: Program, pointer: int, stems: Sequence[str], functions: Sequence[s
                 function = [e.name for e in ENCODINGS].index(encoding)
                 out.append(_words(5, function, table(p.tables[index]), first, n, at))
             case Dot(name, x, index, w, n, at):
-                out.append(_words(6, dots.index(name), x, table(p.tables[index]) + w, n, at))
+                out.append(_words(6, DOTS.index(name), x, table(p.tables[index]) + w, n, at))
     out.append(_words(0))
 
     data.extend(bytes(-len(data) % 8))
@@ -262,12 +290,6 @@ def _words(*values: int) -> bytes:
 
 
 # ---- programs of a node ----
-
-
-def label(kernel: Kernel | Relayout) -> str:
-    """A kernel's name and its parameters: conv2d_flat-base3."""
-    values = (getattr(kernel, f.name) for f in fields(kernel) if f.init)
-    return "-".join([kernel.name, *(str(getattr(v, "name", v)) for v in values)])
 
 
 def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
@@ -330,9 +352,6 @@ def shared(sig: Signature, i: int, node: Node) -> Iterator[Signature]:
             return
 
 
-RELAYOUT = Relayout()
-
-
 def relayout_programs() -> Iterator[Program]:
     """Images moved between any two layouts."""
     for shape, zero_point in (((3, 8, 8), 0), ((2, 25, 5), 128), ((1, 1, 1), 255), ((2, 3, 1), 7), ((5, 6, 7), 128)):
@@ -390,6 +409,7 @@ def node_program(
     want: Array,
     *,
     in_place: int | None = None,
+    limits: Limits = None,
 ) -> Program:
     """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output is that input's."""
     bound = kernel.bind(node, sig, accumulators(node, limits))
@@ -425,27 +445,27 @@ def _kernel_program(
         actions.append(Step(kernel.stem, bound, tuple(spans[:-1]), spans[-1], at))
         actions.append(Check(spans[-1].at, row[-1].tobytes()))
         arena = max(arena, at + _up(bound.scratch, 4) + 4)
-    return Program(name, arena, tuple(actions), skew=seed & 1, label=label(kernel))
+    return Program(name, arena, tuple(actions), skew=seed & 1, label=kernel.name)
 
 
 def node_programs(
-    name: str, node: Node, rng: np.random.Generator, *, kernels: Sequence[Kernel] = KERNELS, extra: int = 0
+    name: str, node: Node, rng: np.random.Generator, *, extra: int = 0, limits: Limits = None
 ) -> Iterator[Program]:
-    """Every kernel, layout and in-place form for one node."""
-    inputs = samples(node, rng, extra)
+    """Every kernel, layout and in-place form for one node, whose inputs are proven to lie in `limits`."""
+    inputs = samples(node, rng, extra, limits)
     want = evaluate(node, inputs)
-    for kernel in candidates(tuple(kernels), node):
+    for kernel in candidates(KERNELS, node):
         for required in signatures(kernel, node):
             if not kernel.stem:
-                _same_bytes(f"{name} {label(kernel)}", required, inputs, want)
+                _same_bytes(f"{name} {kernel.name}", required, inputs, want)
                 continue
             for sig in larger(required, node):
-                text = f"{name} {label(kernel)} {'+'.join(map(str, sig.inputs))}>{sig.output}"
-                yield node_program(text, node, kernel, sig, inputs, want)
+                text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output}"
+                yield node_program(text, node, kernel, sig, inputs, want, limits=limits)
             for i in kernel.in_place:
                 for sig in shared(required, i, node):
-                    text = f"{name} {label(kernel)} {'+'.join(map(str, sig.inputs))}>{sig.output} in place of {i}"
-                    yield node_program(text, node, kernel, sig, inputs, want, in_place=i)
+                    text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output} in place of {i}"
+                    yield node_program(text, node, kernel, sig, inputs, want, in_place=i, limits=limits)
 
 
 def _same_bytes(name: str, sig: Signature, inputs: Sequence[Array], want: Array) -> None:
@@ -495,7 +515,6 @@ TARGETS = {
         Target("mps2-an386", 4, 3 << 20, ("dsp",), "mps2-an386", "mps2-an386"),
     )
 }
-ISAS = ("dsp", "m0", "mve", "neon")
 
 
 @dataclass(frozen=True)
@@ -549,15 +568,11 @@ class Harness:
     def __init__(self, target: str, work: Path, kernels: Path = resources.KERNELS) -> None:
         self.target = TARGETS[target]
         self.kernels = kernels
-        self.stems = sorted({k.stem for k in (*KERNELS, RELAYOUT) if k.stem})
-        self.sources = kernel_sources(kernels, self.target.isa)
-        defined = "\n".join(s.read_text() for s in self.sources)
-        self.functions = [f for f in declared(kernels) if re.search(rf"\b{f}\b", defined)]
-        self.dots = [f for f in self.functions if re.fullmatch(r"mcugen1_dot_\w+", f)]
+        self.dots = [f for f in DOTS if not foreign(f, self.target.isa)]
         (work / "harness_table.h").write_text(self._table())
         self._library: Any = None
         self._program = work / "harness"
-        sources = [resources.TEST / "harness.c", *self.sources]
+        sources = [resources.TEST / "harness.c", *kernel_sources(kernels, self.target.isa)]
         include = [work, kernels]
         defines = {"HARNESS_POOL": str(self.target.pool)}
         if target == "host":
@@ -581,19 +596,15 @@ class Harness:
                 inputs = [f"in[{i}]" for i in range(arity(k))]
                 arguments[k.stem] = ", ".join(["k", *inputs, "out", *(["scratch"] if k.uses_scratch else [])])
         lists = {
-            "KERNELS(K)": [f"K({stem}, ({arguments[stem]}))" for stem in self.stems],
-            "FUNCTIONS(F)": [f"F({name})" for name in self.functions],
+            "KERNELS(K)": [f"K({stem}, ({arguments[stem]}))" for stem in STEMS],
+            "FUNCTIONS(F)": [f"F({name})" for name in FUNCTIONS],
             "UNPACKERS(F)": [f"F(mcugen1_unpack_{e.name})" for e in ENCODINGS],
         }
-        if self.dots:
-            lists["DOTS(F)"] = [f"F({name})" for name in self.dots]
+        if DOTS:
+            lists["DOTS(F)"] = [f"F({name if name in self.dots else 'NULL'})" for name in DOTS]
         text = [f'#include "{h.name}"' for h in sorted(self.kernels.glob("*.h"))]
         text += [f"#define HARNESS_{name} \\\n    " + " \\\n    ".join(items) for name, items in lists.items()]
         return "\n".join(text) + "\n"
-
-    def encode(self, p: Program) -> bytes:
-        """The program for this machine."""
-        return encode(p, self.target.pointer, self.stems, self.functions, self.dots)
 
     def run(self, programs: Iterable[Program], timeout: float = 300.0) -> Report:
         """All programs in one go."""
@@ -601,7 +612,7 @@ class Harness:
         left_out: list[Program] = []
         encoded: list[bytes] = []
         for p in programs:
-            raw = self.encode(p)
+            raw = encode(p, self.target.pointer)
             fits = memory(raw) <= self.target.pool
             (ran if fits else left_out).append(p)
             if fits:
@@ -611,11 +622,10 @@ class Harness:
         return Report(self.target.name, tuple(ran), tuple(left_out), tuple(failures), text)
 
     def _run_library(self, blob: bytes, ran: Sequence[Program]) -> tuple[list[Failure], str]:
-        results = (_Result * 100)()
+        results = (_Result * len(ran))()
         failed = self._library.harness_run(blob, ctypes.c_uint32(len(blob)), results, ctypes.c_uint32(len(results)))
         assert failed >= 0, "harness.c refused the stream"
-        told = results[: min(failed, len(results))]
-        return [Failure(ran[r.program].name, r.step, r.kind, r.index, r.got, r.want) for r in told], ""
+        return [Failure(ran[r.program].name, r.step, r.kind, r.index, r.got, r.want) for r in results[:failed]], ""
 
     def _run_program(self, blob: bytes, ran: Sequence[Program], timeout: float) -> tuple[list[Failure], str]:
         with tempfile.TemporaryDirectory(prefix="mcugen-") as cwd:
@@ -653,14 +663,7 @@ def on(target: str, factory: pytest.TempPathFactory) -> Harness:
 
 def kernel_sources(kernels: Path, isa: Sequence[str]) -> list[Path]:
     """The C and assembler sources that a machine with these instruction sets compiles."""
-    foreign = tuple(f"_{name}" for name in ISAS if name not in isa)
-    return sorted(p for p in kernels.iterdir() if p.suffix in (".c", ".S") and not p.stem.endswith(foreign))
-
-
-def declared(kernels: Path) -> list[str]:
-    """The functions with external linkage that the headers declare."""
-    text = "\n".join(p.read_text() for p in sorted(kernels.glob("*.h")))
-    return sorted(set(re.findall(r"^(?!static)\w[\w *]*?\b(mcugen1_\w+)\(", text, re.M)))
+    return sorted(p for p in kernels.iterdir() if p.suffix in (".c", ".S") and not foreign(p.stem, isa))
 
 
 @cache

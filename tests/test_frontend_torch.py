@@ -14,13 +14,14 @@ from torch import nn  # noqa: E402
 
 from mcugen import archive, interp, ir, ops, qat  # noqa: E402
 from mcugen.errors import ModelError  # noqa: E402
-from mcugen.frontends.torch import fake_codes, lower  # noqa: E402
+from mcugen.frontends.torch import fake_codes, lower, to_archive  # noqa: E402
 
 BATCH = 24
 
 
 @pytest.fixture(autouse=True)
 def _seed():
+    torch.set_num_threads(1)  # the networks are tiny: threads only wait for each other
     torch.manual_seed(0)
 
 
@@ -334,6 +335,13 @@ def test_saving_writes_an_archive_with_the_quantised_sample(tmp_path):
     first = (tmp_path / "m.mcugen").read_bytes()
     qat.save(net, x, tmp_path / "m.mcugen", name="bottle")
     assert (tmp_path / "m.mcugen").read_bytes() == first and [p.name for p in tmp_path.iterdir()] == ["m.mcugen"]
+
+
+def test_an_archive_of_a_module_has_the_sample(tmp_path):
+    x = torch.randn(3, 30)
+    net = prepared(NETS["linear"][0](), x)
+    made = to_archive(net, x, name="dense")
+    assert made.graph.name == "dense" and np.array_equal(made.samples[0], fake_codes(net, x)["input"])
 
 
 def test_lowering_changes_nothing():

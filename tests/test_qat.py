@@ -23,6 +23,7 @@ from mcugen.qat.weights import quantizer_of  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _seed():
+    torch.set_num_threads(1)  # the networks are tiny: threads only wait for each other
     torch.manual_seed(0)
 
 

@@ -5,7 +5,7 @@
  *     HARNESS_KERNELS(K)      K(stem, (arguments of mcugen1_<stem> from k, in[], out, scratch)) ...
  *     HARNESS_FUNCTIONS(F)    F(name) ... what structs point to
  *     HARNESS_UNPACKERS(F)    F(name) ... mcugen_unpack_fn
- *     HARNESS_DOTS(F)         F(name) ... int32_t (const uint8_t *x, const int8_t *w, uint32_t n)
+ *     HARNESS_DOTS(F)         F(name) ... int32_t (const uint8_t *x, const int8_t *w, uint32_t n), or NULL
  *
  * With HARNESS_LIBRARY a shared library with harness_run(), else a program over port.h that reads cases.bin.
  *
@@ -391,7 +391,8 @@ static void dot(void)
     const struct span written = {at, 4};
 
 #if defined(HARNESS_DOTS)
-    if (function < COUNT(dots) && inside(x, n, arena_bytes) && inside(w, n, data_bytes) && inside(at, 4, arena_bytes)) {
+    if (function < COUNT(dots) && dots[function] != NULL && inside(x, n, arena_bytes) && inside(w, n, data_bytes) &&
+        inside(at, 4, arena_bytes)) {
         int32_t v;
 
         before_call();

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from .. import fixed, ops
+from ..archive import Archive
 from ..check import check
 from ..errors import GraphError, ModelError
 from ..ir import Array, DType, Graph, Node, Op, Out, Quant, Range, Value
@@ -574,6 +575,14 @@ def lower(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Graph:
     return _Lowering(model).graph(name)
 
 
+def to_archive(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Archive:
+    """The integer graph with the sample batch, quantised: what qat.save writes and mcugen.compile reads."""
+    graph = lower(model, sample, name)
+    (value,) = graph.inputs
+    codes = fake_codes(model, sample)[value.name].reshape(-1, *value.type.shape)
+    return Archive(graph, (codes.astype(value.type.dtype.numpy),))
+
+
 def fake_codes(
     model: fx.GraphModule, x: Tensor, given: Mapping[str, Array] | None = None, rounded: bool = True
 ) -> dict[str, Array]:
@@ -972,7 +981,6 @@ def _lowered(
     """
     low = to.lo == to.quant.zero_point
     usual = to.lo + (to.hi - to.lo) / (4 if low else 2)
-    off = np.where(mul == 0, np.floor(off + 0.5) - 0.25, off)  # a constant, far from every tie
     try:
         m, _, s = fixed.lower(mul, off, acc.lo, acc.hi, to.lo, to.hi)
         rounded = m / 2.0**s

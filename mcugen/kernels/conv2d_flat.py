@@ -47,7 +47,7 @@ class Conv2dFlat(base.Kernel):
         w = node.inputs[1].type
         macs = node.op.macs(*(v.type for v in node.inputs))
         return (
-            macs * (2 * core.load + core.multiply + core.branch + 14)
+            macs * (20 * core.pressure + 2 * core.load + core.multiply + core.branch)
             + node.output.type.size * (base.tail_cycles(node, acc, core) + 30)
             + base.unpack_cycles(self.encoding, w.size, core)
         )

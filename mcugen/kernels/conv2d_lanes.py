@@ -48,7 +48,7 @@ class Conv2dLanes(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         w, y = node.inputs[1].type, node.output.type
         return (
-            y.size * (w.size // y.shape[0]) * (2 * core.load + core.multiply + core.branch + 5)
+            y.size * (w.size // y.shape[0]) * (10 * core.pressure + 2 * core.load + core.multiply + core.branch)
             + y.size * (base.tail_cycles(node, acc, core) + 20)
             + base.unpack_cycles(self.encoding, w.size, core)
             + base.seal_cycles(sig.output, y, core)

@@ -48,7 +48,7 @@ class DepthwiseLanes(base.Kernel):
         w, y = node.inputs[1].type, node.output.type
         macs = node.op.macs(*(v.type for v in node.inputs))
         return (
-            macs * (2 * core.load + core.multiply + core.branch + 5)
+            macs * (10 * core.pressure + 2 * core.load + core.multiply + core.branch)
             + y.size * (base.tail_cycles(node, acc, core) + 20)
             + base.unpack_cycles(self.encoding, w.size, core)
             + base.seal_cycles(sig.output, y, core)

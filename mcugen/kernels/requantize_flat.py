@@ -12,7 +12,7 @@ from . import base
 
 @dataclass(frozen=True)
 class RequantizeFlat(base.Kernel):
-    """Element by element, in the order of memory: in place where element sizes are equal (base.takeovers)."""
+    """Element by element, in the order of memory: in place where element sizes are equal."""
 
     stem = "requantize_flat"
     op = Requantize

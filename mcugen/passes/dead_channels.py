@@ -10,7 +10,8 @@ every accumulator in range that no output changes; where one would, the channel 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -167,41 +168,33 @@ def _high(out: Range, each: int) -> Array:
 
 def _apply(graph: Graph, removal: _Removal) -> Graph:
     keep = removal.keep
+    readers = Counter(v for n in graph.nodes for v in dict.fromkeys(n.inputs))
 
-    def cut(v: Value, per_channel: Array) -> Value:
-        return _constant(v, per_channel[keep] if per_channel.shape[0] == keep.size else per_channel)
+    def constant(node: Node, v: Value, data: Array) -> Value:
+        """`v` with other data; under a name of its own where another node reads `v` too."""
+        if np.array_equal(data, v.const):
+            return v
+        name = v.name if readers[v] == 1 else f"{node.name}.{v.name}"
+        return Value(name, Tensor(v.type.dtype, data.shape, v.type.quant), np.ascontiguousarray(data, v.const.dtype))
+
+    def cut(node: Node, v: Value) -> Value:
+        n = v.type.shape[0]  # one for all, one per channel, or after a flatten one per element
+        return v if n == 1 else constant(node, v, v.const[keep.repeat(n // keep.size)])
 
     def change(new: Node, old: Node) -> Node:
         if old in removal.chain:
-            consts = [v for v in new.inputs if v.data is not None]
-            acts = [v for v in new.inputs if v.data is None]
-            inputs = tuple([*acts, *(cut(v, v.const) for v in consts)])
-            inferred = new.op.infer(*(v.type for v in inputs))
-            return Node(new.op, inputs, Value(old.name, inferred))
+            inputs = tuple(v if v.data is None else cut(old, v) for v in new.inputs)
+            return Node(new.op, inputs, Value(old.name, new.op.infer(*(v.type for v in inputs))))
         if old in removal.readers:
             x, w, *tail = new.inputs
             data = w.const.reshape(w.type.shape[0], keep.size, -1)[:, keep]
-            shape = (
-                (w.type.shape[0], *x.type.shape[:1], *w.type.shape[2:])
-                if len(w.type.shape) == 4
-                else (
-                    w.type.shape[0],
-                    x.type.size,
-                )
-            )
-            new_w = _constant(w, data.reshape(shape))
+            taps = w.type.shape[2:] if len(w.type.shape) == 4 else ()
+            new_w = constant(old, w, data.reshape(w.type.shape[0], -1, *taps))
             if tail:
-                tail[1] = _constant(tail[1], removal.adds[old].astype(np.int32))
-                tail[0], tail[2] = (
-                    _constant(t, np.broadcast_to(t.const, tail[1].type.shape)) for t in (tail[0], tail[2])
-                )
+                add = removal.adds[old]
+                tail = [constant(old, t, d) for t, d in zip(tail, (tail[0].const, add, tail[2].const), strict=True)]
+                tail = [constant(old, t, np.broadcast_to(t.const, add.shape)) for t in tail]
             return Node(new.op, (x, new_w, *tail), Value(old.name, old.output.type))
         return new
 
     return rewrite(graph, change)
-
-
-def _constant(v: Value, data: Array) -> Value:
-    return Value(
-        v.name, Tensor(v.type.dtype, data.shape, v.type.quant), np.ascontiguousarray(data.astype(v.const.dtype))
-    )

@@ -16,7 +16,7 @@ def drop_flatten(graph: Graph) -> Graph:
 
     def change(new: Node, old: Node) -> Node:
         if isinstance(new.op, Flatten):
-            images[new.output] = new.inputs[0]
+            images[new.output] = images.get(new.inputs[0], new.inputs[0])
         elif isinstance(new.op, Linear) and new.inputs[0] in images:
             return replace(new, inputs=(images[new.inputs[0]], *new.inputs[1:]))
         return new

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..fixed import requantize
+from ..check import ranges
+from ..fixed import requantize, violations
 from ..ir import Graph, Node, Out, Value
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
@@ -19,6 +20,7 @@ SUMS = (Conv2d, DepthwiseConv2d, Linear)
 
 def fuse(graph: Graph) -> Graph:
     """Sum, Requantize -> sum with a tail; Requantize that only clamps -> limits of its producer."""
+    sums = {n.output: acc for n, (acc, _) in ranges(graph).items()}
     producer: dict[Value, Node] = {}
     gone: set[Value] = set()
 
@@ -37,6 +39,9 @@ def fuse(graph: Graph) -> Graph:
         to: Out | None = getattr(before.op, "to", None)
         merged = None
         if isinstance(before.op, SUMS) and to is None:
+            acc = sums[source]  # partial sums reach further than the finished ones that the constants were made for
+            if violations(*(v.const for v in new.inputs[1:]), acc.lo, acc.hi):
+                return None
             merged = Node(replace(before.op, to=new.op.to), (*before.inputs, *new.inputs[1:]), new.output)
         elif to is not None and to.quant == new.op.to.quant and to.dtype is new.op.to.dtype and _only_clamps(new):
             lo = min(max(to.lo, new.op.to.lo), new.op.to.hi)

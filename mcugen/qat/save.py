@@ -7,7 +7,7 @@ import os
 from torch import Tensor, fx
 
 from .. import archive
-from ..frontends.torch import fake_codes, lower
+from ..frontends.torch import to_archive
 from ..ir import Graph
 
 
@@ -17,8 +17,6 @@ def save(model: fx.GraphModule, sample: Tensor, path: str | os.PathLike[str], na
     sample: inputs (N, ...); quantised, they become the known-answer vectors of the firmware. ModelError E101..E107,
     OutputError E702.
     """
-    graph = lower(model, sample, name)
-    (value,) = graph.inputs
-    codes = fake_codes(model, sample)[value.name].reshape(-1, *value.type.shape).astype(value.type.dtype.numpy)
-    archive.save(archive.Archive(graph, (codes,)), path)
-    return graph
+    made = to_archive(model, sample, name)
+    archive.save(made, path)
+    return made.graph

@@ -46,7 +46,7 @@ def get(name: str) -> Target:
         raise TargetError("E401", f"unknown target {name[:60]!r}", hint=f"one of: {', '.join(targets)}")
     t = targets[name]
     c = cores[t["core"]]
-    core = Core(t["core"], tuple(c["isa"]), c["load"], c["branch"], c["multiply"], c["long_multiply"])
+    core = Core(t["core"], tuple(c["isa"]), c["load"], c["branch"], c["multiply"], c["pressure"], c["long_multiply"])
     return Target(
         name,
         t["about"],

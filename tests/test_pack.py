@@ -1,0 +1,126 @@
+"""Weight encodings: literal bytes that pin the order of bits, and round trips."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcugen.ir import Array, DType
+from mcugen.pack import BASE3, ENCODINGS, I8, PLANES, Encoding
+
+FORMAT = Path(__file__).parent.parent / "docs" / "FORMAT.md"
+BY_NAME = {e.name: e for e in ENCODINGS}
+
+
+def trits(words: str) -> Array:
+    """'+', '0', '-' or numbers, with or without spaces, as int8."""
+    if re.fullmatch(r"[-0+ ]+", words):
+        return np.array(["-0+".index(c) - 1 for c in words.replace(" ", "")], np.int8)
+    return np.array(words.split(), np.int8)
+
+
+@pytest.mark.parametrize(
+    "encoding,weights,packed",
+    [
+        (I8, "0 1 -1 127 -128 -127", "00 01 ff 7f 80 81"),
+        (PLANES, "+0000000", "01 00"),
+        (PLANES, "-0000000", "00 01"),
+        (PLANES, "0000000+", "80 00"),
+        (PLANES, "0000000-", "00 80"),
+        (PLANES, "+", "01 00"),
+        (PLANES, "++++++++", "ff 00"),
+        (PLANES, "--------", "00 ff"),
+        (PLANES, "+-+-+-+-", "55 aa"),
+        (PLANES, "00000000-", "00 00 00 01"),
+        (PLANES, "0000000000000000 0+", "00 00 00 00 02 00"),
+        (BASE3, "-----", "00"),
+        (BASE3, "----0", "02"),  # v = 1: 256 / 243 goes up
+        (BASE3, "0----", "56"),  # v = 81: 85.3
+        (BASE3, "+----", "ab"),  # v = 162: 170.7
+        (BASE3, "00000", "80"),  # v = 121: 127.5
+        (BASE3, "+++++", "ff"),
+        (BASE3, "-", "2b"),  # filled with 0: v = 40: 42.1
+        (BASE3, "+++++-----", "ff 00"),
+        (BASE3, "-----+", "00 d5"),  # v = 202: 212.8
+    ],
+)
+def test_literal_bytes(encoding: Encoding, weights: str, packed: str) -> None:
+    w = trits(weights.replace(" ", "") if set(weights) <= set("+-0 ") else weights)
+    assert encoding.pack(w).tobytes().hex(" ") == packed
+    assert encoding.unpack(encoding.pack(w), w.size).tolist() == w.tolist()
+
+
+def test_examples_of_the_format_document() -> None:
+    found = re.findall(r"^    (i8|planes|base3) +(\S.*\S) += +([0-9a-f ]+)$", FORMAT.read_text(), re.MULTILINE)
+    assert {name for name, _, _ in found} == set(BY_NAME), "an encoding without an example"
+    for name, weights, packed in found:
+        w = trits(weights)
+        assert BY_NAME[name].pack(w).tobytes() == bytes.fromhex(packed), (name, weights)
+        assert BY_NAME[name].unpack(np.frombuffer(bytes.fromhex(packed), np.uint8), w.size).tolist() == w.tolist()
+
+
+def test_base3_all_243_bytes() -> None:
+    seen = set()
+    for digits in itertools.product((-1, 0, 1), repeat=5):
+        v = sum((d + 1) * 3 ** (4 - i) for i, d in enumerate(digits))
+        packed = BASE3.pack(np.array(digits, np.int8))
+        assert packed.tolist() == [-(-v * 256 // 243)]
+        assert tuple(BASE3.unpack(packed, 5).tolist()) == digits
+        seen.add(int(packed[0]))
+    assert len(seen) == 243
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), max_size=70), st.sampled_from(ENCODINGS))
+@settings(max_examples=200)
+def test_ternary_round_trip(weights: list[int], encoding: Encoding) -> None:
+    w = np.array(weights, np.int8)
+    packed = encoding.pack(w)
+    per_byte = {"i8": 1, "planes": 4, "base3": 5}[encoding.name]
+    unit = 2 if encoding is PLANES else 1
+    assert packed.dtype == np.uint8 and packed.ndim == 1
+    assert packed.size == unit * -(-w.size // (per_byte * unit))
+    again = encoding.unpack(packed, w.size)
+    assert again.dtype == np.int8
+    assert again.tolist() == weights
+
+
+def test_int8_round_trip_of_every_value() -> None:
+    w = np.arange(-128, 128).astype(np.int8)
+    assert I8.pack(w).tolist() == [v % 256 for v in range(-128, 128)]
+    assert np.array_equal(I8.unpack(I8.pack(w), 256), w)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
+@pytest.mark.parametrize("n", [8, 40, 80])
+def test_full_groups_have_no_rest(encoding: Encoding, n: int) -> None:
+    w = np.random.default_rng(n).integers(-1, 2, n).astype(np.int8)
+    bits = {"i8": 8, "planes": 2, "base3": 1.6}[encoding.name]
+    assert encoding.pack(w).size == math.ceil(n * bits / 8)
+    assert np.array_equal(encoding.unpack(encoding.pack(w), n), w)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
+def test_a_tensor_is_one_run_in_c_order(encoding: Encoding) -> None:
+    w = np.random.default_rng(3).integers(-1, 2, (3, 2, 3, 3)).astype(np.int8)
+    assert np.array_equal(encoding.pack(w), encoding.pack(w.ravel()))
+    turned = np.asfortranarray(w)
+    assert np.array_equal(encoding.pack(turned), encoding.pack(w))
+    assert np.array_equal(encoding.pack(w[:, ::-1]), encoding.pack(w[:, ::-1].copy()))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
+def test_no_weights(encoding: Encoding) -> None:
+    assert encoding.pack(np.zeros((0, 4), np.int8)).size == 0
+
+
+def test_registry() -> None:
+    assert len(BY_NAME) == len(ENCODINGS)
+    assert all(DType.T in e.dtypes for e in ENCODINGS)
+    assert [e.name for e in ENCODINGS if DType.I8 in e.dtypes] == ["i8"]

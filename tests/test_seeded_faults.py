@@ -1,0 +1,214 @@
+"""The kernel tests find faults: each one here is put into a copy of firmware/kernels and must be reported."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from harness import Harness, Program, Report, all_programs
+from test_kernels import dot_programs, narrow_programs, needs_arm, unpack_programs
+
+from mcugen import resources
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`old` becomes `new` in a kernel source; `caught`: programs or failures that must be among what is reported."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught: tuple[str, ...]
+
+
+FAULTS = (
+    Fault("remainder dropped", "dot_ref.c", "i < n;", "i < n / 4 * 4;", ("^Linear 5-", r"^mcugen1_dot_ref n=1\b")),
+    Fault(
+        "top halo not filled",
+        "lanes.c",
+        "row = -l->halo_top; row < 0;",
+        "row = -l->halo_top; row < -1;",
+        ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^MaxPool .*maxpool_lanes"),
+    ),
+    Fault(
+        "bottom halo not filled",
+        "lanes.c",
+        "for (int32_t row = l->rows; row < last; row++)",
+        "for (int32_t row = l->rows + 1; row < last; row++)",
+        ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^Add .*add_lanes"),
+    ),
+    Fault(
+        "garbage rows not sealed", "lanes.c", "gone = l->height;", "gone = l->height + 1;", ("^Add 2x25x5", "^relayout")
+    ),
+    Fault(
+        "requantised plus one",
+        "mcugen_fixed.h",
+        "(acc * t->mult[c] + t->add[c]) >> t->shift[c];",
+        "((acc * t->mult[c] + t->add[c]) >> t->shift[c]) + 1;",
+        ("^Conv2d .*-u8 ", "^Linear .*-i16 ", "^Requantize"),
+    ),
+    Fault(
+        "wide sum rounds towards zero",
+        "mcugen_fixed.h",
+        "t->add[c]) >> t->shift[c];\n        return",
+        "t->add[c]) / (1ll << t->shift[c]);\n        return",
+        ("^(Conv2d|Linear|Requantize)",),
+    ),
+    Fault(
+        "rounds towards zero",
+        "mcugen_fixed.h",
+        "const int32_t v = (acc * t->mult[c] + t->add[c]) >> t->shift[c];",
+        "const int32_t v = (acc * t->mult[c] + t->add[c]) / (int32_t)(1u << (t->shift[c] & 30));",
+        ("^Conv2d",),
+    ),
+    Fault(
+        "saturates at 254",
+        "mcugen_fixed.h",
+        "t->hi : v;\n",
+        "t->hi - (t->hi == 255) : v;\n",
+        ("^Conv2d .*-u8 ", "^AvgPool", "^Requantize .*-u8-0 "),
+    ),
+    Fault(
+        "planes swapped",
+        "unpack_planes.c",
+        "(pair[0] >> (i % 8) & 1) - (pair[1] >> (i % 8) & 1)",
+        "(pair[1] >> (i % 8) & 1) - (pair[0] >> (i % 8) & 1)",
+        ("^Conv2d .*conv2d_flat/planes", "^unpack planes"),
+    ),
+    Fault(
+        "window starts late",
+        "unpack_base3.c",
+        "skip = first % 5;",
+        "skip = first % 4;",
+        ("^unpack base3", "^Linear .*/base3"),
+    ),
+    Fault(
+        "one weight too many",
+        "unpack_base3.c",
+        "i < 5 && out < end;",
+        "i < 5 && out <= end;",
+        ("^unpack base3.*wrote outside", "^Conv2d .*/base3.*wrote outside"),
+    ),
+    Fault("pads with zero", "conv2d_flat_ref.c", ": k->pad_value);", ": 0);", ("^Conv2d 3x3-.*conv2d_flat",)),
+    Fault(
+        "groups ignored",
+        "conv2d_lanes_ref.c",
+        "(o / group_out * group_in)",
+        "(o / group_out * 0)",
+        ("^Conv2d groups-",),
+    ),
+    Fault(
+        "lane too far", "maxpool_lanes_ref.c", "lane = r / k->out.rows", "lane = (r + 1) / k->out.rows", ("^MaxPool",)
+    ),
+    Fault(
+        "reads behind its own output",
+        "add_flat_ref.c",
+        "q[i] * k->mult_b",
+        "q[i > 0 ? i - 1 : 0] * k->mult_b",
+        ("^Add",),
+    ),
+    Fault(
+        "writes its table",
+        "linear_ref.c",
+        "const int32_t acc = k->chunk",
+        "((uint8_t *)k->weights)[0] ^= 3;\n        const int32_t acc = k->chunk",
+        ("^Linear .*wrote into its constants",),
+    ),
+    Fault(
+        "writes its input",
+        "requantize_lanes_ref.c",
+        "const uint8_t *const from = (const uint8_t *)x +",
+        "*(uint8_t *)x = 77;\n            const uint8_t *const from = (const uint8_t *)x +",
+        ("^Requantize .*wrote outside",),
+    ),
+)
+
+# A machine sees more than the host: forbidden ground, unaligned loads, other code.
+ELSEWHERE = (
+    (
+        "sanitised",
+        Fault(
+            "reads below the image",
+            "conv2d_flat_ref.c",
+            "y < k->in_h",
+            "y <= k->in_h",
+            ("^Conv2d 3x3-.*AddressSanitizer",),
+        ),
+    ),
+    (
+        "sanitised",
+        Fault(
+            "computes garbage rows",
+            "conv2d_lanes_ref.c",
+            "r < k->out.height; r++",
+            "r < 4 * k->out.rows; r++",
+            ("^narrow .*signed integer overflow",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "remainder dropped",
+            "dot_dsp.c",
+            "for (; n > 0; n--)",
+            "for (; n > 1; n--)",
+            ("^Linear 5-", "^mcugen1_dot_dsp"),
+        ),
+    ),
+    (
+        "microbit",
+        Fault(
+            "loads whole words",
+            "dot_ref.c",
+            "sum += x[i] * w[i];",
+            "sum += (int32_t)(*(const uint32_t *)(const void *)(x + i) & 255) * w[i];",
+            ("FAULT exception 3.*mcugen1_dot_ref",),
+        ),
+    ),
+)
+
+
+@cache
+def programs() -> tuple[Program, ...]:
+    return (*unpack_programs(), *dot_programs(["mcugen1_dot_ref"]), *all_programs(), *narrow_programs())
+
+
+def seeded(fault: Fault, target: str, work: Path, some: Sequence[Program]) -> Report:
+    kernels, build = work / "kernels", work / "build"
+    shutil.copytree(resources.KERNELS, kernels)
+    build.mkdir()
+    path = kernels / fault.file
+    text = path.read_text()
+    assert text.count(fault.old) == 1, f"{fault.name}: {fault.file} has changed, the fault cannot be put in"
+    path.write_text(text.replace(fault.old, fault.new))
+    return Harness(target, build, kernels).run(some)
+
+
+def assert_caught(fault: Fault, report: Report) -> None:
+    lines = [re.sub(r"\s+", " ", str(f)) for f in report.failures]
+    for pattern in fault.caught:
+        assert any(re.search(pattern, line) for line in lines), f"{fault.name}: no {pattern} in\n{report}"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
+def test_fault_is_found(fault: Fault, tmp_path: Path) -> None:
+    assert_caught(fault, seeded(fault, "host", tmp_path, programs()))
+
+
+@pytest.mark.parametrize(
+    "target, fault",
+    [pytest.param(t, f, id=f"{f.name} on {t}", marks=() if t == "sanitised" else needs_arm) for t, f in ELSEWHERE],
+)
+def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> None:
+    narrow = fault.name == "computes garbage rows"
+    dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
+    some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv"))]
+    if target != "microbit":
+        some += dots
+    assert_caught(fault, seeded(fault, target, tmp_path, some))
