@@ -212,30 +212,43 @@ def write_directory(directory: Path, files: dict[str, bytes]) -> None:
     OutputError E702 if it cannot be written, or if something is there that mcugen did not make.
     """
     directory = directory.absolute()
-    if directory.exists() and not _ours(directory):
-        hint = "choose a new directory, or remove this one"
-        raise OutputError("E702", "exists and was not made by mcugen", where=directory.name, hint=hint)
     try:
+        if directory.exists() and not _ours(directory):
+            hint = "choose a new directory, or remove this one"
+            raise OutputError("E702", "exists and was not made by mcugen", where=directory.name, hint=hint)
         directory.parent.mkdir(parents=True, exist_ok=True)
         with _beside(directory) as new:
             for name, content in files.items():
                 (new / name).write_bytes(content)
             new.chmod(0o755)
             if directory.exists():
-                with _beside(directory) as old:
-                    directory.replace(old / directory.name)
-                    new.replace(directory)
+                _swap(new, directory)
             else:
                 new.replace(directory)
     except OSError as e:
         raise OutputError("E702", f"cannot write: {e.strerror}", where=str(directory.name)) from None
 
 
+def _swap(new: Path, directory: Path) -> None:
+    """Put `new` in the place of `directory`, which is removed, or left where it is if that fails."""
+    with _beside(directory) as old:
+        directory.replace(old / directory.name)
+        try:
+            new.replace(directory)
+        except OSError:
+            (old / directory.name).replace(directory)
+            raise
+
+
 def _ours(directory: Path) -> bool:
+    """True for an empty directory, and for one that holds a model's header, sources, report and no directories."""
     if not directory.is_dir():
         return False
-    names = [p.name for p in directory.iterdir()]
-    return not names or any(n.endswith("_report.json") for n in names)
+    entries = list(directory.iterdir())
+    names = {p.name for p in entries}
+    models = {n.removesuffix("_report.json") for n in names if n.endswith("_report.json")}
+    made = any({f"{m}.h", f"{m}.c", f"{m}_weights.c"} <= names for m in models)
+    return not names or (made and not any(p.is_dir() for p in entries))
 
 
 @contextlib.contextmanager

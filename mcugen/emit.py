@@ -21,11 +21,17 @@ PER_LINE = 112  # columns of table text
 Files = dict[str, str]
 
 _KEYWORDS = frozenset(
-    """alignas alignof and asm auto bool break case catch char class const constexpr continue decltype default delete do
-    double else enum explicit export extern false float for friend goto if inline int long mutable namespace new
-    noexcept not nullptr operator or private protected public register restrict return short signed sizeof static
-    struct switch template this throw true try typedef typeid typename union unsigned using virtual void volatile
-    wchar_t while xor main m x y step arena""".split()  # noqa: SIM905: a list of sixty strings is no easier to read
+    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast
+    constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend
+    goto if inline int linux long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected
+    public register reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct switch
+    template this thread_local throw true try typedef typeid typename union unix unsigned using virtual void volatile
+    wchar_t while xor xor_eq main m x y step arena""".split()  # noqa: SIM905
+)
+_HEADERS = frozenset(
+    """arduino assert complex ctype errno fenv float guarded harness inttypes iso646 kat limits locale math memory new
+    port setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings tgmath
+    threads time uchar unistd wchar wctype""".split()  # noqa: SIM905
 )
 _FORMS = {1: ("uint8_t", "unsigned 8-bit"), 2: ("int16_t", "signed 16-bit"), 4: ("int32_t", "signed 32-bit")}
 
@@ -79,7 +85,7 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
     (x,), (y,) = graph.inputs, graph.outputs
     if x.type.dtype.bytes != 1:
         raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
-    if graph.name in _KEYWORDS or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", graph.name):
+    if _reserved(graph.name):
         raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
 
     names = _identifiers(program, graph.name)
@@ -128,6 +134,19 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
     return files | kernel_files(program)
 
 
+def _reserved(name: str) -> bool:
+    """True if a struct, macro or file of this name would hide one of C's, of the kernels' or of the tests'."""
+    lower = name.lower()  # some file systems do not tell Linear.h from linear.h
+    stems = {p.stem for p in resources.KERNELS.iterdir()}
+    return (
+        re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is None
+        or name in _KEYWORDS
+        or lower in _HEADERS | stems
+        or lower.startswith("mcugen")
+        or lower.endswith("_t")
+    )
+
+
 def kernel_files(program: Program) -> Files:
     """The C sources of the kernels that a program calls, all their variants, and what they include."""
     stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs}
@@ -154,7 +173,8 @@ def _identifiers(program: Program, model: str) -> dict[Step | Buffer, str]:
         taken.add(candidate)
         return candidate
 
-    found: dict[Step | Buffer, str] = {s: name(s.name) for s in program.steps}
+    # With a suffix, no layer called `abs` or `uint8_t` and no layer called as the model's functions are hides those.
+    found: dict[Step | Buffer, str] = {s: name(f"{s.name}_k") for s in program.steps}
     found |= {b: name(f"{b.name}_at") for b in program.buffers if b.place == "arena"}
     return found
 
@@ -235,13 +255,17 @@ def _port(v: Value) -> Port:
     t = v.type
     ctype, form = _FORMS[t.dtype.bytes]
     quant = t.quant or Quant(1.0)
-    scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale)
+    scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale, v.name)
     shape = " x ".join(map(str, t.shape))
     return Port(ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point)
 
 
-def _float(v: float) -> str:
-    text = repr(float(np.float32(v)))
+def _float(v: float, where: str) -> str:
+    with np.errstate(over="ignore", under="ignore"):
+        single = np.float32(v)
+    if not np.finfo(np.float32).tiny <= single <= np.finfo(np.float32).max:
+        raise TargetError("E403", f"the scale {v:g} is not a normal 32-bit float", where=where)
+    text = repr(float(single))
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 

@@ -200,6 +200,8 @@ def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], 
     for v in graph.outputs:  # backwards through flattens: what becomes the output is written there
         _claim(v, choices, buffers)
     for v in graph.inputs:
+        if any(v is y for y in graph.outputs):
+            raise TargetError("E402", "the network's input cannot be its output", where=v.name)
         buffers[v, 0] = Buffer(v, FLAT, "x")
 
     def buffer(v: Value, key: Key) -> Buffer:

@@ -113,9 +113,6 @@ class Span:
     size: int
 
 
-NOTHING = Span(0, 0)
-
-
 @dataclass(frozen=True)
 class Step:
     """One call of a kernel: spans of its inputs and output in the arena, offset of its scratch (Bound says how big)."""

@@ -77,8 +77,8 @@ FAULTS = (
     Fault(
         "planes swapped",
         "unpack_planes.c",
-        "(pair[0] >> (i % 8) & 1) - (pair[1] >> (i % 8) & 1)",
-        "(pair[1] >> (i % 8) & 1) - (pair[0] >> (i % 8) & 1)",
+        "(plus & 1) - (minus & 1)",
+        "(minus & 1) - (plus & 1)",
         ("^Conv2d .*conv2d_flat/planes", "^unpack planes"),
     ),
     Fault(

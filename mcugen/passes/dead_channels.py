@@ -187,13 +187,13 @@ def _apply(graph: Graph, removal: _Removal) -> Graph:
             return Node(new.op, inputs, Value(old.name, new.op.infer(*(v.type for v in inputs))))
         if old in removal.readers:
             x, w, *tail = new.inputs
-            data = w.const.reshape(w.type.shape[0], keep.size, -1)[:, keep]
             taps = w.type.shape[2:] if len(w.type.shape) == 4 else ()
-            new_w = constant(old, w, data.reshape(w.type.shape[0], -1, *taps))
+            kept = w.const.reshape(w.type.shape[0], keep.size, -1)[:, keep]
+            new_w = constant(old, w, kept.reshape(w.type.shape[0], -1, *taps))
             if tail:
                 add = removal.adds[old]
-                tail = [constant(old, t, d) for t, d in zip(tail, (tail[0].const, add, tail[2].const), strict=True)]
-                tail = [constant(old, t, np.broadcast_to(t.const, add.shape)) for t in tail]
+                data = (np.broadcast_to(d, add.shape) for d in (tail[0].const, add, tail[2].const))
+                tail = [constant(old, t, d) for t, d in zip(tail, data, strict=True)]
             return Node(new.op, (x, new_w, *tail), Value(old.name, old.output.type))
         return new
 

@@ -40,7 +40,8 @@ def fuse(graph: Graph) -> Graph:
         merged = None
         if isinstance(before.op, SUMS) and to is None:
             acc = sums[source]  # partial sums reach further than the finished ones that the constants were made for
-            if violations(*(v.const for v in new.inputs[1:]), acc.lo, acc.hi):
+            mult, add, shift = (v.const for v in new.inputs[1:])
+            if violations(mult, add, shift, acc.lo, acc.hi):
                 return None
             merged = Node(replace(before.op, to=new.op.to), (*before.inputs, *new.inputs[1:]), new.output)
         elif to is not None and to.quant == new.op.to.quant and to.dtype is new.op.to.dtype and _only_clamps(new):
