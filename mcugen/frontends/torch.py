@@ -4,7 +4,7 @@
     read    one fx node, module or functional form -> one Step of the small vocabulary below
     lower   prepared GraphModule -> Graph
 
-    step ::= Input | Output | Layer | Norm | Clip | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
+    step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
 
 Quantisers are known by their export() alone, so nothing of the training library is imported here.
 """
@@ -101,6 +101,13 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A function of one variable, between two quantisers: a table in the firmware."""
+
+    function: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
 class Sum:
     """a + b, both activations."""
 
@@ -165,7 +172,7 @@ class Fake:
     module: FakeQuantizer
 
 
-Step = Input | Output | Layer | Norm | Clip | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
+Step = Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
 Steps = dict[fx.Node, Step]
 
 PASSES = (MaxPool, Reshape, Same, Pad)
@@ -181,10 +188,6 @@ INSTEAD = {
     "Mish": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
     "ELU": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
     "ReLU": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
-    "Hardswish": "use nn.ReLU6; hard-swish tables come later",
-    "Hardsigmoid": "use nn.Hardtanh(0, 1)",
-    "Sigmoid": "leave it out of the model and apply it to the logits, or use nn.Hardtanh(0, 1) inside",
-    "Tanh": "use nn.Hardtanh",
     "Softmax": "return the logits: the largest logit is the largest probability",
     "softmax": "return the logits: the largest logit is the largest probability",
     "ConvTranspose": "use a convolution; transposed convolutions are not supported yet",
@@ -374,6 +377,8 @@ def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
         return Clip(float(m.min_val), float(m.max_val))
     if type(m) is nn.ReLU:
         return Clip(0.0, float("inf"))
+    if isinstance(m, nn.Hardswish | nn.Hardsigmoid | nn.Sigmoid | nn.Tanh):
+        return Curve(getattr(torch, type(m).__name__.lower(), None) or getattr(F, type(m).__name__.lower()))
     if isinstance(m, nn.MaxPool1d | nn.MaxPool2d):
         return _max_pool(model, node, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
     if isinstance(m, nn.AvgPool1d | nn.AvgPool2d):
@@ -502,6 +507,10 @@ _FUNCTIONS: dict[Any, Step | Callable[..., Step]] = {
     F.hardtanh: _hardtanh,
     torch.clamp: _clamp,
     torch.clip: _clamp,
+    F.hardswish: Curve(F.hardswish),
+    F.hardsigmoid: Curve(F.hardsigmoid),
+    torch.sigmoid: Curve(torch.sigmoid),
+    torch.tanh: Curve(torch.tanh),
     operator.add: Sum(),
     operator.iadd: Sum(),
     torch.add: Sum(),
@@ -530,6 +539,8 @@ _METHODS: dict[str, Step | Callable[..., Step]] = {
     "relu": _RELU,
     "clamp": _clamp,
     "clip": _clamp,
+    "sigmoid": Curve(torch.sigmoid),
+    "tanh": Curve(torch.tanh),
     "add": Sum(),
     "mean": _mean,
     "flatten": Reshape(),
@@ -656,7 +667,7 @@ def _source(fake: fx.Node, steps: Steps) -> tuple[fx.Node, list[Step]]:
     while isinstance(steps[node], Norm | Clip | Same) and len(node.users) == 1:
         chain.append((node, steps[node]))
         node = operand(node)
-    if not isinstance(steps[node], Input | Layer | Sum | AvgPool | Mean) and chain:
+    if not isinstance(steps[node], Input | Layer | Curve | Sum | AvgPool | Mean) and chain:
         node = chain[-1][0]
     return node, [s for _, s in reversed(chain) if not isinstance(s, Same)]
 
@@ -790,12 +801,14 @@ class _Lowering:
             return self.input(node, name, to, chain)
         if isinstance(source, Layer):
             return self.layer(node, name, source, norms, to)
-        if norms and isinstance(source, Sum | AvgPool | Mean):
+        if norms and isinstance(source, Curve | Sum | AvgPool | Mean):
             refuse(self.model, node, "a batch norm behind an addition or pooling that has no quantiser")
         if isinstance(source, Sum):
             return self.sum(node, name, to)
         if isinstance(source, AvgPool | Mean):
             return self.average(node, name, source, to)
+        if isinstance(source, Curve):
+            return self.lookup(node, name, source, to)
         return self.requantized(node if chain else fake, name, norms, to)
 
     def target(self, step: Fake, clips: list[Clip]) -> Out:
@@ -888,6 +901,15 @@ class _Lowering:
 
     def constant(self, name: str, dtype: DType, data: Array) -> Value:
         return Value(_unique(name, self.taken), Type(dtype, data.shape), data.astype(dtype.numpy))
+
+    def lookup(self, node: fx.Node, name: str, step: Curve, to: Out) -> Value:
+        """The function's value at every number that the input can be."""
+        x = self.read(node)
+        scale, zero = x.quant
+        real = scale * (torch.arange(x.value.type.dtype.hi + 1, dtype=torch.float64) - zero)
+        codes = torch.floor(step.function(real) / _scale(to) + to.quant.zero_point + 0.5).clamp(to.lo, to.hi)
+        table = self.constant(f"{name}.table", to.dtype, codes.numpy())
+        return self.emit(node, name, ops.lookup.Lookup(to), x.value, table)
 
     def sum(self, node: fx.Node, name: str, to: Out) -> Value:
         a, b = self.read(node), self.read(node, 1)

@@ -16,6 +16,8 @@ from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
 from .flatten import Flatten
 from .linear import Linear
+from .lookup_flat import LookupFlat
+from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
 from .maxpool_lanes import MaxPoolLanes
 from .relayout import Relayout as Relayout
@@ -37,5 +39,7 @@ KERNELS: tuple[Kernel, ...] = (
     AvgPoolGlobalLanes(),
     RequantizeFlat(),
     RequantizeLanes(),
+    LookupFlat(),
+    LookupLanes(),
     Flatten(),
 )

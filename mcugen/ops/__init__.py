@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..ir import Op
-from . import add, avgpool, conv2d, depthwise, flatten, linear, maxpool, requantize
+from . import add, avgpool, conv2d, depthwise, flatten, linear, lookup, maxpool, requantize
 from .base import Case as Case
 
-_FILES = (conv2d, depthwise, linear, add, maxpool, avgpool, flatten, requantize)
+_FILES = (conv2d, depthwise, linear, add, maxpool, avgpool, flatten, requantize, lookup)
 
 
 def _op(module: object) -> type[Op]:

@@ -1,0 +1,45 @@
+"""lookup_lanes: Lookup of an image in lanes, bytes to bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node, Range
+from ..layout import LANES, Layout
+from ..ops.lookup import Lookup
+from . import base
+
+
+@dataclass(frozen=True)
+class LookupLanes(base.Kernel):
+    """Rows as plain bytes, garbage included."""
+
+    stem = "lookup_lanes"
+    op = Lookup
+    code_bytes = 140
+    in_place = (0,)
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        x, y = node.inputs[0].type, node.output.type
+        if inputs[0].flat or output.flat or not y.dtype.unsigned or not base.fits(x):
+            return None
+        if inputs[0].rows_per_lane != output.rows_per_lane:
+            return None
+        return base.Signature((base.bare(inputs[0], x),), base.bare(output, y))
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        table = node.inputs[1].const
+        return base.Bound(
+            (
+                base.Field("table", "uint8_t", table),
+                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
+                base.lanes_field("out", sig.output, node.output.type),
+                base.Field("mask", "uint8_t", table.size - 1),
+            ),
+            needs=("lanes",),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        y = node.output.type
+        elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES
+        return elements * (3 * core.load + core.branch + 3) + base.seal_cycles(sig.output, y, core)
