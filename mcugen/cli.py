@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from . import __version__, driver, report, targets, validate
-from .errors import McugenError, OutputError
+from .errors import McugenError, OutputError, TargetError
 from .ir import Array
 from .kernels import KERNELS
 from .ops import OPS
 
+MAX_COUNT = 100_000
 OK, NO, ERROR = 0, 1, 2  # fine; a budget or comparison does not hold; the command cannot be done
 
 _EXAMPLES = {
@@ -54,17 +57,22 @@ exit status: 0 every byte equal, 1 a mismatch, 2 on errors
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status. Errors go to standard error, with --json to standard output."""
-    args = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        args = _parser().parse_args(argv)
         status: int = args.run(args)
-    except McugenError as e:
-        if args.json:
-            _dump({"error": {"code": e.code, "where": e.where, "message": e.message, "hint": e.hint}})
+        sys.stdout.flush()
+    except (McugenError, MemoryError) as caught:
+        e = caught if isinstance(caught, McugenError) else McugenError("E403", f"not enough memory: {caught}")
+        if "--json" in argv:
+            _dump(_error(e))
         else:
             print(f"mcugen: {e}", file=sys.stderr)
         return ERROR
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of our output has gone, and Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ERROR
     except KeyboardInterrupt:
         print("mcugen: interrupted", file=sys.stderr)
@@ -72,8 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are errors like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OutputError("E703", message, where=self.prog[len("mcugen ") :], hint=f"see `{self.prog} --help`")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mcugen",
         description="Compile trained ternary networks to C for Cortex-M, and prove every byte.",
         epilog=_EXAMPLES[""],
@@ -135,6 +150,10 @@ def _dump(document: Any) -> None:
     print(json.dumps(document, indent=2))
 
 
+def _error(e: McugenError) -> dict[str, Any]:
+    return {"error": {"code": e.code, "where": e.where, "message": e.message, "hint": e.hint}}
+
+
 def _targets(args: argparse.Namespace) -> int:
     found = [targets.get(n) for n in targets.names()]
     if args.json:
@@ -170,7 +189,7 @@ def _analyze(args: argparse.Namespace) -> int:
     totals = artifact.report["totals"]
     limits = {
         "flash": (totals["flash_bytes_estimated"], args.max_flash, artifact.target.flash),
-        "ram": (totals["arena_bytes"], args.max_ram, artifact.target.ram),
+        "ram": (totals["ram_bytes"], args.max_ram, artifact.target.ram),
         "cycles": (totals["cycles_estimated"], args.max_cycles, None),
     }
     over = []
@@ -192,11 +211,18 @@ def _generate(args: argparse.Namespace) -> int:
         raise OutputError("E703", "give -o DIR, or --emit=ir|plan|c", where="generate")
     artifact = _compile(args)
     if args.emit:
-        print(driver.stage(artifact, args.emit, args.full), end="")
+        text = driver.stage(artifact, args.emit, args.full)
+        if args.json:
+            _dump({"stage": args.emit, "text": text})
+        else:
+            print(text, end="")
         return OK
     if not artifact.fits:
-        print(report.text(artifact.report), file=sys.stderr)
-        print("mcugen: [E404] the model does not fit the target; nothing was written", file=sys.stderr)
+        e = TargetError("E404", "the model does not fit the target; nothing was written", where=artifact.name)
+        if args.json:
+            _dump({**_error(e), "report": artifact.report})
+        else:
+            print(f"{report.text(artifact.report)}\n\nmcugen: {e}", file=sys.stderr)
         return NO
     artifact.save(args.output)
     if args.json:
@@ -212,10 +238,9 @@ def _validate(args: argparse.Namespace) -> int:
     artifact, changed = validate.open_directory(directory)
     x = _inputs(args, artifact)
     places = validate.PLACES if args.on == "all" else (args.on,)
-    traceable = f"{artifact.name}.c" not in changed
     verdicts = []
     for place in places:
-        verdicts.append(validate.validate(directory, artifact, place, x, traceable))
+        verdicts.append(validate.validate(directory, artifact, place, x))
         if not args.json:
             print(validate.text(verdicts[-1]))
     if args.json:
@@ -229,20 +254,24 @@ def _validate(args: argparse.Namespace) -> int:
         )
     elif changed:
         print(f"note: not as this mcugen generates them: {', '.join(changed)}")
+        if f"{artifact.name}.c" in changed and not all(v.passed for v in verdicts):
+            print("note: layers are named by the steps and the memory map that this mcugen gives the model")
     return OK if all(v.passed for v in verdicts) else NO
 
 
 def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> Array:
-    if args.count < 1:
-        raise OutputError("E703", "--count wants a positive number", where="validate")
+    if not 1 <= args.count <= MAX_COUNT:
+        raise OutputError("E703", f"--count wants a number from 1 to {MAX_COUNT:,}", where="validate")
     if not args.data:
         return driver.vectors(artifact.archive, args.count)
     t = artifact.archive.graph.inputs[0].type
     try:
         loaded: Any = np.load(args.data, allow_pickle=False)
         x = loaded[loaded.files[0]] if hasattr(loaded, "files") else loaded
-    except (OSError, ValueError, IndexError, EOFError) as e:
-        raise OutputError("E701", f"cannot read: {e}", where=args.data) from None
+    except Exception as e:  # numpy raises more kinds than it documents, and a file can be anything
+        raise OutputError("E701", f"cannot read: {type(e).__name__}: {e}", where=args.data) from None
+    if not isinstance(x, np.ndarray):
+        raise OutputError("E704", "is no array", where=args.data)
     if x.dtype != t.dtype.numpy or x.ndim < 1 or len(x) == 0 or x[0].size != t.size or int(x.max()) > t.dtype.hi:
         raise OutputError("E704", f"{x.dtype}{list(x.shape)} does not fit [N] x {t}", where=args.data)
     return np.asarray(x.reshape(-1, *t.shape))

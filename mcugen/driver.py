@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -69,9 +70,9 @@ class Artifact:
 
     @property
     def fits(self) -> bool:
-        """True if flash (estimated) and RAM are within the target's."""
+        """True if flash (estimated) and RAM (arena, input and output) are within the target's."""
         t = self.report["totals"]
-        return bool(t["flash_bytes_estimated"] <= self.target.flash and t["arena_bytes"] <= self.target.ram)
+        return bool(t["flash_bytes_estimated"] <= self.target.flash and t["ram_bytes"] <= self.target.ram)
 
 
 def compile(
@@ -91,6 +92,7 @@ def compile(
     if optimize not in OPTIMIZE:
         raise McugenError("E703", f"unknown goal {optimize!r}", where="optimize", hint=f"one of: {', '.join(OPTIMIZE)}")
 
+    emit.check_interface(source.graph)
     graph = passes.run(source.graph)
     program, memory = choose(graph, machine, optimize)
     return Artifact(
@@ -108,8 +110,11 @@ def load(model: Any, sample: Any = None, name: str | None = None) -> Archive:
             return load(*_call(path), name)
         found = archive.load(model)
     else:
-        from .frontends import torch as frontend  # only here: compiling an archive needs no torch
-
+        try:
+            from .frontends import torch as frontend  # only here: compiling an archive needs no torch
+        except ImportError as e:
+            hint = "pip install 'mcugen[train]', or give an archive"
+            raise OutputError("E701", f"cannot load a torch module: {e}", where=str(type(model)), hint=hint) from None
         return frontend.to_archive(model, sample, name=name or "model")
     if name is not None:
         found = replace(found, graph=replace(found.graph, name=name))
@@ -118,10 +123,14 @@ def load(model: Any, sample: Any = None, name: str | None = None) -> Archive:
 
 def _call(path: str) -> tuple[Any, Any]:
     module, function = path.split(":", 1)
+    if (here := os.getcwd()) not in sys.path:  # an installed `mcugen` looks beside itself only
+        sys.path.insert(0, here)
     try:
         trained, sample = getattr(importlib.import_module(module), function)()
         return trained, sample
-    except (ImportError, AttributeError, TypeError, ValueError) as e:
+    except McugenError:
+        raise
+    except (Exception, SystemExit) as e:  # someone else's code
         hint = "module:function must return (prepared torch module, sample batch)"
         raise OutputError("E701", f"cannot load: {type(e).__name__}: {e}", where=path, hint=hint) from None
 
@@ -146,7 +155,7 @@ def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:
         memory = plan.plan(program)
         if best is None or memory.arena < best[1].arena:
             best = program, memory
-        if memory.arena <= target.ram:
+        if memory.arena + report.ports(graph) <= target.ram:
             break
     assert best is not None
     return best
@@ -211,11 +220,11 @@ def write_directory(directory: Path, files: dict[str, bytes]) -> None:
 
     OutputError E702 if it cannot be written, or if something is there that mcugen did not make.
     """
-    directory = directory.absolute()
+    given, directory = str(directory), directory.absolute()
     try:
         if directory.exists() and not _ours(directory):
             hint = "choose a new directory, or remove this one"
-            raise OutputError("E702", "exists and was not made by mcugen", where=directory.name, hint=hint)
+            raise OutputError("E702", "exists and was not made by mcugen", where=given, hint=hint)
         directory.parent.mkdir(parents=True, exist_ok=True)
         with _beside(directory) as new:
             for name, content in files.items():
@@ -226,7 +235,7 @@ def write_directory(directory: Path, files: dict[str, bytes]) -> None:
             else:
                 new.replace(directory)
     except OSError as e:
-        raise OutputError("E702", f"cannot write: {e.strerror}", where=str(directory.name)) from None
+        raise OutputError("E702", f"cannot write: {e.strerror}", where=given) from None
 
 
 def _swap(new: Path, directory: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import __version__, resources
 from .errors import TargetError
-from .ir import Array, Quant, Value
+from .ir import Array, Graph, Quant, Value
 from .kernels.base import Field
 from .plan import Plan
 from .program import Buffer, Program, Step
@@ -22,11 +22,11 @@ Files = dict[str, str]
 
 _KEYWORDS = frozenset(
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast
-    constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend
-    goto if inline int linux long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected
-    public register reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct switch
-    template this thread_local throw true try typedef typeid typename union unix unsigned using virtual void volatile
-    wchar_t while xor xor_eq main m x y step arena""".split()  # noqa: SIM905
+    constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false float
+    for friend goto if inline int linux long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+    private protected public register reinterpret_cast restrict return short signed sizeof static static_assert
+    static_cast struct switch template this thread_local throw true try typedef typeid typename union unix unsigned
+    using virtual void volatile wchar_t while xor xor_eq main m x y step arena""".split()  # noqa: SIM905
 )
 _HEADERS = frozenset(
     """arduino assert complex ctype errno fenv float guarded harness inttypes iso646 kat limits locale math memory new
@@ -77,16 +77,11 @@ class Call:
 def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files:
     """The generated directory but its report. samples, expected: the known-answer vectors, (N, ...) each.
 
-    TargetError E403 for what the generated interface cannot say: several inputs or outputs, reserved names.
+    TargetError E403 as check_interface, and for scales that are no float.
     """
     graph = program.graph
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise TargetError("E403", "the generated code has one input and one output", where=graph.name)
+    check_interface(graph)
     (x,), (y,) = graph.inputs, graph.outputs
-    if x.type.dtype.bytes != 1:
-        raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
-    if _reserved(graph.name):
-        raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
 
     names = _identifiers(program, graph.name)
     tables: list[Table] = []
@@ -132,6 +127,17 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
     }
     files["README.md"] = environment.get_template("README.md.j2").render(view)
     return files | kernel_files(program)
+
+
+def check_interface(graph: Graph) -> None:
+    """TargetError E403 for what the generated interface cannot say: several inputs or outputs, reserved names."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise TargetError("E403", "the generated code has one input and one output", where=graph.name)
+    x = graph.inputs[0]
+    if x.type.dtype.bytes != 1:
+        raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
+    if _reserved(graph.name):
+        raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
 
 
 def _reserved(name: str) -> bool:

@@ -24,6 +24,7 @@ def build(source: Graph, program: Program, plan: Plan, target: Target, optimize:
         "table_bytes": program.table_bytes,
         "kernel_bytes_estimated": program.code_bytes,
         "flash_bytes_estimated": flash(program),
+        "ram_bytes": plan.arena + ports(source),
         "arena_bytes": plan.arena,
         "arena_bound_bytes": plan.bound,
         "logical_bound_bytes": plan.logical_bound,
@@ -48,6 +49,11 @@ def build(source: Graph, program: Program, plan: Plan, target: Target, optimize:
 def flash(program: Program) -> int:
     """Bytes of tables and parameter structs, and the rough size of the kernels, each once."""
     return program.table_bytes + program.code_bytes + sum(_struct_bytes(s.bound.fields) for s in program.steps)
+
+
+def ports(graph: Graph) -> int:
+    """Bytes of the inputs and outputs: the caller's, but in RAM as well."""
+    return sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
 
 
 def _struct_bytes(fields: Iterable[Any]) -> int:
@@ -162,8 +168,9 @@ def text(report: dict[str, Any]) -> str:
         _budget("flash", t["flash_bytes_estimated"], report["target_flash"])
         + f"  estimated: tables {t['table_bytes']:,} (weights {t['weight_bytes']:,}),"
         + f" kernels about {t['kernel_bytes_estimated']:,}",
-        _budget("RAM", t["arena_bytes"], report["target_ram"])
-        + f"  arena; lower bounds: {t['arena_bound_bytes']:,} for these layouts,"
+        _budget("RAM", t["ram_bytes"], report["target_ram"])
+        + f"  arena {t['arena_bytes']:,}, input and output {t['ram_bytes'] - t['arena_bytes']:,}",
+        f"arena  {t['arena_bytes']:>9,} bytes; lower bounds: {t['arena_bound_bytes']:,} for these layouts,"
         + f" {t['logical_bound_bytes']:,} for the bare tensors",
         f"work   {t['macs']:>9,} MAC, of which {t['additions']:,} are additions of nonzero ternary weights;"
         + f" about {t['cycles_estimated']:,} cycles",

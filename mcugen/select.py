@@ -96,7 +96,7 @@ def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
                     if new:
                         found[b] |= new
                         changed = True
-    fixed = {*graph.inputs, *graph.outputs}  # the caller's buffers are flat
+    fixed = set(graph.outputs)  # written flat; an input is read flat, or from a copy in lanes
     return {v: (0, *(() if v in fixed else sorted(rows))) for v, rows in found.items()}
 
 

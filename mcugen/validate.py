@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from .program import Step
 from .sim import host, qemu
 
 PLACES = ("host", "sanitize", "qemu")
-TRACED = 3  # failing vectors that are looked at layer by layer
+TRACED = 3  # failing vectors that are looked at layer by layer, and messages that are shown
+RUN_S = 60.0  # seconds that a run may take, plus one for each vector
 MACHINE_OVERHEAD = 2048  # bytes of RAM that the test firmware takes beyond the model: buffers, fences, stack
 
 
@@ -48,7 +50,7 @@ class Verdict:
 
     place: str  # host, sanitize, or the name of the emulated machine
     vectors: int
-    failed: int  # vectors
+    failed: int  # vectors with a wrong byte or a write out of bounds, or without an answer
     stack_bytes: int  # high-water mark of the whole test firmware; 0 where it is not measured
     differences: tuple[Difference, ...]  # layer by layer, in order of execution
     messages: tuple[str, ...]  # writes out of bounds, faults
@@ -75,61 +77,74 @@ def open_directory(directory: Path) -> tuple[Artifact, tuple[str, ...]]:
     reports = sorted(directory.glob("*_report.json")) if directory.is_dir() else []
     if len(reports) != 1:
         hint = "give a directory that `mcugen generate` wrote"
-        raise OutputError("E701", "no generated model here", where=directory.name, hint=hint)
+        raise OutputError("E701", "no generated model here", where=str(directory), hint=hint)
     try:
         document: dict[str, Any] = json.loads(reports[0].read_text())
         name, target, optimize = (str(document[k]) for k in ("model", "target", "optimize"))
         checksum = document["archive_sha256"]
         model = directory / f"{Path(name).name}.mcugen"
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise OutputError("E701", f"cannot read: {type(e).__name__}: {e}", where=reports[0].name) from None
     if digest != checksum:
         raise MismatchError("E602", "the archive is not the one that the report names", where=model.name)
     artifact = driver.compile(archive.load(model), target=target, optimize=optimize)
-    changed = tuple(
-        n
-        for n, content in artifact.files.items()
-        if not (directory / n).is_file() or (directory / n).read_bytes() != content
-    )
-    return artifact, changed
+    try:
+        found = {p.name: p.read_bytes() if p.is_file() else b"" for p in directory.iterdir()}
+    except OSError as e:
+        raise OutputError("E701", f"cannot read: {e.strerror}", where=str(e.filename)) from None
+    names = sorted(found.keys() | artifact.files)
+    return artifact, tuple(n for n in names if found.get(n) != artifact.files.get(n))
 
 
-def validate(directory: Path, artifact: Artifact, place: str, x: Array, traceable: bool = True) -> Verdict:
-    """Run inputs x (N, *shape) at `place` and compare with the reference.
+def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdict:
+    """Run inputs x (N, *shape) at `place`, in a process of its own, and compare with the reference.
 
-    traceable: the directory's C is what `artifact` gives, so that its memory map is known.
+    Layers are looked at where `artifact` has them in memory, whatever the directory's C says.
     """
     want = _bytes(artifact.run(x))
     flat = _bytes(x)
-    name = artifact.name
-    if place == "host":
-        model = host.HostModel(directory, name)
-        got = model.run(flat)
-        bad = np.flatnonzero((got != want).any(1))
-        found = _differences(artifact, x, bad[:TRACED], model.trace(flat[bad[:TRACED]])) if len(bad) else ()
-        return Verdict(place, len(x), len(bad), 0, found if traceable else (), ())
+    steps = artifact.program.steps
 
     def run(inputs: Array, outputs: Array, trace: bool = False) -> host.Result:
-        if place == "sanitize":
-            return host.run_kat(directory, name, inputs, outputs, trace)
-        _fits_machine(artifact)
-        flags = artifact.target.flags
-        return qemu.run_kat(directory, name, artifact.target.machine, inputs, outputs, trace, flags=flags)
+        name, timeout = artifact.name, RUN_S + len(inputs)
+        if place == "qemu":
+            _fits_machine(artifact)
+            t = artifact.target
+            return qemu.run_kat(directory, name, t.machine, inputs, outputs, trace, flags=t.flags, timeout=timeout)
+        flags = host.SANITIZE if place == "sanitize" else host.OPTIMIZE
+        return host.run_kat(directory, name, inputs, outputs, trace, flags=flags, timeout=timeout)
 
     result = run(flat, want)
     where = artifact.target.machine if place == "qemu" else place
-    found = ()
-    bad = np.array(sorted({f.vector for f in result.failures if f.vector is not None and f.index is not None}), int)
-    if len(bad) and traceable:
-        traced = run(flat[bad[:TRACED]], want[bad[:TRACED]], trace=True)
-        if traced.trace is not None:
-            found = _differences(artifact, x, bad[:TRACED], traced.trace)
-    messages = tuple(f.text for f in result.failures if f.index is None)
-    failed = len({f.vector for f in result.failures if f.vector is not None})
-    if not result.passed and not failed and not messages:
-        messages = (result.text.strip()[-300:],)
-    return Verdict(where, len(x), failed, result.stack_bytes or 0, found, messages)
+    wrong = {f.vector for f in result.failures if f.vector is not None}
+    messages = [f.text for f in result.failures if f.index is None]
+    if any(f.vector is None for f in result.failures):  # it crashed
+        wrong |= set(range(len(result.outputs), len(x)))
+    found: tuple[Difference, ...] = ()
+    if named := sorted({f.vector for f in result.failures if f.vector is not None})[:TRACED]:
+        traced = run(flat[named], want[named], trace=True)
+        placed = []
+        for f in traced.failures:
+            if damage := re.fullmatch(r"vector (\d+): damage in step (\d+)", f.text):
+                vector, step = map(int, damage.groups())
+                layer = steps[step].name if step < len(steps) else f"step {step}"
+                placed.append(f"vector {named[vector]}: layer {layer} writes out of bounds")
+        messages = placed + messages
+        if traced.trace is not None and _same_steps(traced.trace, artifact, len(named)):
+            found = _differences(artifact, x, np.array(named), traced.trace)
+        if not found and not messages:
+            messages = [f.text for f in result.failures]
+    if not result.passed and not wrong and not messages:
+        messages = [result.text.strip()[-300:]]
+    more = [f"... {len(messages) - 2 * TRACED} more"] if len(messages) > 2 * TRACED else []
+    shown = (*messages[: 2 * TRACED], *more)
+    return Verdict(where, len(x), len(wrong), result.stack_bytes or 0, found, shown)
+
+
+def _same_steps(trace: host.Trace, artifact: Artifact, vectors: int) -> bool:
+    """True if a trace has the steps of the artifact, and an arena that holds its memory map."""
+    return trace.y.shape[:2] == (vectors, len(artifact.program.steps)) and trace.arena.shape[2] >= artifact.plan.arena
 
 
 def _fits_machine(artifact: Artifact) -> None:

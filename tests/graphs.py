@@ -192,7 +192,9 @@ def _layer(b: Builder, x: Value) -> Value:
         case "branches":
             channels = int(rng.integers(1, 6))
             x = b.same(x, channels)
-            return b.add(b.same(x, channels), b.clamp(x) if rng.random() < 0.3 else b.same(x, channels))
+            branch = (lambda: b.same(x, channels), lambda: b.requantize(x), lambda: b.clamp(x))
+            first, second = (branch[i]() for i in rng.choice([0, 0, 1, 2], 2))
+            return b.add(first, second)
         case "pool" if h > 1:
             k = (2, min(2, w))
             padded = (1, 0, 1, 0) if rng.random() < 0.3 else (0, 0, 0, 0)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,11 @@ def test_round_trip(tmp_path: Path) -> None:
     assert np.array_equal(again.samples[0], NETWORK.samples[0])
     assert archive.to_bytes(again) == BYTES == path.read_bytes()
     assert os.listdir(tmp_path) == ["net.mcu"]
+    with zipfile.ZipFile(path) as z:
+        assert [(i.filename, i.date_time) for i in z.infolist()] == [
+            ("graph.json", (1980, 1, 1, 0, 0, 0)),
+            ("arrays.npz", (1980, 1, 1, 0, 0, 0)),
+        ]
     assert again.samples[0].flags.writeable and again.samples[0].flags.aligned
 
 
@@ -382,6 +388,21 @@ def patched(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(old, new)
 
 
+def zeros(size: int) -> bytes:
+    """`size` MB of zeros, deflated, without having them in memory."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return block * size + packer.flush(zlib.Z_FINISH)
+
+
+def deflated(name: bytes, data: bytes, size: int) -> bytes:
+    """A zip of one member with the deflated `data`, of which it says that it unpacks to `size` bytes."""
+    common = struct.pack("<5H3I2H", 20, 0, 8, 0, 33, 0, len(data), size, len(name), 0)
+    local = b"PK\3\4" + common + name + data
+    directory = b"PK\1\2" + struct.pack("<H", 20) + common + struct.pack("<3H2I", 0, 0, 0, 0, 0) + name
+    return local + directory + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(directory), len(local), 0)
+
+
 def lying(data: bytes, name: bytes, size: int) -> bytes:
     """The unpacked size of a member, in both headers of the zip, replaced."""
     out = bytearray(data)
@@ -410,7 +431,7 @@ def overlapping() -> bytes:
 def crowded(outer: bool) -> bytes:
     """A directory of a million entries."""
     entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    directory = entry * (600_000 if outer else 300_000)
+    directory = entry * (1_200_000 if outer else 700_000)
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(directory), 0, 0)
     if outer:
         return directory + end
@@ -501,9 +522,12 @@ HOSTILE = {
     "bomb in graph.json": lambda: zipped({"graph.json": b" " * (100 << 20), "arrays.npz": zipped({})}),
     "bomb in arrays.npz": lambda: with_array(bytes(100 << 20)),
     "bomb in many arrays": lambda: built(parts()[0], {f"const/{i}.npy": bytes(1 << 20) for i in range(100)}),
-    "bomb with a lying size": lambda: lying(
-        zipped({"graph.json": b" " * (100 << 20), "arrays.npz": zipped({})}), b"graph.json", 100
+    "a large bomb": lambda: deflated(b"graph.json", zeros(800), 800 << 20),
+    "a large bomb with a lying size": lambda: deflated(b"graph.json", zeros(800), 100),
+    "a large bomb within": lambda: zipped(
+        {"graph.json": json.dumps(parts()[0]).encode(), "arrays.npz": deflated(b"const/fc.w.npy", zeros(800), 9999)}
     ),
+    "a small lie": lambda: lying(BYTES, b"graph.json", 100),
     "a size that lies upwards": lambda: lying(BYTES, b"graph.json", 1 << 22),
     "overlapping members": overlapping,
     "crowded directory": lambda: crowded(True),

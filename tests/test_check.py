@@ -155,7 +155,7 @@ BROKEN: dict[str, tuple[Callable[[], Graph], str, str, str]] = {
         lambda: replace(VALID, inputs=(X, value("s", 1, 1 << 16, 1 << 15))),
         "E201",
         "s",
-        "more than 2^31",
+        r"more than 2\^31",
     ),
     "too many channels": (
         lambda: replace(VALID, inputs=(X, value("s", CHANNELS, 1, 1))),
@@ -270,6 +270,15 @@ def test_each_rule_broken_once(name: str) -> None:
 
 
 def test_the_limit_of_32_bits_is_exact() -> None:
+    """255 + add reaches 2^31 - 1 at most."""
+    check(added(mult_a=1, mult_b=0, add=2**31 - 256, shift=0))
+    check(added(mult_a=-1, mult_b=0, add=-(2**31) + 255, shift=0))
+    for mult, add in ((1, 2**31 - 255), (-1, -(2**31) + 254)):
+        with pytest.raises(GraphError, match="E205"):
+            check(added(mult_a=mult, mult_b=0, add=add, shift=0))
+
+
+def test_the_largest_sums_of_bytes() -> None:
     """255 * 127 * n terms: 66304 of them are 2^31 - 4544, one more 16 are beyond."""
     assert 255 * 127 * 66304 < 2**31 <= 255 * 127 * 66320
     check(wide(4144))

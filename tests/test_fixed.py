@@ -215,8 +215,8 @@ LIMITS = st.sampled_from([(0, 255), (0, 15), (0, 1), (10, 240), (-32768, 32767)]
 
 
 def error(acc: Fraction, shift: int) -> Fraction:
-    """What FORMAT.md allows beyond half a unit: the multiplier's and the addend's own rounding."""
-    return acc / 2 ** (shift + 1) + Fraction(1, 2 ** min(shift + 1, 16))
+    """What FORMAT.md allows beyond half a unit: the multiplier's and the addend's own rounding (and that of floats)."""
+    return acc / 2 ** (shift + 1) + (Fraction(1, 2**16) if shift > 15 else Fraction(1, 2**30))
 
 
 @st.composite
@@ -301,6 +301,24 @@ def test_lower_takes_channels_apart() -> None:
     assert a[2:].tolist() == [0, 255]  # constants: everything is below, everything is above
     one = fixed.lower(mul[1:2], off[1:2], np.array([-100]), np.array([100]), 0, 255)
     assert (m[1], a[1], s[1]) == (one[0][0], one[1][0], one[2][0])
+
+
+def test_lower_keeps_what_just_reaches_inside() -> None:
+    """Constants are only what no accumulator can make anything else; results near the limits count."""
+    for offset, want in ((-0.5, [0, 0]), (0.25, [0, 1]), (0.0, [0, 1]), (254.0, [254, 255]), (253.9, [254, 255])):
+        m, a, s = fixed.lower(np.array([0.75]), np.array([offset]), np.array([0]), np.array([1]), 0, 255)
+        got = [exact(acc, int(m[0]), int(a[0]), int(s[0]), 0, 255) for acc in (0, 1)]
+        assert got == want, offset
+
+
+def test_lower_holds_the_sum_below_32_bits_where_acc_fits_16() -> None:
+    """acc * mult and add fit, but not together: a bit of shift is given up. Wider accumulators keep it."""
+    args = np.array([-1.99]), np.array([66000.0])
+    m, a, s = fixed.lower(*args, np.array([-32768]), np.array([32767]), -32768, 32767)
+    assert (m[0], s[0]) == (-16302, 13)
+    assert fixed.violations(m, a, s, -32768, 32767) == []
+    m, a, s = fixed.lower(*args, np.array([-32769]), np.array([32767]), -32768, 32767)
+    assert (m[0], s[0]) == (-32604, 14)
 
 
 def test_lower_rounds_half_up() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -584,6 +585,23 @@ def test_fit_takes_batches_and_shows_progress(capsys):
     x, y = data()
     qat.fit(qat.prepare(cnn()), list(zip(x.split(32), y.split(32), strict=True)), epochs=2, progress=True)
     assert "epoch 2/2: loss" in "".join(capsys.readouterr())
+
+
+def test_fit_without_log_shows_only_the_bar(capsys, monkeypatch):
+    x, y = data()
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        qat.fit(qat.prepare(cnn()), (x, y), epochs=3, batch_size=8, log=False)
+        out, err = capsys.readouterr()
+        last = err.rsplit("\r", 1)[-1]
+        assert out == "" and all(word in last for word in ("100%", "ETA", "epoch 3/3: loss", "acc ", "density 0."))
+        assert terminal or err.count("\r") <= 4  # the first and the last state
+    qat.fit(cnn(), (x, y), epochs=2, log=False)
+    assert not any(word in capsys.readouterr().err for word in ("nan", "density"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    qat.fit(qat.prepare(cnn()), (x, y), epochs=2)
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 and err == ""  # a file gets a line per epoch, and no bar
 
 
 def test_fit_says_what_is_wrong():

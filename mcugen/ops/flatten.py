@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ class Flatten(Op):
         return Tensor(x.dtype, (x.size,), x.quant)
 
     def eval(self, x: Array) -> Array:  # type: ignore[override]
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
     def bounds(self, x: Range) -> tuple[Range, Range]:  # type: ignore[override]
         return x, x

@@ -28,7 +28,7 @@ class Linear(Op):
         return base.tail_infer(self.to, rest, (w.shape[0],))
 
     def eval(self, x: Array, w: Array, *rest: Array) -> Array:  # type: ignore[override]
-        return base.tail_eval(base.exact_matmul(x.reshape(x.shape[0], -1), w.T), self.to, rest)
+        return base.tail_eval(base.exact_matmul(x.reshape(x.shape[0], w.shape[1]), w.T), self.to, rest)
 
     def macs(self, x: Tensor, w: Tensor, *rest: Tensor) -> int:  # type: ignore[override]
         return w.size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
@@ -39,11 +40,14 @@ def fit(
     label_smoothing: float = 0.0,
     seed: int = 0,
     progress: bool = True,
+    log: bool = True,
 ) -> list[Epoch]:
     """Train a prepared (or float) classifier with Adam, a cosine schedule and cross entropy; one Epoch per epoch.
 
     train: tensors (x, y), shuffled anew each epoch, or batches with a length (a list, a DataLoader). Same seed,
-    data and thread count: same result. ModelError E107: unusable data. E105: the loss is not finite.
+    data and thread count: same result. progress: a bar on standard error and, with log, a line per epoch on standard
+    output; where standard error is no terminal, the lines replace the bar. ModelError E107: unusable data. E105: the
+    loss is not finite.
     """
     pairs = isinstance(train, tuple) and len(train) == 2 and all(isinstance(t, Tensor) for t in train)
     if not pairs and not isinstance(train, Sized):
@@ -57,7 +61,7 @@ def fit(
     optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
     history: list[Epoch] = []
-    with _bar(epochs * per_epoch, progress) as bar:
+    with _bar(epochs * per_epoch, progress, log) as bar:
         for epoch in range(epochs):
             model.train()
             loss_sum = right = seen = 0.0
@@ -76,13 +80,14 @@ def fit(
                 loss_sum += loss.item() * len(x)
                 right += int((logits.argmax(1) == y).sum())
                 seen += len(x)
+                now = Epoch(loss_sum / seen, right / seen, float("nan"), dense)
+                bar.set_postfix_str(_line(epoch, epochs, now), refresh=False)
                 bar.update()
-                if i % 20 == 0:
-                    now = f"loss {loss_sum / seen:.3f}, acc {right / seen:.3f}, density {dense:.2f}"
-                    bar.set_postfix_str(f"epoch {epoch + 1}/{epochs}, {now}")
             score = evaluate(model, *test) if test is not None else float("nan")
             history.append(Epoch(loss_sum / seen, right / seen, score, density(model)))
-            bar.write(_line(epoch, epochs, history[-1]))
+            bar.set_postfix_str(_line(epoch, epochs, history[-1]), refresh=False)
+            if log:
+                bar.write(_line(epoch, epochs, history[-1]))
     return history
 
 
@@ -135,16 +140,22 @@ class _Quiet:
     def update(self) -> None:
         pass
 
-    def set_postfix_str(self, s: str) -> None:
+    def set_postfix_str(self, s: str, refresh: bool) -> None:
         pass
 
     def write(self, s: str) -> None:
         pass
 
 
-def _bar(total: int, progress: bool) -> Any:
+def _bar(total: int, progress: bool, log: bool) -> Any:
     if not progress:
         return _Quiet()
     from tqdm import tqdm  # only here: the library works without it
 
-    return tqdm(total=total, unit="batch")
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        disable=log and not terminal,
+        mininterval=0.1 if terminal else 30,  # seconds; in a file every state of the bar stays
+        bar_format="{percentage:3.0f}% {bar:20} {elapsed}, ETA {remaining}{postfix}",
+    )

@@ -1,0 +1,177 @@
+"""Random networks through the whole compiler: what C computes equals the interpreter on the graph before the passes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import graphs
+import harness
+import numpy as np
+import pytest
+
+from mcugen import driver, interp, layout, passes, plan, select, targets
+from mcugen.archive import Archive
+from mcugen.errors import TargetError
+from mcugen.ir import Array, Graph
+from mcugen.kernels import KERNELS, Kernel
+from mcugen.plan import Plan
+from mcugen.program import Buffer, Program
+from mcugen.select import Objective
+from mcugen.sim import host, qemu
+from mcugen.sim.host import Bytes
+
+ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
+needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
+OBJECTIVES = (Objective(), Objective(1.0, 5.0, 20.0), Objective(0.0, 1.0, 1.0), Objective(0.0, 0.0, 1.0))
+
+Factory = pytest.TempPathFactory
+
+
+def usable(first: int) -> Iterator[tuple[int, Graph]]:
+    """Random graphs whose output is not their input."""
+    for seed in range(first, first + 10_000):
+        graph = graphs.random_graph(seed, unfused=0.3 * (seed % 2))
+        if any(type(n.op).__name__ != "Flatten" for n in graph.nodes):
+            yield seed, graph
+
+
+# ---- kernels called from structs: no compiler runs per graph ----
+
+
+def expectations(graph: Graph, compiled: Graph, x: Array) -> dict[str, Array]:
+    """By name, what the graph before the passes computes; after them, where they changed a value's shape."""
+    values = {v.name: a for v, a in interp.trace(compiled, x).items()}
+    return values | {
+        v.name: a for v, a in interp.trace(graph, x).items() if v.name in values and values[v.name].shape == a.shape
+    }
+
+
+def call_list(name: str, graph: Graph, program: Program, memory: Plan, x: Array, seed: int = 1) -> harness.Program:
+    """The program's steps for every input in turn; each step's output is compared when it has been written."""
+    values = expectations(graph, program.graph, x)
+    (source,), (result,) = graph.inputs, graph.outputs
+    x_at = -(-memory.arena // 4) * 4 + 16 + seed % 4
+    y_at = -(-(x_at + source.type.bytes) // 4) * 4 + 16
+
+    def span(b: Buffer) -> harness.Span:
+        at = {"x": x_at, "y": y_at}[b.place] if b.place != "arena" else memory.offsets[b]
+        return harness.Span(at, b.bytes)
+
+    steps = [
+        harness.Step(s.kernel.stem, s.bound, tuple(map(span, s.inputs)), span(s.output), memory.scratch.get(i, 0))
+        for i, s in enumerate(program.steps)
+    ]
+    actions: list[harness.Action] = []
+    for k, row in enumerate(x):
+        expected = [
+            (i, span(s.output).at, layout.store(s.output.layout, values[s.value.name][k]).tobytes())
+            for i, s in enumerate(program.steps)
+        ]
+        last = np.ascontiguousarray(values[result.name][k]).view(np.uint8).tobytes()
+        expected.append((-1, y_at, last))
+        one = harness.program(
+            name, steps, y_at + result.type.bytes + 16, [(x_at, row.tobytes())], expected, seed=seed + k
+        )
+        actions += one.actions
+    return harness.Program(name, one.arena, tuple(actions), skew=seed % 2)
+
+
+def call_lists(
+    first: int, count: int, core: str, inputs: int, kernels: tuple[Kernel, ...] = KERNELS
+) -> Iterator[harness.Program]:
+    for seed, graph in islice(usable(first), count):
+        program = select.select(passes.run(graph), targets.get(core).core, OBJECTIVES[seed % len(OBJECTIVES)], kernels)
+        x = graphs.random_input(graph, seed, inputs)
+        yield call_list(f"graph {seed}", graph, program, plan.plan(program), x, seed)
+
+
+@pytest.mark.parametrize(
+    "machine, first, count, inputs",
+    [
+        ("host", 0, 500, 3),
+        ("sanitised", 500, 40, 2),
+        pytest.param("microbit", 600, 60, 1, marks=needs_arm),
+        pytest.param("mps2-an386", 700, 60, 3, marks=needs_arm),
+    ],
+)
+def test_every_step_of_random_graphs(
+    machine: str, first: int, count: int, inputs: int, tmp_path_factory: Factory
+) -> None:
+    core = "cortex-m0" if machine == "microbit" else "cortex-m4"
+    report = harness.on(machine, tmp_path_factory).run(call_lists(first, count, core, inputs))
+    print(report)
+    assert not report.failures, str(report)
+    assert len(report.ran) + len(report.left_out) == count
+    assert len(report.left_out) <= (0.5 if machine == "microbit" else 0.0) * count  # 16 KB of RAM, noise and copies
+    if report.left_out:
+        large = harness.on(f"{machine}-large", tmp_path_factory).run(report.left_out)
+        assert not large.failures and not large.left_out, str(large)
+
+
+def test_random_graphs_reach_every_kernel() -> None:
+    seen = {a.stem for p in call_lists(0, 150, "cortex-m4", 1) for a in p.actions if isinstance(a, harness.Step)}
+    missing = {k.stem for k in KERNELS if k.stem and k.op.__name__ in GRAPH_OPS} - seen
+    assert not missing
+
+
+GRAPH_OPS = ("Conv2d", "DepthwiseConv2d", "Linear", "Add", "MaxPool", "AvgPool", "Requantize")
+
+
+# ---- generated code ----
+
+
+def rows(a: Array) -> Bytes:
+    """A batch as bytes."""
+    return np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8)
+
+
+def generated(seed: int, graph: Graph, target: str, directory: Path, count: int = 6) -> tuple[Bytes, Bytes]:
+    """Generates code for the graph; test inputs and what it owes for them."""
+    t = graph.inputs[0].type
+    archive = Archive(graph, (graphs.random_input(graph, seed + 1, 2),))
+    artifact = driver.compile(archive, target=target, optimize=driver.OPTIMIZE[seed % 3])
+    artifact.save(directory)
+    x = graphs.random_input(graph, seed, count)
+    assert x.shape[1:] == t.shape
+    return rows(x), rows(interp.run(graph, x)[0])
+
+
+@pytest.mark.parametrize("seed, graph", [pytest.param(s, g, id=f"graph{s}") for s, g in islice(usable(2000), 24)])
+def test_generated_code_on_the_host(seed: int, graph: Graph, tmp_path: Path) -> None:
+    target = targets.names()[seed % 2]
+    x, want = generated(seed, graph, target, tmp_path / "out", 40)
+    np.testing.assert_array_equal(host.HostModel(tmp_path / "out", "net").run(x), want)
+    if seed % 2:
+        embedded = host.run_kat(tmp_path / "out", "net")  # under sanitisers
+        assert embedded.passed, embedded.text
+    else:
+        streamed = host.run_kat(tmp_path / "out", "net", x, want)
+        assert streamed.passed, streamed.text
+
+
+@needs_arm
+@pytest.mark.parametrize("machine, target", [("microbit", "cortex-m0"), ("mps2-an386", "cortex-m4")])
+def test_generated_code_on_emulated_cores(machine: str, target: str, tmp_path: Path) -> None:
+    done = 0
+    for seed, graph in usable(3000):
+        directory = tmp_path / str(seed)
+        x, want = generated(seed, graph, target, directory)
+        small = graph.inputs[0].type.bytes + graph.outputs[0].type.bytes < 1500
+        if not small or driver.compile(directory / "net.mcugen", target=target).plan.arena > 5000:
+            continue
+        result = qemu.run_kat(directory, "net", machine, x, want)
+        assert result.passed, (seed, result.text)
+        assert qemu.run_kat(directory, "net", machine).passed, seed
+        done += 1
+        if done == 5:
+            return
+
+
+def test_a_network_that_is_only_a_flatten_is_refused() -> None:
+    b = graphs.Builder(np.random.default_rng(0), (2, 2, 2))
+    graph = b.graph(b.node(graphs.Flatten(), b.x))
+    with pytest.raises(TargetError, match="E402"):
+        driver.compile(Archive(graph, (np.zeros((0, 2, 2, 2), np.uint8),)))
