@@ -266,8 +266,9 @@ def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> Array:
         return driver.vectors(artifact.archive, args.count)
     t = artifact.archive.graph.inputs[0].type
     try:
-        loaded: Any = np.load(args.data, allow_pickle=False)
-        x = loaded[loaded.files[0]] if hasattr(loaded, "files") else loaded
+        with open(args.data, "rb") as f:
+            loaded: Any = np.load(f, allow_pickle=False)
+            x = loaded[loaded.files[0]] if hasattr(loaded, "files") else loaded
     except Exception as e:  # numpy raises more kinds than it documents, and a file can be anything
         raise OutputError("E701", f"cannot read: {type(e).__name__}: {e}", where=args.data) from None
     if not isinstance(x, np.ndarray):

@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "E204": "requantisation constants break the rule of FORMAT.md",
     "E205": "an accumulator can overflow",
     "E206": "text form cannot be parsed",
+    "E207": "a multiplier or offset that the rounding rule cannot express",
     "E301": "not a mcugen archive",
     "E302": "archive of another format version",
     "E303": "archive content is damaged, hostile or too large",

@@ -64,7 +64,7 @@ def lower(
     """Integers (mult, add, shift) so that the rule computes round(acc * multiplier + offset), half up.
 
     multiplier, offset, acc_lo, acc_hi: one per channel. A channel whose every result lies outside [lo, hi] becomes
-    the constant that the clamp makes of it. GraphError E105 if the numbers are not finite or too large.
+    the constant that the clamp makes of it. GraphError E207 if the numbers are not finite or too large.
     """
     rows = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(v, np.float64)) for v in (multiplier, offset, acc_lo, acc_hi))
@@ -83,7 +83,7 @@ def _lower_channel(
     mul: float, off: float, acc_lo: float, acc_hi: float, lo: int, hi: int, where: str
 ) -> tuple[int, int, int]:
     if not (math.isfinite(mul) and math.isfinite(off)):
-        raise GraphError("E105", f"multiplier {mul} or offset {off} is not finite", where=where)
+        raise GraphError("E207", f"multiplier {mul} or offset {off} is not finite", where=where)
     ends = sorted((acc_lo * mul + off, acc_hi * mul + off))
     if ends[0] >= hi:
         return 0, hi, 0
@@ -99,7 +99,7 @@ def _lower_channel(
         if abs(mult) <= 32767 and abs(add) < INT32 and (worst < INT32 or not fits16):
             return mult, add, shift
         shift -= 1
-    raise GraphError("E105", f"multiplier {mul:g} with offset {off:g} does not fit 16 bits", where=where)
+    raise GraphError("E207", f"multiplier {mul:g} with offset {off:g} does not fit 16 bits", where=where)
 
 
 def _add(offset: float, shift: int) -> int:
@@ -119,11 +119,11 @@ def lower_sum(
     reach: the largest |x_i|. Every partial sum stays below 2^31 in magnitude. add is a multiple of 2^(shift - 15).
     """
     if not all(abs(v) < INT32 for v in (*multipliers, offset)):
-        raise GraphError("E105", f"multipliers {multipliers} or offset {offset} not finite or too large", where=where)
+        raise GraphError("E207", f"multipliers {multipliers} or offset {offset} not finite or too large", where=where)
     for shift in range(MAX_SHIFT, -1, -1):
         mults = tuple(math.floor(m * 2.0**shift + 0.5) for m in multipliers)
         add = _add(offset, shift)
         worst = sum(abs(m) * r for m, r in zip(mults, reach, strict=True)) + abs(add)
         if all(abs(m) <= 32767 for m in mults) and worst < INT32:
             return mults, add, shift
-    raise GraphError("E105", f"multipliers {multipliers} do not fit 16 bits", where=where)
+    raise GraphError("E207", f"multipliers {multipliers} do not fit 16 bits", where=where)

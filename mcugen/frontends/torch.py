@@ -4,7 +4,8 @@
     read    one fx node, module or functional form -> one Step of the small vocabulary below
     lower   prepared GraphModule -> Graph
 
-    step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
+    step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same
+           | Query | Fake
 
 Quantisers are known by their export() alone, so nothing of the training library is imported here.
 """
@@ -172,7 +173,8 @@ class Fake:
     module: FakeQuantizer
 
 
-Step = Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same | Query | Fake
+Activity = Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same
+Step = Input | Output | Activity | Query | Fake
 Steps = dict[fx.Node, Step]
 
 PASSES = (MaxPool, Reshape, Same, Pad)

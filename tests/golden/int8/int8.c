@@ -7,6 +7,7 @@
 #include "linear.h"
 #include "relayout.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -66,6 +67,7 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
     uint8_t *const x_lanes2_at = arena + 464; /* 232 B, steps 0..1, u8[2,6,6] lanes2+1+1p1 */
     uint8_t *const v0_lanes2_at = arena + 0; /* 464 B, steps 1..2, u8[4,6,6] lanes2+1+1p1 */
     uint8_t *const v1_lanes2_at = arena + 464; /* 192 B, steps 2..3, u8[4,6,6] lanes2+0+0p0 */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[2,6,6] -> u8[2,6,6] */

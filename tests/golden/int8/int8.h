@@ -32,19 +32,21 @@ void int8_run(struct int8 *m, const uint8_t x[INT8_IN_LEN], int16_t y[INT8_OUT_L
  * leave *m, x and y alone in between. */
 void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
     int16_t y[INT8_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255 (NaN: 0). */
 static inline uint8_t int8_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 128.5f;
 
     return (uint8_t)(q > 0.0f ? q < 255.0f ? (int)q : 255 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float int8_dequantize(int16_t q)
 {
     return 0.003000000026077032f * (float)(q - 0);
 }
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 
 #include "linear.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -32,6 +33,7 @@ void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
 {
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const v0_at = arena + 24; /* 12 B, steps 0..1, u8[12] flat */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[23] -> u8[12], 276 MAC */

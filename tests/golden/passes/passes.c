@@ -6,6 +6,7 @@
 #include "conv2d_flat.h"
 #include "linear.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -69,6 +70,7 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const v2_at = arena + 0; /* 108 B, steps 0..1, u8[3,6,6] flat */
     uint8_t *const v4_at = arena + 108; /* 32 B, steps 1..2, u8[2,4,4] flat */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */

@@ -9,6 +9,7 @@
 #include "maxpool_lanes.h"
 #include "relayout.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -93,6 +94,7 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
     uint8_t *const v1_lanes2_at = arena + 480; /* 300 B, steps 2..3, u8[3,7,5] lanes2+1+1p1 */
     uint8_t *const v2_lanes2_at = arena + 0; /* 240 B, steps 3..4, u8[4,7,5] lanes2+0+1p0 */
     uint8_t *const v3_lanes1_at = arena + 240; /* 32 B, steps 4..5, u8[4,3,2] lanes1+0+0p0 */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[1,14,10] -> u8[1,14,10] */

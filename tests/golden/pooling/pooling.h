@@ -32,19 +32,21 @@ void pooling_run(struct pooling *m, const uint8_t x[POOLING_IN_LEN], int32_t y[P
  * leave *m, x and y alone in between. */
 void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_LEN],
     int32_t y[POOLING_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255 (NaN: 0). */
 static inline uint8_t pooling_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 0.5f;
 
     return (uint8_t)(q > 0.0f ? q < 255.0f ? (int)q : 255 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float pooling_dequantize(int32_t q)
 {
     return 1.0f * (float)(q - 0);
 }
+
 #ifdef __cplusplus
 }
 #endif

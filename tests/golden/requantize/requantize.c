@@ -6,6 +6,7 @@
 #include "linear.h"
 #include "requantize_flat.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -39,6 +40,7 @@ void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUAN
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const v0_at = arena + 0; /* 60 B, steps 0..1, u8[4,5,3] flat */
     uint8_t *const v2_at = arena + 0; /* 60 B, steps 1..2, u2[60] flat */
+
     (void)arena;
     switch (step) {
     case 0: /* u4[4,5,3] -> u8[4,5,3] */

@@ -32,19 +32,21 @@ void requantize_run(struct requantize *m, const uint8_t x[REQUANTIZE_IN_LEN], ui
  * leave *m, x and y alone in between. */
 void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUANTIZE_IN_LEN],
     uint8_t y[REQUANTIZE_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 15; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 15 (NaN: 0). */
 static inline uint8_t requantize_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 7.5f;
 
     return (uint8_t)(q > 0.0f ? q < 15.0f ? (int)q : 15 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float requantize_dequantize(uint8_t q)
 {
     return 0.25f * (float)(q - 1);
 }
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include "conv2d_lanes.h"
 #include "relayout.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -111,6 +112,7 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
     uint8_t *const v2_lanes3_at = arena + 1472; /* 384 B, steps 3..4, u8[4,12,8] lanes3+0+0p0 */
     uint8_t *const v3_lanes3_at = arena + 736; /* 736 B, steps 4..5, u8[4,12,8] lanes3+1+1p1 */
     uint8_t *const v4_lanes3_at = arena + 0; /* 192 B, steps 5..6, u8[2,12,8] lanes3+0+0p0 */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[2,12,8] -> u8[2,12,8] */

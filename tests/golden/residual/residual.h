@@ -32,19 +32,21 @@ void residual_run(struct residual *m, const uint8_t x[RESIDUAL_IN_LEN], uint8_t 
  * leave *m, x and y alone in between. */
 void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_IN_LEN],
     uint8_t y[RESIDUAL_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255 (NaN: 0). */
 static inline uint8_t residual_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 128.5f;
 
     return (uint8_t)(q > 0.0f ? q < 255.0f ? (int)q : 255 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float residual_dequantize(uint8_t q)
 {
     return 0.05000000074505806f * (float)(q - 0);
 }
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 #include "depthwise_flat.h"
 #include "linear.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -88,6 +89,7 @@ void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABL
     uint8_t *const v0_at = arena + 0; /* 36 B, steps 0..1, u8[3,4,3] flat */
     uint8_t *const v1_at = arena + 36; /* 36 B, steps 1..2, u8[3,4,3] flat */
     uint8_t *const v2_at = arena + 0; /* 3 B, steps 2..3, u8[3,1,1] flat */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[3,9,7] -> u8[3,4,3], 324 MAC */

@@ -32,19 +32,21 @@ void separable_run(struct separable *m, const uint8_t x[SEPARABLE_IN_LEN], uint8
  * leave *m, x and y alone in between. */
 void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABLE_IN_LEN],
     uint8_t y[SEPARABLE_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255 (NaN: 0). */
 static inline uint8_t separable_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 0.5f;
 
     return (uint8_t)(q > 0.0f ? q < 255.0f ? (int)q : 255 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float separable_dequantize(uint8_t q)
 {
     return 0.10000000149011612f * (float)(q - 128);
 }
+
 #ifdef __cplusplus
 }
 #endif

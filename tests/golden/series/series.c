@@ -8,6 +8,7 @@
 #include "linear.h"
 #include "relayout.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -73,6 +74,7 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
     uint8_t *const v0_lanes4_at = arena + 0; /* 128 B, steps 1..2, u8[4,15,1] lanes4+4+0p0 */
     uint8_t *const v1_lanes4_at = arena + 128; /* 64 B, steps 2..3, u8[4,15,1] lanes4+0+0p0 */
     uint8_t *const v2_at = arena + 0; /* 4 B, steps 3..4, u8[4,1,1] flat */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[2,30,1] -> u8[2,30,1] */

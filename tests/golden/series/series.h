@@ -32,19 +32,21 @@ void series_run(struct series *m, const uint8_t x[SERIES_IN_LEN], int16_t y[SERI
  * leave *m, x and y alone in between. */
 void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN],
     int16_t y[SERIES_OUT_LEN]);
-/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255; for a
- * NaN 0. */
+
+/* The byte that stands for the real number v: round(v / scale) + zero point, within 0 .. 255 (NaN: 0). */
 static inline uint8_t series_quantize(float v)
 {
     const float q = v / 0.05000000074505806f + 0.5f;
 
     return (uint8_t)(q > 0.0f ? q < 255.0f ? (int)q : 255 : 0);
 }
+
 /* The real number that an element of y stands for. */
 static inline float series_dequantize(int16_t q)
 {
     return 0.009999999776482582f * (float)(q - 0);
 }
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include "linear.h"
 #include "relayout.h"
 #include "unpack.h"
+
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
@@ -84,6 +85,7 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
     uint8_t *const v0_lanes4_at = arena + 0; /* 576 B, steps 1..2, u8[4,16,6] lanes4+1+0p1 */
     uint8_t *const v1_lanes2_at = arena + 576; /* 352 B, steps 2..3, u8[4,8,6] lanes2+1+0p1 */
     uint8_t *const v2_lanes1_at = arena + 0; /* 96 B, steps 3..4, u8[4,4,6] lanes1+0+0p0 */
+
     (void)arena;
     switch (step) {
     case 0: /* u8[1,16,6] -> u8[1,16,6] */
