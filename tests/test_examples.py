@@ -90,6 +90,19 @@ def test_the_example_runs_without_training(accuracy: float, tmp_path: Path) -> N
     assert unshown == []  # README has what this prints, but for the stack, which depends on the compiler
 
 
+def test_a_machine_without_the_memory_is_named(
+    example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(validate, "MACHINE_OVERHEAD", 1 << 20)  # more than a micro:bit has
+    monkeypatch.setattr(validate, "PLACES", ("qemu",))
+    monkeypatch.setattr(example, "TARGETS", {"cortex-m0": "size"})
+    monkeypatch.setattr(example.common, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py", "--no-train"])
+    assert example.main() == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^microbit +----  the test needs about [\d,]+ bytes of RAM, microbit has 16384$", said, re.M)
+
+
 def test_the_archive_is_deterministic() -> None:
     once = archive.to_bytes(archive.load(ARCHIVE))  # not the file itself: another zlib may compress otherwise
     assert archive.to_bytes(archive.from_bytes(once, "again")) == once
