@@ -157,7 +157,8 @@ def kat_sources(work: Path) -> list[Path]:
     for name in GOALS:
         path = work / f"use_{name}.c"
         path.write_text(
-            f'#include "{name}_kat.h"\nvoid use_{name}(kat_model *m, uint8_t *y)\n'
+            f'#include "{name}_kat.h"\nvoid use_{name}(kat_model *m, uint8_t *y);\n'
+            f"void use_{name}(kat_model *m, uint8_t *y)\n"
             "{\n    kat_run(m, kat_x[0], y);\n    kat_step(m, 0, kat_x[0], y);\n    y[0] = kat_y[0][0];\n}\n"
         )
         found.append(path)
