@@ -84,8 +84,9 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
     (x,), (y,) = graph.inputs, graph.outputs
 
     names = _identifiers(program, graph.name)
+    prefixes = _table_prefixes(program)
     tables: list[Table] = []
-    calls = tuple(_call(i, s, program, plan, names, tables) for i, s in enumerate(program.steps))
+    calls = tuple(_call(i, s, program, plan, names, prefixes[s], tables) for i, s in enumerate(program.steps))
     view = {
         "name": graph.name,
         "NAME": graph.name.upper(),
@@ -149,7 +150,7 @@ def _reserved(name: str) -> bool:
         or name in _KEYWORDS
         or lower in _HEADERS | stems
         or lower.startswith("mcugen")
-        or lower.endswith("_t")
+        or lower.endswith(("_t", "_weights", "_kat"))  # net_weights.h is a file of the model net
     )
 
 
@@ -185,10 +186,27 @@ def _identifiers(program: Program, model: str) -> dict[Step | Buffer, str]:
     return found
 
 
+def _table_prefixes(program: Program) -> dict[Step, str]:
+    """What the tables of each step are called, but for the field: <model>_<step>.
+
+    Tables are external symbols, and another model may be in the program: `net` with a layer `a_b`, `net_a` with a
+    layer `b`. So a step's part holds no underscore, and neither does a field's: the last two parts of a table's name
+    are step and field, all before them is the model's name, and equal names mean the same model.
+    """
+    found: dict[Step, str] = {}
+    for s in program.steps:
+        base = re.sub(r"[^A-Za-z0-9]", "", s.name) or "step"
+        candidate, n = base, 1
+        while f"{program.graph.name}_{candidate}" in found.values():
+            n += 1
+            candidate = f"{base}n{n}"
+        found[s] = f"{program.graph.name}_{candidate}"
+    return found
+
+
 def _call(
-    i: int, step: Step, program: Program, plan: Plan, names: dict[Step | Buffer, str], tables: list[Table]
+    i: int, step: Step, program: Program, plan: Plan, names: dict[Step | Buffer, str], prefix: str, tables: list[Table]
 ) -> Call:
-    prefix = f"{program.graph.name}_{names[step]}"
     members = tuple(Member(f.name, _initialiser(f, prefix, tables)) for f in step.bound.fields)
     args = [f"&{names[step]}"]
     args += [names[b] if b.place == "arena" else b.place for b in (*step.inputs, step.output)]
@@ -210,7 +228,7 @@ def _initialiser(f: Field, prefix: str, tables: list[Table]) -> str:
     if isinstance(f.value, tuple):
         return "{" + ", ".join(_initialiser(sub, prefix, tables) for sub in f.value) + "}"
     if isinstance(f.value, np.ndarray):
-        table = Table(f"{prefix}_{f.name}", f.ctype, f.value.size, tuple(_rows(f.value, f.ctype)))
+        table = Table(f"{prefix}_{f.name.replace('_', '')}", f.ctype, f.value.size, tuple(_rows(f.value, f.ctype)))
         tables.append(table)
         return table.name
     if isinstance(f.value, int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,16 +18,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from . import resources
 from .errors import OutputError, ToolError
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 
 TIMEOUT_S = 120.0
 _SHOWN_LINES = 20  # of a compiler's complaint
-_APT = {
-    "cc": "apt-get install gcc",
-    "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
-    "qemu-system-arm": "apt-get install qemu-system-arm",
+_ARM_PACKAGES = "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+_ADVICE = {
+    "cc": "apt-get install gcc (Debian, Ubuntu)",
+    "arm-none-eabi-gcc": f"""one of:
+    {_ARM_PACKAGES}   (Debian, Ubuntu)
+    pio pkg install --global --tool platformio/toolchain-gccarmnoneeabi   (PlatformIO)
+    {sys.executable} -m pip install ziglang   (clang with all it needs, no root; about 100 MB)
+    export MCUGEN_ARM_GCC=/path/to/arm-none-eabi-gcc   (one that is there)""",
+    "qemu-system-arm": "apt-get install qemu-system-arm (Debian, Ubuntu)",
 }
 
 
@@ -34,7 +42,7 @@ class Compiler:
     """A C compiler that answered to --version; args are the words of CC after the first."""
 
     path: Path
-    kind: Literal["gcc", "clang"]
+    kind: Literal["gcc", "clang", "zig"]  # zig: clang with its own driver and no C library for bare metal
     version: str
     args: tuple[str, ...] = ()
 
@@ -54,17 +62,61 @@ def host_cc() -> Compiler:
     raise _missing("cc", "no C compiler (cc, gcc, clang) is on PATH")
 
 
+def arm_cc() -> Compiler:
+    """What compiles for Cortex-M: arm_gcc, else the clang inside PyPI's ziglang or of zig on PATH; raises E501."""
+    try:
+        return arm_gcc()
+    except ToolError:
+        if os.environ.get("MCUGEN_ARM_GCC") or not (command := _zig()):
+            raise
+    status, text = call((*command, "version"), code="E501", timeout=30)
+    if status:
+        raise ToolError("E501", f"is no working zig: {first_lines(text, 3)}", where=" ".join(command))
+    return Compiler(Path(command[0]), "zig", text.strip(), (*command[1:], "cc"))
+
+
 def arm_gcc() -> Compiler:
-    """The cross compiler: $MCUGEN_ARM_GCC, else arm-none-eabi-gcc on PATH, else PlatformIO's; raises E501."""
+    """GCC for Cortex-M: $MCUGEN_ARM_GCC, else arm-none-eabi-gcc on PATH, else PlatformIO's; raises E501."""
     name = "arm-none-eabi-gcc"
     if chosen := os.environ.get("MCUGEN_ARM_GCC"):
         return _chosen(chosen, "MCUGEN_ARM_GCC", name)
     if found := shutil.which(name):
         return _ask(found, ())
-    core = Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
-    if found := shutil.which(name, path=core / "packages" / "toolchain-gccarmnoneeabi" / "bin"):
-        return _ask(found, ())
-    raise _missing(name, f"{name} is not on PATH")
+    packages = Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio") / "packages"
+    # The plain name first; pinned versions lie beside it as toolchain-gccarmnoneeabi@1.90301.0.
+    for package in sorted(packages.glob("toolchain-gccarmnoneeabi*")):
+        if found := shutil.which(name, path=package / "bin"):
+            return _ask(found, ())
+    raise _missing(name, f"{name} is neither on PATH nor among PlatformIO's packages, and there is no zig")
+
+
+def _zig() -> tuple[str, ...]:
+    """How zig is called here; empty if there is none."""
+    if importlib.util.find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang")
+    found = shutil.which("zig")
+    return (found,) if found else ()
+
+
+def core_flags(cc: Compiler, flags: Sequence[str]) -> list[str]:
+    """GCC's flags for a core (-mcpu, -mthumb, -mfpu, -mfloat-abi) and others in the words of a cross compiler.
+
+    zig names the core its own way, derives the FPU from it, and brings no string.h for bare metal: the one in
+    firmware/port/freestanding declares what zig's runtime library defines.
+    """
+    if cc.kind != "zig":
+        return list(flags)
+    abi = "eabihf" if "-mfloat-abi=hard" in flags else "eabi"
+    found = ["-target", f"thumb-freestanding-{abi}", "-isystem", str(resources.PORT / "freestanding")]
+    found += ["-fno-sanitize=undefined"]  # which zig adds to unoptimised code
+    for flag in flags:
+        if flag.startswith("-mcpu="):
+            core, *features = flag.split("+")
+            changed = (f"-{f[2:]}" if f.startswith("no") else f"+{f}" for f in features)
+            found.append(core.replace("cortex-", "cortex_") + "".join(changed))
+        elif not flag.startswith(("-mthumb", "-mfpu=", "-mfloat-abi=")):
+            found.append(flag)
+    return found
 
 
 def find_tool(name: str) -> Path:
@@ -85,8 +137,7 @@ def _chosen(words: str, variable: str, name: str) -> Compiler:
 
 
 def _missing(name: str, message: str) -> ToolError:
-    advice = _APT.get(name)
-    return ToolError("E501", message, where=name, hint=f"{advice} (Debian, Ubuntu)" if advice else "")
+    return ToolError("E501", message, where=name, hint=_ADVICE.get(name, ""))
 
 
 @lru_cache
@@ -198,7 +249,7 @@ def _checked(cc: Compiler, args: Sequence[str], where: str, timeout: float) -> N
         return
     hint = ""
     if "nano.specs" in text or re.search(r"(string|stdint|stddef)\.h: No such file", text):
-        hint = f"the C library seems to be missing: {_APT['arm-none-eabi-gcc']} (Debian, Ubuntu)"
+        hint = f"the C library seems to be missing: {_ARM_PACKAGES} (Debian, Ubuntu)"
     raise ToolError("E502", f"{cc.path.name} failed\n{first_lines(text)}", where=where, hint=hint)
 
 

@@ -19,6 +19,7 @@ from mcugen.archive import Archive
 from mcugen.driver import Artifact, write_directory
 from mcugen.errors import OutputError, TargetError
 from mcugen.ir import Array, DType, Graph, Out, Quant, Value
+from mcugen.kernels.base import Field
 from mcugen.ops import OPS
 from mcugen.sim import host, qemu
 from mcugen.toolchain import WARNINGS, Compiler
@@ -156,7 +157,8 @@ def kat_sources(work: Path) -> list[Path]:
     for name in GOALS:
         path = work / f"use_{name}.c"
         path.write_text(
-            f'#include "{name}_kat.h"\nvoid use_{name}(kat_model *m, uint8_t *y)\n'
+            f'#include "{name}_kat.h"\nvoid use_{name}(kat_model *m, uint8_t *y);\n'
+            f"void use_{name}(kat_model *m, uint8_t *y)\n"
             "{\n    kat_run(m, kat_x[0], y);\n    kat_step(m, 0, kat_x[0], y);\n    y[0] = kat_y[0][0];\n}\n"
         )
         found.append(path)
@@ -260,34 +262,84 @@ int main(void)
 """
 
 
-def two_models(work: Path) -> tuple[list[Path], list[Path]]:
+def two_models(work: Path, a: Artifact, b: Artifact) -> tuple[list[Path], list[Path]]:
     """Sources and include directories of a program with two models from two directories."""
     values: dict[str, object] = {}
     directories = []
-    for letter, name in (("a", "strides"), ("b", "residual")):
-        graph = source(name)
+    for letter, artifact in (("a", a), ("b", b)):
+        graph, name = artifact.archive.graph, artifact.name
         x = graphs.random_input(graph, 3, 3)[2:]
         (y,) = interp.run(graph, x)
         t = graph.outputs[0].type
         values |= {letter: name, f"type_{letter}": f"{t.dtype.numpy.name}_t", f"len_{letter}": t.size}
-        values[f"steps_{letter}"] = len(golden(name).program.steps)
+        values[f"steps_{letter}"] = len(artifact.program.steps)
         for what, data in (("x", x), ("y", y)):
             values[f"{what}_{letter}"] = ", ".join(map(str, np.ascontiguousarray(data).ravel().view(np.uint8)))
         directories.append(work / name)
-        golden(name).save(directories[-1])
+        artifact.save(directories[-1])
     (work / "two.c").write_text(TWO % values)
     return [work / "two.c", *(p for d in directories for p in c_files(d))], directories
 
 
 @pytest.mark.parametrize("machine", ["host", *(pytest.param(m, marks=needs_arm) for m in qemu.MACHINES)])
 def test_two_models_in_one_program(machine: str, tmp_path: Path) -> None:
-    files, include = two_models(tmp_path)
+    files, include = two_models(tmp_path, golden("strides"), golden("residual"))
     assert len({p.name for p in files}) < len(files)  # kernels that both bring
     if machine == "host":
         assert host.run_exe(host.build_exe(files, include, {}, tmp_path / "exe"), tmp_path) == (42, "")
     else:
         elf = qemu.build_elf(files, include, {}, machine, tmp_path / "elf")
         assert qemu.run_elf(elf, machine, tmp_path) == (42, "")
+
+
+def renamed(graph: Graph, name: str, layers: dict[str, str]) -> Graph:
+    """The graph with another name and other names of its layers."""
+    text = re.sub(r"(?m)^graph .*$", f"graph {name}", ir.text(graph))
+    for old, new in layers.items():
+        text = re.sub(rf"%{re.escape(old)}(?=[.,:)\s]|$)", f"%{new}", text)
+    return ir.parse(text, OPS)
+
+
+def table_names(artifact: Artifact) -> list[str]:
+    return re.findall(r"^const \w+ (\w+)\[", artifact.files[f"{artifact.name}_weights.c"].decode(), re.M)
+
+
+def test_models_whose_names_begin_alike_link(tmp_path: Path) -> None:
+    """Joined by plain underscores, layer a_b of `net` and layer b of `net_a` have tables of one name."""
+    mlp = source("mlp")
+    first, *_ = (n.output.name for n in mlp.nodes)
+    a, b = build(renamed(mlp, "net", {first: "a_b"})), build(renamed(mlp, "net_a", {first: "b"}))
+    assert "a_b_k" in a.files["net.c"].decode() and "b_k" in b.files["net_a.c"].decode()
+    files, include = two_models(tmp_path, a, b)
+    assert host.run_exe(host.build_exe(files, include, {}, tmp_path / "exe"), tmp_path) == (42, "")
+
+
+@pytest.mark.parametrize("name", GOALS)
+def test_the_name_of_a_table_says_whose_it_is(name: str) -> None:
+    """Model, step and field are cut at the last two underscores; no function of a model is called as a field is."""
+    artifact = golden(name)
+    names = table_names(artifact)
+    assert len(set(names)) == len(names) > 0
+    steps = set()
+    for table in names:
+        model, step, field = table.rsplit("_", 2)
+        assert model == name and step and field
+        assert field not in ("run", "step", "quantize", "dequantize")
+        steps.add(step)
+    assert len(steps) == len([s for s in artifact.program.steps if any(tables_of(f) for f in s.bound.fields)])
+
+
+def tables_of(field: Field) -> int:
+    if isinstance(field.value, tuple):
+        return sum(map(tables_of, field.value))
+    return isinstance(field.value, np.ndarray)
+
+
+def test_layers_that_differ_in_their_underscores_have_tables_of_their_own() -> None:
+    mlp = source("mlp")
+    first, second, *_ = (n.output.name for n in mlp.nodes)
+    names = table_names(build(renamed(mlp, "net", {first: "a_b", second: "ab"})))
+    assert len(set(names)) == len(names) and {n.split("_")[1] for n in names} >= {"ab", "abn2"}
 
 
 # ---- determinism ----
@@ -361,6 +413,7 @@ def test_report_names_removed_channels() -> None:
 RESERVED = (
     *("int", "main", "x", "y", "m", "step", "arena", "template", "struct", "true", "and", "linux", "static_assert"),
     *("kat", "port", "stdint", "String", "uint8_t", "_net", "__net"),
+    *("net_weights", "Net_KAT"),
     *("mcugen", "mcugen_linear", "linear", "Linear", "dot", "lanes", "conv2d_flat_ref", "unpack"),
 )
 

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
+import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 
 from mcugen import toolchain
 from mcugen.errors import OutputError, ToolError
+from mcugen.toolchain import Compiler
 
 needs_arm = pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="no arm-none-eabi-gcc")
 
@@ -28,6 +32,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("CC", "MCUGEN_ARM_GCC", "PLATFORMIO_CORE_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -92,13 +97,68 @@ def test_platformio_compiler(bare: Path, tmp_path: Path) -> None:
     assert toolchain.arm_gcc().path == program
 
 
+def test_pinned_platformio_compiler(bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "core"))
+    folder = tmp_path / "core" / "packages" / "toolchain-gccarmnoneeabi@1.70201.0" / "bin"
+    program = fake_program(folder / "arm-none-eabi-gcc", "echo 'arm-none-eabi-gcc (x) 7.2.1'")
+    assert toolchain.arm_gcc().path == toolchain.arm_cc().path == program
+
+
+def test_zig_on_path_is_the_last_choice(bare: Path) -> None:
+    zig = fake_program(bare / "zig", 'test "$1" = version && echo 0.17.0')
+    cc = toolchain.arm_cc()
+    assert (cc.kind, cc.version, cc.command) == ("zig", "0.17.0", (str(zig), "cc"))
+    with pytest.raises(ToolError, match="E501"):
+        toolchain.arm_gcc()
+    gcc = fake_program(bare / "arm-none-eabi-gcc", "echo 'arm-none-eabi-gcc (x) 12.3.1'")
+    assert toolchain.arm_cc().path == gcc
+
+
+def test_zig_of_pypi(bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = types.ModuleType("ziglang")
+    package.__spec__ = ModuleSpec("ziglang", None)
+    monkeypatch.setitem(sys.modules, "ziglang", package)
+    python = fake_program(tmp_path / "python", 'test "$*" = "-m ziglang version" && echo 0.16.1')
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert toolchain.arm_cc().command == (str(python), "-m", "ziglang", "cc")
+
+
+def test_zig_that_is_broken_and_zig_that_is_not_wanted(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_program(bare / "zig", "echo no cache; exit 1")
+    with pytest.raises(ToolError, match=r"E501.*zig: is no working zig: no cache"):
+        toolchain.arm_cc()
+    monkeypatch.setenv("MCUGEN_ARM_GCC", "/no/such/gcc")
+    with pytest.raises(ToolError, match=r"E501.*MCUGEN_ARM_GCC names"):
+        toolchain.arm_cc()
+
+
+def test_flags_of_a_core_in_words_of_zig() -> None:
+    zig, gcc = Compiler(Path("zig"), "zig", "0", ("cc",)), Compiler(Path("gcc"), "gcc", "12")
+    m4 = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2"]
+    assert toolchain.core_flags(gcc, m4) == m4
+    said = " ".join(toolchain.core_flags(zig, m4))
+    assert said.startswith("-target thumb-freestanding-eabihf -isystem ")
+    assert said.endswith(" -mcpu=cortex_m4 -O2") and "fpu" not in said and "thumb " not in said
+    said = " ".join(toolchain.core_flags(zig, ["-mcpu=cortex-m33+nodsp", "-mthumb", "-DX=-mcpu"]))
+    assert "thumb-freestanding-eabi " in said and said.endswith(" -mcpu=cortex_m33-dsp -DX=-mcpu")
+
+
 def test_missing_compilers(bare: Path) -> None:
     with pytest.raises(ToolError, match=r"E501.*no C compiler") as host:
         toolchain.host_cc()
     assert "apt-get install gcc" in str(host.value)
     with pytest.raises(ToolError, match="E501") as arm:
         toolchain.arm_gcc()
-    assert "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi" in str(arm.value)
+    with pytest.raises(ToolError, match="E501") as cross:
+        toolchain.arm_cc()
+    assert str(cross.value) == str(arm.value)
+    for choice in (
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        "pio pkg install --global --tool platformio/toolchain-gccarmnoneeabi",
+        "-m pip install ziglang",
+        "export MCUGEN_ARM_GCC=",
+    ):
+        assert choice in str(arm.value)
     with pytest.raises(ToolError, match="E501") as emulator:
         toolchain.find_tool("qemu-system-arm")
     assert "apt-get install qemu-system-arm" in str(emulator.value)

@@ -18,7 +18,7 @@ struct mcugen_tail {
 
 static inline int32_t mcugen_requantize(const struct mcugen_tail *t, uint32_t c, int32_t acc)
 {
-    if (t->wide) {
+    if (t->wide != 0) {
         const int64_t v = ((int64_t)acc * t->mult[c] + t->add[c]) >> t->shift[c];
         return v < t->lo ? t->lo : v > t->hi ? t->hi : (int32_t)v;
     }

@@ -134,6 +134,7 @@ def _crash(status: int, text: str) -> str | None:
         r"^FAULT.*$",
         r"^qemu: fatal: .*$",  # a lock-up: a fault in the fault handler
         r"^.*ERROR: AddressSanitizer: .*$",
+        r"^.*WARNING: MemorySanitizer: .*$",
         r"^.*: runtime error: .*$",
     ):
         if found := re.search(pattern, text, re.M):

@@ -62,8 +62,8 @@ def build_elf(
     flags: the core's, in place of the machine's own (Cortex-M0 code runs on mps2-an386 too, which has the
     memory for it). Raises E401, E501, E502.
     """
-    core = [*(find_machine(machine).flags if flags is None else flags), *optimize]
-    cc = cc or toolchain.arm_gcc()
+    cc = cc or toolchain.arm_cc()
+    core = toolchain.core_flags(cc, [*(find_machine(machine).flags if flags is None else flags), *optimize])
     port = resources.PORT
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         objects = toolchain.compile(
@@ -75,8 +75,12 @@ def build_elf(
             defines=defines,
         )
         script = port / machine / "link.ld"
-        layout = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", f"-L{port}", f"-T{script}"]
-        return toolchain.link(cc, objects, out, flags=[*core, *layout])
+        layout = ["-nostartfiles", "--specs=nano.specs", f"-L{port}", f"-T{script}"]
+        if cc.kind == "zig":  # has no specs, and does not tell its linker where to look for included scripts
+            whole = Path(work) / "link.ld"
+            whole.write_text(script.read_text().replace("INCLUDE common.ld", (port / "common.ld").read_text()))
+            layout = [f"-Wl,-T,{whole}", "-Wl,--entry,Reset_Handler"]
+        return toolchain.link(cc, objects, out, flags=[*core, "-Wl,--gc-sections", *layout])
 
 
 def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> tuple[int, str]:

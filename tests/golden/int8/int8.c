@@ -18,8 +18,8 @@ static const struct mcugen_relayout x_to_lanes2_k = {
 };
 
 static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {int8_v0_k_mult, int8_v0_k_add, int8_v0_k_shift, 0, 255, 1, 1},
-    /* weights */ int8_v0_k_weights,
+    /* tail */ {int8_v0_mult, int8_v0_add, int8_v0_shift, 0, 255, 1, 1},
+    /* weights */ int8_v0_weights,
     /* unpack */ mcugen1_unpack_i8,
     /* in */ {2, 6, 6, 2, 1, 1, 1, 128, 29},
     /* out */ {4, 6, 6, 2, 1, 1, 1, 0, 29},
@@ -35,8 +35,8 @@ static const struct mcugen_conv2d_lanes v0_k = {
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {int8_v1_k_mult, int8_v1_k_add, int8_v1_k_shift, 0, 255, 1, 1},
-    /* weights */ int8_v1_k_weights,
+    /* tail */ {int8_v1_mult, int8_v1_add, int8_v1_shift, 0, 255, 1, 1},
+    /* weights */ int8_v1_weights,
     /* unpack */ mcugen1_unpack_i8,
     /* in */ {4, 6, 6, 2, 1, 1, 1, 0, 29},
     /* out */ {4, 6, 6, 2, 0, 0, 0, 0, 12},
@@ -52,8 +52,8 @@ static const struct mcugen_conv2d_lanes v1_k = {
 };
 
 static const struct mcugen_linear v2_k = {
-    /* tail */ {int8_v2_k_mult, int8_v2_k_add, int8_v2_k_shift, -32768, 32767, 2, 1},
-    /* weights */ int8_v2_k_weights,
+    /* tail */ {int8_v2_mult, int8_v2_add, int8_v2_shift, -32768, 32767, 2, 1},
+    /* weights */ int8_v2_weights,
     /* unpack */ mcugen1_unpack_i8,
     /* n */ 192,
     /* outputs */ 3,

@@ -11,8 +11,8 @@
 #endif
 
 static const struct mcugen_linear v0_k = {
-    /* tail */ {mlp_v0_k_mult, mlp_v0_k_add, mlp_v0_k_shift, 0, 255, 1, 0},
-    /* weights */ mlp_v0_k_weights,
+    /* tail */ {mlp_v0_mult, mlp_v0_add, mlp_v0_shift, 0, 255, 1, 0},
+    /* weights */ mlp_v0_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 23,
     /* outputs */ 12,
@@ -20,8 +20,8 @@ static const struct mcugen_linear v0_k = {
 };
 
 static const struct mcugen_linear v1_k = {
-    /* tail */ {mlp_v1_k_mult, mlp_v1_k_add, mlp_v1_k_shift, -32768, 32767, 2, 0},
-    /* weights */ mlp_v1_k_weights,
+    /* tail */ {mlp_v1_mult, mlp_v1_add, mlp_v1_shift, -32768, 32767, 2, 0},
+    /* weights */ mlp_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 12,
     /* outputs */ 5,

@@ -12,8 +12,8 @@
 #endif
 
 static const struct mcugen_conv2d_flat names_run_k = {
-    /* tail */ {names_names_run_k_mult, names_names_run_k_add, names_names_run_k_shift, 0, 255, 1, 0},
-    /* weights */ names_names_run_k_weights,
+    /* tail */ {names_namesrun_mult, names_namesrun_add, names_namesrun_shift, 0, 255, 1, 0},
+    /* weights */ names_namesrun_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in_c */ 1,
     /* in_h */ 4,
@@ -34,8 +34,8 @@ static const struct mcugen_conv2d_flat names_run_k = {
 };
 
 static const struct mcugen_conv2d_flat n1_abs_k = {
-    /* tail */ {names_n1_abs_k_mult, names_n1_abs_k_add, names_n1_abs_k_shift, 0, 255, 1, 0},
-    /* weights */ names_n1_abs_k_weights,
+    /* tail */ {names_1abs_mult, names_1abs_add, names_1abs_shift, 0, 255, 1, 0},
+    /* weights */ names_1abs_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in_c */ 2,
     /* in_h */ 4,
@@ -56,8 +56,8 @@ static const struct mcugen_conv2d_flat n1_abs_k = {
 };
 
 static const struct mcugen_linear uint8_t_k = {
-    /* tail */ {names_uint8_t_k_mult, names_uint8_t_k_add, names_uint8_t_k_shift, -32768, 32767, 2, 0},
-    /* weights */ names_uint8_t_k_weights,
+    /* tail */ {names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0},
+    /* weights */ names_uint8t_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 32,
     /* outputs */ 2,

@@ -12,8 +12,8 @@
 #endif
 
 static const struct mcugen_conv2d_flat v2_k = {
-    /* tail */ {passes_v2_k_mult, passes_v2_k_add, passes_v2_k_shift, 167, 214, 1, 0},
-    /* weights */ passes_v2_k_weights,
+    /* tail */ {passes_v2_mult, passes_v2_add, passes_v2_shift, 167, 214, 1, 0},
+    /* weights */ passes_v2_weights,
     /* unpack */ mcugen1_unpack_base3,
     /* in_c */ 1,
     /* in_h */ 8,
@@ -34,8 +34,8 @@ static const struct mcugen_conv2d_flat v2_k = {
 };
 
 static const struct mcugen_conv2d_flat v4_k = {
-    /* tail */ {passes_v4_k_mult, passes_v4_k_add, passes_v4_k_shift, 0, 255, 1, 0},
-    /* weights */ passes_v4_k_weights,
+    /* tail */ {passes_v4_mult, passes_v4_add, passes_v4_shift, 0, 255, 1, 0},
+    /* weights */ passes_v4_weights,
     /* unpack */ mcugen1_unpack_base3,
     /* in_c */ 3,
     /* in_h */ 6,
@@ -56,8 +56,8 @@ static const struct mcugen_conv2d_flat v4_k = {
 };
 
 static const struct mcugen_linear v7_k = {
-    /* tail */ {passes_v7_k_mult, passes_v7_k_add, passes_v7_k_shift, -32768, 32767, 2, 0},
-    /* weights */ passes_v7_k_weights,
+    /* tail */ {passes_v7_mult, passes_v7_add, passes_v7_shift, -32768, 32767, 2, 0},
+    /* weights */ passes_v7_weights,
     /* unpack */ mcugen1_unpack_base3,
     /* n */ 32,
     /* outputs */ 3,

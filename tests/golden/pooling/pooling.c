@@ -20,8 +20,8 @@ static const struct mcugen_relayout x_to_lanes4_k = {
 };
 
 static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {pooling_v0_k_mult, pooling_v0_k_add, pooling_v0_k_shift, 0, 255, 1, 0},
-    /* weights */ pooling_v0_k_weights,
+    /* tail */ {pooling_v0_mult, pooling_v0_add, pooling_v0_shift, 0, 255, 1, 0},
+    /* weights */ pooling_v0_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {1, 14, 10, 4, 1, 1, 1, 0, 67},
     /* out */ {3, 14, 10, 4, 0, 0, 0, 0, 40},
@@ -48,8 +48,8 @@ static const struct mcugen_maxpool_lanes v1_k = {
 };
 
 static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {pooling_v2_k_mult, pooling_v2_k_add, pooling_v2_k_shift, 0, 255, 1, 0},
-    /* weights */ pooling_v2_k_weights,
+    /* tail */ {pooling_v2_mult, pooling_v2_add, pooling_v2_shift, 0, 255, 1, 0},
+    /* weights */ pooling_v2_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {3, 7, 5, 2, 1, 1, 1, 0, 25},
     /* out */ {4, 7, 5, 2, 0, 1, 0, 0, 15},
@@ -65,7 +65,7 @@ static const struct mcugen_conv2d_lanes v2_k = {
 };
 
 static const struct mcugen_avgpool_lanes v3_k = {
-    /* tail */ {pooling_v3_k_mult, pooling_v3_k_add, pooling_v3_k_shift, 0, 255, 1, 0},
+    /* tail */ {pooling_v3_mult, pooling_v3_add, pooling_v3_shift, 0, 255, 1, 0},
     /* in */ {4, 7, 5, 2, 0, 1, 0, 0, 15},
     /* out */ {4, 3, 2, 1, 0, 0, 0, 0, 2},
     /* kernel_h */ 3,
@@ -77,8 +77,8 @@ static const struct mcugen_avgpool_lanes v3_k = {
 };
 
 static const struct mcugen_linear v4_k = {
-    /* tail */ {pooling_v4_k_mult, pooling_v4_k_add, pooling_v4_k_shift, -2147483647 - 1, 2147483647, 4, 0},
-    /* weights */ pooling_v4_k_weights,
+    /* tail */ {pooling_v4_mult, pooling_v4_add, pooling_v4_shift, -2147483647 - 1, 2147483647, 4, 0},
+    /* weights */ pooling_v4_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 32,
     /* outputs */ 3,

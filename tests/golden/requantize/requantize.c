@@ -12,22 +12,22 @@
 #endif
 
 static const struct mcugen_requantize_flat v0_k = {
-    /* tail */ {requantize_v0_k_mult, requantize_v0_k_add, requantize_v0_k_shift, 0, 255, 1, 0},
+    /* tail */ {requantize_v0_mult, requantize_v0_add, requantize_v0_shift, 0, 255, 1, 0},
     /* channels */ 4,
     /* each */ 15,
     /* in_bytes */ 1,
 };
 
 static const struct mcugen_requantize_flat v2_k = {
-    /* tail */ {requantize_v2_k_mult, requantize_v2_k_add, requantize_v2_k_shift, 0, 3, 1, 0},
+    /* tail */ {requantize_v2_mult, requantize_v2_add, requantize_v2_shift, 0, 3, 1, 0},
     /* channels */ 60,
     /* each */ 1,
     /* in_bytes */ 1,
 };
 
 static const struct mcugen_linear v3_k = {
-    /* tail */ {requantize_v3_k_mult, requantize_v3_k_add, requantize_v3_k_shift, 1, 6, 1, 0},
-    /* weights */ requantize_v3_k_weights,
+    /* tail */ {requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0},
+    /* weights */ requantize_v3_weights,
     /* unpack */ mcugen1_unpack_base3,
     /* n */ 60,
     /* outputs */ 9,

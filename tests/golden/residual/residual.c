@@ -18,8 +18,8 @@ static const struct mcugen_relayout x_to_lanes3_k = {
 };
 
 static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {residual_v0_k_mult, residual_v0_k_add, residual_v0_k_shift, 0, 255, 1, 0},
-    /* weights */ residual_v0_k_weights,
+    /* tail */ {residual_v0_mult, residual_v0_add, residual_v0_shift, 0, 255, 1, 0},
+    /* weights */ residual_v0_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {2, 12, 8, 3, 1, 1, 1, 128, 46},
     /* out */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
@@ -35,8 +35,8 @@ static const struct mcugen_conv2d_lanes v0_k = {
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {residual_v1_k_mult, residual_v1_k_add, residual_v1_k_shift, 0, 255, 1, 0},
-    /* weights */ residual_v1_k_weights,
+    /* tail */ {residual_v1_mult, residual_v1_add, residual_v1_shift, 0, 255, 1, 0},
+    /* weights */ residual_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
     /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
@@ -52,8 +52,8 @@ static const struct mcugen_conv2d_lanes v1_k = {
 };
 
 static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {residual_v2_k_mult, residual_v2_k_add, residual_v2_k_shift, 0, 255, 1, 0},
-    /* weights */ residual_v2_k_weights,
+    /* tail */ {residual_v2_mult, residual_v2_add, residual_v2_shift, 0, 255, 1, 0},
+    /* weights */ residual_v2_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
     /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
@@ -81,8 +81,8 @@ static const struct mcugen_add_lanes v3_k = {
 };
 
 static const struct mcugen_conv2d_lanes v4_k = {
-    /* tail */ {residual_v4_k_mult, residual_v4_k_add, residual_v4_k_shift, 0, 255, 1, 0},
-    /* weights */ residual_v4_k_weights,
+    /* tail */ {residual_v4_mult, residual_v4_add, residual_v4_shift, 0, 255, 1, 0},
+    /* weights */ residual_v4_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
     /* out */ {2, 12, 8, 3, 0, 0, 0, 0, 24},

@@ -14,8 +14,8 @@
 #endif
 
 static const struct mcugen_depthwise_flat v0_k = {
-    /* tail */ {separable_v0_k_mult, separable_v0_k_add, separable_v0_k_shift, 0, 200, 1, 0},
-    /* weights */ separable_v0_k_weights,
+    /* tail */ {separable_v0_mult, separable_v0_add, separable_v0_shift, 0, 200, 1, 0},
+    /* weights */ separable_v0_weights,
     /* unpack */ mcugen1_unpack_i8,
     /* in_c */ 3,
     /* in_h */ 9,
@@ -35,8 +35,8 @@ static const struct mcugen_depthwise_flat v0_k = {
 };
 
 static const struct mcugen_conv2d_flat v1_k = {
-    /* tail */ {separable_v1_k_mult, separable_v1_k_add, separable_v1_k_shift, 0, 255, 1, 0},
-    /* weights */ separable_v1_k_weights,
+    /* tail */ {separable_v1_mult, separable_v1_add, separable_v1_shift, 0, 255, 1, 0},
+    /* weights */ separable_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in_c */ 3,
     /* in_h */ 4,
@@ -57,7 +57,7 @@ static const struct mcugen_conv2d_flat v1_k = {
 };
 
 static const struct mcugen_avgpool_flat v2_k = {
-    /* tail */ {separable_v2_k_mult, separable_v2_k_add, separable_v2_k_shift, 0, 255, 1, 0},
+    /* tail */ {separable_v2_mult, separable_v2_add, separable_v2_shift, 0, 255, 1, 0},
     /* in_c */ 3,
     /* in_h */ 4,
     /* in_w */ 3,
@@ -74,8 +74,8 @@ static const struct mcugen_avgpool_flat v2_k = {
 };
 
 static const struct mcugen_linear v3_k = {
-    /* tail */ {separable_v3_k_mult, separable_v3_k_add, separable_v3_k_shift, 0, 255, 1, 0},
-    /* weights */ separable_v3_k_weights,
+    /* tail */ {separable_v3_mult, separable_v3_add, separable_v3_shift, 0, 255, 1, 0},
+    /* weights */ separable_v3_weights,
     /* unpack */ mcugen1_unpack_i8,
     /* n */ 3,
     /* outputs */ 4,

@@ -19,8 +19,8 @@ static const struct mcugen_relayout x_to_lanes8_k = {
 };
 
 static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {series_v0_k_mult, series_v0_k_add, series_v0_k_shift, 0, 255, 1, 0},
-    /* weights */ series_v0_k_weights,
+    /* tail */ {series_v0_mult, series_v0_add, series_v0_shift, 0, 255, 1, 0},
+    /* weights */ series_v0_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {2, 30, 1, 8, 2, 1, 0, 0, 11},
     /* out */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
@@ -36,8 +36,8 @@ static const struct mcugen_conv2d_lanes v0_k = {
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {series_v1_k_mult, series_v1_k_add, series_v1_k_shift, 0, 255, 1, 0},
-    /* weights */ series_v1_k_weights,
+    /* tail */ {series_v1_mult, series_v1_add, series_v1_shift, 0, 255, 1, 0},
+    /* weights */ series_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
     /* out */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
@@ -53,13 +53,13 @@ static const struct mcugen_conv2d_lanes v1_k = {
 };
 
 static const struct mcugen_avgpool_global_lanes v2_k = {
-    /* tail */ {series_v2_k_mult, series_v2_k_add, series_v2_k_shift, 0, 255, 1, 0},
+    /* tail */ {series_v2_mult, series_v2_add, series_v2_shift, 0, 255, 1, 0},
     /* in */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
 };
 
 static const struct mcugen_linear v3_k = {
-    /* tail */ {series_v3_k_mult, series_v3_k_add, series_v3_k_shift, -32768, 32767, 2, 0},
-    /* weights */ series_v3_k_weights,
+    /* tail */ {series_v3_mult, series_v3_add, series_v3_shift, -32768, 32767, 2, 0},
+    /* weights */ series_v3_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 4,
     /* outputs */ 2,

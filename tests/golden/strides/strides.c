@@ -18,8 +18,8 @@ static const struct mcugen_relayout x_to_lanes4_k = {
 };
 
 static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {strides_v0_k_mult, strides_v0_k_add, strides_v0_k_shift, 0, 255, 1, 0},
-    /* weights */ strides_v0_k_weights,
+    /* tail */ {strides_v0_mult, strides_v0_add, strides_v0_shift, 0, 255, 1, 0},
+    /* weights */ strides_v0_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {1, 16, 6, 4, 1, 1, 1, 0, 43},
     /* out */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
@@ -35,8 +35,8 @@ static const struct mcugen_conv2d_lanes v0_k = {
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {strides_v1_k_mult, strides_v1_k_add, strides_v1_k_shift, 0, 255, 1, 0},
-    /* weights */ strides_v1_k_weights,
+    /* tail */ {strides_v1_mult, strides_v1_add, strides_v1_shift, 0, 255, 1, 0},
+    /* weights */ strides_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
     /* out */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
@@ -52,8 +52,8 @@ static const struct mcugen_conv2d_lanes v1_k = {
 };
 
 static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {strides_v2_k_mult, strides_v2_k_add, strides_v2_k_shift, 0, 255, 1, 0},
-    /* weights */ strides_v2_k_weights,
+    /* tail */ {strides_v2_mult, strides_v2_add, strides_v2_shift, 0, 255, 1, 0},
+    /* weights */ strides_v2_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* in */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
     /* out */ {4, 4, 6, 1, 0, 0, 0, 0, 6},
@@ -69,8 +69,8 @@ static const struct mcugen_conv2d_lanes v2_k = {
 };
 
 static const struct mcugen_linear v3_k = {
-    /* tail */ {strides_v3_k_mult, strides_v3_k_add, strides_v3_k_shift, -32768, 32767, 2, 0},
-    /* weights */ strides_v3_k_weights,
+    /* tail */ {strides_v3_mult, strides_v3_add, strides_v3_shift, -32768, 32767, 2, 0},
+    /* weights */ strides_v3_weights,
     /* unpack */ mcugen1_unpack_planes,
     /* n */ 96,
     /* outputs */ 3,
