@@ -373,12 +373,12 @@ WIDE = (
     "clrex; bfc r0, #1, #2; rbit r0, r1; ssat r0, #8, r1; beq.w 1f"
 )
 V6M = (
-    "lsls r0, r1, #3; adds r0, r1, r2; subs r0, #200; muls r0, r1; bics r0, r1; mov r8, r1; cmp r8, r9; add r8, r1; bx lr; "
-    "blx r3; ldr r0, 2f; str r0, [r1, r2]; ldrsb r0, [r1, r2]; ldrsh r0, [r1, r2]; strb r0, [r1, #31]; ldr r0, [sp, #8]; "
-    "add r0, sp, #16; add sp, #508; sub sp, #8; sxth r0, r1; sxtb r0, r1; uxth r0, r1; uxtb r0, r1; push {r0-r7, lr}; "
-    "pop {r0-r7, pc}; rev r0, r1; rev16 r0, r1; revsh r0, r1; cpsid i; cpsie i; bkpt 0xab; nop; wfe; wfi; sev; yield; "
-    "stm r0!, {r1, r2}; ldm r0!, {r1, r2}; beq 1f; svc 3; udf #1; b 1f; bl 1f; mrs r0, msp; msr primask, r0; dmb; dsb; isb; "
-    "adr r0, 2f; rsbs r0, r1, #0; mvns r0, r1; sbcs r0, r1; rors r0, r1; tst r0, r1"
+    "lsls r0, r1, #3; adds r0, r1, r2; subs r0, #200; muls r0, r1; bics r0, r1; mov r8, r1; cmp r8, r9; add r8, r1; "
+    "bx lr; blx r3; ldr r0, 2f; str r0, [r1, r2]; ldrsb r0, [r1, r2]; ldrsh r0, [r1, r2]; strb r0, [r1, #31]; "
+    "ldr r0, [sp, #8]; add r0, sp, #16; add sp, #508; sub sp, #8; sxth r0, r1; sxtb r0, r1; uxth r0, r1; uxtb r0, r1; "
+    "push {r0-r7, lr}; pop {r0-r7, pc}; rev r0, r1; rev16 r0, r1; revsh r0, r1; cpsid i; cpsie i; bkpt 0xab; nop; wfe; "
+    "wfi; sev; yield; stm r0!, {r1, r2}; ldm r0!, {r1, r2}; beq 1f; svc 3; udf #1; b 1f; bl 1f; mrs r0, msp; "
+    "msr primask, r0; dmb; dsb; isb; adr r0, 2f; rsbs r0, r1, #0; mvns r0, r1; sbcs r0, r1; rors r0, r1; tst r0, r1"
 )
 
 

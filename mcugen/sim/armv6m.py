@@ -8,6 +8,7 @@ decoded first, by the encoding tables of the Armv6-M Architecture Reference Manu
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import struct
 import tempfile
@@ -140,7 +141,7 @@ def _read(elf: Path) -> _Image:
     for index, (_, kind, flags, address, offset, size, *_) in enumerate(sections):
         if kind == _PROGBITS and flags & _SHF_EXEC:
             bounds = sorted({**marks.get(index, {}), address + size: False}.items())
-            for (start, is_code), (end, _) in zip(bounds, bounds[1:], strict=False):
+            for (start, is_code), (end, _) in itertools.pairwise(bounds):
                 if is_code:
                     code.append((start, data[offset + start - address : offset + end - address]))
     return _Image(tuple(segments), tuple(code))
