@@ -50,7 +50,8 @@ exit status: 0 written, 1 the model does not fit the target (nothing is written)
   mcugen validate firmware/digits --on all --count 500
   mcugen validate firmware/digits --on qemu --data inputs.npy
 
-exit status: 0 every byte equal, 1 a mismatch, 2 on errors
+exit status: 0 every byte equal, 1 a mismatch, 2 on errors; `--on all` leaves out what is not installed or
+does not fit and says so, and is an error only if nothing is left
 """,
 }
 
@@ -238,11 +239,21 @@ def _validate(args: argparse.Namespace) -> int:
     artifact, changed = validate.open_directory(directory)
     x = _inputs(args, artifact)
     places = validate.PLACES if args.on == "all" else (args.on,)
-    verdicts = []
+    verdicts, skipped = [], []
     for place in places:
-        verdicts.append(validate.validate(directory, artifact, place, x))
+        try:
+            verdicts.append(validate.validate(directory, artifact, place, x))
+        except McugenError as e:
+            if args.on != "all" or not validate.skippable(e):
+                raise
+            skipped.append((place, e))
+            continue
         if not args.json:
             print(validate.text(verdicts[-1]))
+    if not verdicts:
+        raise skipped[0][1]
+    for place, e in [] if args.json else skipped:
+        print(f"{place:<12} skipped: {str(e).splitlines()[0]}")
     if args.json:
         _dump(
             {
@@ -250,6 +261,7 @@ def _validate(args: argparse.Namespace) -> int:
                 "changed_files": list(changed),
                 "passed": all(v.passed for v in verdicts),
                 "machines": [{**vars(v), "differences": [vars(d) for d in v.differences]} for v in verdicts],
+                "skipped": [{"place": place, **_error(e)["error"]} for place, e in skipped],
             }
         )
     elif changed:

@@ -17,15 +17,17 @@ import numpy as np
 
 from . import archive, driver, interp, layout
 from .driver import Artifact
-from .errors import MismatchError, OutputError, TargetError
+from .errors import McugenError, MismatchError, OutputError, TargetError
 from .ir import Array, Value
 from .program import Step
-from .sim import host, qemu
+from .sim import armv6m, host, qemu
 
-PLACES = ("host", "sanitize", "qemu")
+PLACES = ("host", "sanitize", "qemu", "unicorn")
 TRACED = 3  # failing vectors that are looked at layer by layer, and messages that are shown
 RUN_S = 60.0  # seconds that a run may take, plus one for each vector
 MACHINE_OVERHEAD = 2048  # bytes of RAM that the test firmware takes beyond the model: buffers, fences, stack
+FLASH_OVERHEAD = 32768  # bytes of flash that it takes at most: embedded vectors, start-up, port
+ARMV6M = ("cortex-m0", "cortex-m0plus")  # the cores whose code the Unicorn model runs
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Difference:
 class Verdict:
     """What one machine answered."""
 
-    place: str  # host, sanitize, or the name of the emulated machine
+    place: str  # host, sanitize, unicorn, or the name of the emulated machine
     vectors: int
     failed: int  # vectors with a wrong byte or a write out of bounds, or without an answer
     stack_bytes: int  # high-water mark of the whole test firmware; 0 where it is not measured
@@ -108,9 +110,13 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
 
     def run(inputs: Array, outputs: Array, trace: bool = False) -> host.Result:
         name, timeout = artifact.name, RUN_S + len(inputs)
+        t = artifact.target
+        if place == "unicorn":
+            _fits_unicorn(artifact)
+            sizes = dict(flash=t.flash + FLASH_OVERHEAD, ram=t.ram + MACHINE_OVERHEAD)  # the test is not the product
+            return armv6m.run_kat(directory, name, inputs, outputs, trace, flags=t.flags, timeout=timeout, **sizes)
         if place == "qemu":
             _fits_machine(artifact)
-            t = artifact.target
             return qemu.run_kat(directory, name, t.machine, inputs, outputs, trace, flags=t.flags, timeout=timeout)
         flags = host.SANITIZE if place == "sanitize" else host.OPTIMIZE
         return host.run_kat(directory, name, inputs, outputs, trace, flags=flags, timeout=timeout)
@@ -142,6 +148,11 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
     return Verdict(where, len(x), len(wrong), result.stack_bytes or 0, found, shown)
 
 
+def skippable(error: McugenError) -> bool:
+    """True if validation everywhere goes on without this place: a tool is not installed, or the model does not fit."""
+    return error.code in ("E404", "E501")
+
+
 def _same_steps(trace: host.Trace, artifact: Artifact, vectors: int) -> bool:
     """True if a trace has the steps of the artifact, and an arena that holds its memory map."""
     return trace.y.shape[:2] == (vectors, len(artifact.program.steps)) and trace.arena.shape[2] >= artifact.plan.arena
@@ -151,11 +162,28 @@ def _fits_machine(artifact: Artifact) -> None:
     target = artifact.target
     if not target.machine:
         raise TargetError("E404", "no emulator for this target", where=target.name, hint="use --on host")
-    x, y = artifact.archive.graph.inputs[0].type, artifact.archive.graph.outputs[0].type
-    need = artifact.plan.arena + x.bytes + y.bytes + MACHINE_OVERHEAD
-    if need > target.ram:
-        message = f"the test needs about {need} bytes of RAM, {target.machine} has {target.ram}"
+    machine = qemu.find_machine(target.machine)
+    flash = int(artifact.report["totals"]["flash_bytes_estimated"])
+    for what, need, has in (("RAM", _ram(artifact), machine.ram), ("flash", flash, machine.flash)):
+        if need > has:
+            message = f"the test needs about {need} bytes of {what}, {machine.name} has {has}"
+            hint = "use --on unicorn" if target.core.name in ARMV6M else "use --on host"
+            raise TargetError("E404", message, where=target.name, hint=hint)
+
+
+def _fits_unicorn(artifact: Artifact) -> None:
+    target = artifact.target
+    if target.core.name not in ARMV6M:
+        message = f"the Unicorn model runs Armv6-M code only, this target is a {target.core.name}"
+        raise TargetError("E404", message, where=target.name, hint="use --on qemu")
+    if _ram(artifact) > target.ram + MACHINE_OVERHEAD:
+        message = f"the test needs about {_ram(artifact)} bytes of RAM, the target has {target.ram}"
         raise TargetError("E404", message, where=target.name, hint="use --on host")
+
+
+def _ram(artifact: Artifact) -> int:
+    x, y = artifact.archive.graph.inputs[0].type, artifact.archive.graph.outputs[0].type
+    return artifact.plan.arena + x.bytes + y.bytes + MACHINE_OVERHEAD
 
 
 def _bytes(a: Array) -> Array:

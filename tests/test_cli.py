@@ -314,6 +314,29 @@ def test_validate_everywhere(run: Run, digits: Path) -> None:
         ("sanitize", 5, 0),
         ("mps2-an386", 5, 0),
     ]
+    (left_out,) = document["skipped"]
+    assert (left_out["place"], left_out["code"]) == ("unicorn", "E404")
+    text = run("validate", str(digits), "--on", "all", "--count", "2")
+    assert text.status == 0 and re.search(r"^unicorn +skipped: \[E404\] .*Armv6-M code only", text.out, re.M)
+
+
+@needs_arm
+def test_validate_everywhere_on_armv6m(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("unicorn")
+    assert run("generate", MODEL, "--target", "cortex-m0", "-o", "out").status == 0
+    document = run("validate", "out", "--on", "all", "--count", "5", "--json").json
+    assert document["passed"] is True and document["skipped"] == []
+    assert [m["place"] for m in document["machines"]] == ["host", "sanitize", "microbit", "unicorn"]
+    assert document["machines"][2]["stack_bytes"] == document["machines"][3]["stack_bytes"] > 0
+
+
+def test_validate_everywhere_without_unicorn(run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcugen.sim.armv6m.installed", lambda: False)
+    assert run("generate", MODEL, "--target", "cortex-m0", "-o", "out").status == 0
+    if ARM:
+        refused(run("validate", "out", "--on", "unicorn"), "E501", "not installed", "mcugen[sim]")
+        answer = run("validate", "out", "--on", "all", "--count", "2")
+        assert answer.status == 0 and re.search(r"^unicorn +skipped: \[E501\]", answer.out, re.M)
 
 
 def test_validate_on_own_inputs(run: Run, digits: Path, tmp_path: Path) -> None:

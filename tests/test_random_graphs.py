@@ -95,12 +95,16 @@ def call_lists(
         ("sanitised", 500, 40, 2),
         pytest.param("microbit", 600, 60, 1, marks=needs_arm),
         pytest.param("mps2-an386", 700, 60, 3, marks=needs_arm),
+        pytest.param("mps2-an385", 800, 20, 2, marks=needs_arm),
+        pytest.param("mps2-an500", 830, 20, 2, marks=needs_arm),
+        pytest.param("mps2-an505", 860, 20, 2, marks=needs_arm),
+        pytest.param("mps3-an547", 890, 20, 2, marks=needs_arm),
     ],
 )
 def test_every_step_of_random_graphs(
     machine: str, first: int, count: int, inputs: int, tmp_path_factory: Factory
 ) -> None:
-    core = "cortex-m0" if machine == "microbit" else "cortex-m4"
+    core = qemu.MACHINES[machine].core if machine in qemu.MACHINES else "cortex-m4"
     report = harness.on(machine, tmp_path_factory).run(call_lists(first, count, core, inputs))
     print(report)
     assert not report.failures, str(report)
@@ -153,9 +157,10 @@ def test_generated_code_on_the_host(seed: int, graph: Graph, tmp_path: Path) -> 
 
 
 @needs_arm
-@pytest.mark.parametrize("machine, target", [("microbit", "cortex-m0"), ("mps2-an386", "cortex-m4")])
-def test_generated_code_on_emulated_cores(machine: str, target: str, tmp_path: Path) -> None:
-    done = 0
+@pytest.mark.parametrize("machine", qemu.MACHINES)
+def test_generated_code_on_emulated_cores(machine: str, tmp_path: Path) -> None:
+    target = qemu.MACHINES[machine].core
+    done, enough = 0, 5 if machine in ("microbit", "mps2-an386") else 2
     for seed, graph in usable(3000):
         directory = tmp_path / str(seed)
         x, want = generated(seed, graph, target, directory)
@@ -166,7 +171,7 @@ def test_generated_code_on_emulated_cores(machine: str, target: str, tmp_path: P
         assert result.passed, (seed, result.text)
         assert qemu.run_kat(directory, "net", machine).passed, seed
         done += 1
-        if done == 5:
+        if done == enough:
             return
 
 

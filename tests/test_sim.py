@@ -10,7 +10,7 @@ import pytest
 
 from mcugen import resources, toolchain
 from mcugen.errors import McugenError, MismatchError, OutputError, TargetError, ToolError
-from mcugen.sim import host, qemu
+from mcugen.sim import armv6m, host, qemu
 from mcugen.sim.host import Bytes, HostModel, Result
 
 HEADER = """
@@ -79,13 +79,17 @@ X = np.random.default_rng(2).integers(0, 256, (300, 5)).astype(np.uint8)
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
 
+needs_unicorn = pytest.mark.skipif(not armv6m.installed(), reason="no package unicorn: pip install 'mcugen[sim]'")
+
 MACHINES = [
     "plain",
     "sanitised",
     pytest.param("microbit", marks=needs_arm),
     pytest.param("mps2-an386", marks=needs_arm),
+    pytest.param("armv6m", marks=[needs_arm, needs_unicorn]),
 ]
 EMULATED = MACHINES[2:]
+EVERY_CORE = [*(pytest.param(name, marks=needs_arm) for name in qemu.MACHINES), EMULATED[-1]]
 
 
 def fake_outputs(x: Bytes) -> Bytes:
@@ -119,7 +123,16 @@ def run_on(
         return host.run_kat(directory, "fake", x, want, trace, flags=host.OPTIMIZE, timeout=timeout)
     if machine == "sanitised":
         return host.run_kat(directory, "fake", x, want, trace, timeout=timeout)
+    if machine == "armv6m":
+        return armv6m.run_kat(directory, "fake", x, want, trace, timeout=timeout)
     return qemu.run_kat(directory, "fake", machine, x, want, trace, timeout=timeout)
+
+
+def run_program(machine: str, source: Path, cwd: Path) -> tuple[int, str]:
+    """Exit status and text of a program of one file on an emulated core."""
+    if machine == "armv6m":
+        return armv6m.run_elf(armv6m.build_elf([source], [], {}, cwd / "elf"), cwd)
+    return qemu.run_elf(qemu.build_elf([source], [], {}, machine, cwd / "elf"), machine, cwd)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -275,13 +288,13 @@ def test_crash_on_the_host(tmp_path: Path, machine: str) -> None:
     assert "killed by signal" in result.failures[0].text or "Sanitizer" in result.failures[0].text
 
 
-@pytest.mark.parametrize("machine", EMULATED)
+@pytest.mark.parametrize("machine", EVERY_CORE)
 def test_fault(tmp_path: Path, machine: str) -> None:
     result = run_on(machine, generate(tmp_path, extra='__asm__ volatile("udf #0");'), X, fake_outputs(X))
     assert not result.passed
     assert len(result.outputs) == 0
     said = result.failures[0].text  # the step may be inlined
-    assert re.fullmatch(r"FAULT exception 3 at pc 0x[0-9a-f]{8} in fake_(step|run)", said)
+    assert re.match(r"FAULT exception 3 at pc 0x[0-9a-f]{8} in fake_(step|run)(: |$)", said)
 
 
 @needs_arm
@@ -291,6 +304,96 @@ def test_unaligned_access_faults_on_cortex_m0(tmp_path: Path) -> None:
     assert run_on("mps2-an386", directory).passed
     result = run_on("microbit", directory)
     assert "FAULT" in result.failures[0].text
+
+
+UNALIGNED = {
+    "load": "*(const volatile uint32_t *)(const void *)(p + 2) + 1u",
+    "load of a half": "*(const volatile uint16_t *)(const void *)(p + 1) + 1u",
+    "store": "*(volatile uint32_t *)(void *)(p + 1) = 1u",
+    "store of a half": "*(volatile uint16_t *)(void *)(p + 3) = 1u",
+}
+
+
+@needs_arm
+@needs_unicorn
+@pytest.mark.parametrize("what", UNALIGNED)
+def test_unaligned_access_faults_in_unicorn(tmp_path: Path, what: str) -> None:
+    extra = f"uint8_t *const p = t + 4 * far; (void)({UNALIGNED[what]});"
+    result = run_on("armv6m", generate(tmp_path, extra=extra))
+    said = result.failures[0].text
+    assert re.fullmatch(r"FAULT exception 3 at pc 0x[0-9a-f]{8} in fake_(step|run): unaligned access", said)
+    assert not result.passed
+
+
+@needs_arm
+@needs_unicorn
+@pytest.mark.parametrize(
+    "code", ["ldm %0!, {r1, r2}", "stm %0!, {r1, r2}", "ldr r1, [%0, #4]", "strh r1, [%0]", "ldrsh r1, [%0, r1]"]
+)
+def test_multiple_access_is_checked_too(tmp_path: Path, code: str) -> None:
+    source = tmp_path / "main.c"
+    source.write_text(
+        "#include <stdint.h>\nint main(void)\n{\n    static uint8_t block[16];\n    uint8_t *p = block + 1;\n"
+        f'    __asm__ volatile(".syntax unified\\nmovs r1, #0\\n{code}"'
+        ' : "+l"(p) : : "r1", "r2", "memory", "cc");\n    return 0;\n}\n'
+    )
+    status, text = run_program("armv6m", source, tmp_path)
+    assert status == 3 and "unaligned access" in text
+
+
+@needs_arm
+@needs_unicorn
+@pytest.mark.parametrize("address", ["0x20040000", "0x1ffffffc", "0x00100000", "0x40000000"])
+def test_access_outside_of_the_memories(tmp_path: Path, address: str) -> None:
+    result = run_on(
+        "armv6m", generate(tmp_path, extra=f"*(volatile uint8_t *)(uintptr_t)({address}u + (unsigned)far);")
+    )
+    assert f"1 bytes at {address}" in result.failures[0].text
+
+
+@needs_arm
+@needs_unicorn
+def test_write_to_flash(tmp_path: Path) -> None:
+    result = run_on("armv6m", generate(tmp_path, extra="*(volatile uint8_t *)(uintptr_t)(far + 16) = 1;"))
+    assert "1 bytes at 0x00000010" in result.failures[0].text
+
+
+@needs_arm
+@needs_unicorn
+def test_code_of_another_core_is_refused(tmp_path: Path) -> None:
+    flags = ("-mcpu=cortex-m3", "-mthumb")
+    with pytest.raises(ToolError, match=r"E503.*unicorn(.|\n)*FAULT.*is no Armv6-M instruction"):
+        armv6m.run_kat(generate(tmp_path), "fake", flags=flags)
+
+
+NARROW = "cbz r0, 1f; cbnz r1, 1f; it eq; addeq r0, r0, r1"
+WIDE = (
+    "movw r0, #5; ldr.w r0, [r1, #300]; udiv r0, r1, r2; ldrd r0, r1, [r2]; b.w 1f; tbb [pc, r0]; strex r0, r1, [r2]; "
+    "add.w r0, r1, r8; mls r0, r1, r2, r3; smull r0, r1, r2, r3; ubfx r0, r1, #2, #3; clz r0, r1; push.w {r4, r9}; "
+    "clrex; bfc r0, #1, #2; rbit r0, r1; ssat r0, #8, r1; beq.w 1f"
+)
+V6M = (
+    "lsls r0, r1, #3; adds r0, r1, r2; subs r0, #200; muls r0, r1; bics r0, r1; mov r8, r1; cmp r8, r9; add r8, r1; "
+    "bx lr; blx r3; ldr r0, 2f; str r0, [r1, r2]; ldrsb r0, [r1, r2]; ldrsh r0, [r1, r2]; strb r0, [r1, #31]; "
+    "ldr r0, [sp, #8]; add r0, sp, #16; add sp, #508; sub sp, #8; sxth r0, r1; sxtb r0, r1; uxth r0, r1; uxtb r0, r1; "
+    "push {r0-r7, lr}; pop {r0-r7, pc}; rev r0, r1; rev16 r0, r1; revsh r0, r1; cpsid i; cpsie i; bkpt 0xab; nop; wfe; "
+    "wfi; sev; yield; stm r0!, {r1, r2}; ldm r0!, {r1, r2}; beq 1f; svc 3; udf #1; b 1f; bl 1f; mrs r0, msp; "
+    "msr primask, r0; dmb; dsb; isb; adr r0, 2f; rsbs r0, r1, #0; mvns r0, r1; sbcs r0, r1; rors r0, r1; tst r0, r1"
+)
+
+
+@needs_arm
+@pytest.mark.parametrize(
+    "core, lines, foreign", [("cortex-m3", NARROW, 3), ("cortex-m3", WIDE, 18), ("cortex-m0", V6M, 0)]
+)
+def test_instructions_of_armv6m_are_told_from_others(tmp_path: Path, core: str, lines: str, foreign: int) -> None:
+    source = tmp_path / "code.S"
+    body = lines.replace("; ", "\n")
+    source.write_text(f".syntax unified\n.thumb\n.text\n{body}\n.balign 4\n1: nop\nnop\n2: .word 0xb100b100\n")
+    (made,) = toolchain.compile(
+        toolchain.arm_gcc(), [source], tmp_path, flags=[f"-mcpu={core}", "-mthumb"], warnings=()
+    )
+    assert len(list(armv6m.foreign_instructions(armv6m._read(made)))) == foreign
 
 
 @needs_arm
@@ -372,7 +475,7 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("machine", [MACHINES[0], *EMULATED])
+@pytest.mark.parametrize("machine", [MACHINES[0], *EVERY_CORE])
 def test_port(tmp_path: Path, machine: str) -> None:
     source = tmp_path / "main.c"
     source.write_text(PORT_TEST)
@@ -381,8 +484,7 @@ def test_port(tmp_path: Path, machine: str) -> None:
         exe = host.build_exe([source], [], {}, tmp_path / "exe")
         status, text = host.run_exe(exe, tmp_path)
     else:
-        elf = qemu.build_elf([source], [], {}, machine, tmp_path / "elf")
-        status, text = qemu.run_elf(elf, machine, tmp_path)
+        status, text = run_program(machine, source, tmp_path)
     assert (status, text) == (77, "4294967295 0 -2147483648 -1 55220")
     assert (tmp_path / "out").read_bytes() == b"\0\1\2\n\r\x1a\xff"
 
@@ -406,12 +508,64 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("machine", EMULATED)
+@pytest.mark.parametrize("machine", EVERY_CORE)
 def test_data_and_bss_are_set_up(tmp_path: Path, machine: str) -> None:
     source = tmp_path / "main.c"
     source.write_text(RESTART)
+    assert run_program(machine, source, tmp_path) == (14, "")
+
+
+# The part number of the core's identification register (CPUID), and one instruction of each unit that start-up enables.
+PARTS = {
+    "microbit": 0xC20,
+    "mps2-an385": 0xC23,
+    "mps2-an386": 0xC24,
+    "mps2-an500": 0xC27,
+    "mps2-an505": 0xD21,
+    "mps3-an547": 0xD22,
+}
+UNITS = r"""
+#include "port.h"
+int main(void)
+{
+    int sum = 0;
+#if defined(__ARM_FP) && __ARM_FP
+    volatile float half = 0.5f;
+    __asm__ volatile("" ::: "memory");
+    sum += (int)(half * 4.0f);
+#endif
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t product;
+    __asm__ volatile("smuad %0, %1, %2" : "=r"(product) : "r"(0x00020003), "r"(0x00050007));
+    sum += (int)product;
+#endif
+#if defined(__ARM_FEATURE_MVE)
+    uint32_t total;
+    __asm__ volatile("vdup.8 q0, %1\n\tvaddv.u8 %0, q0" : "=r"(total) : "r"(3));
+    sum += (int)total;
+#endif
+    port_print_u32(*(volatile uint32_t *)0xE000ED00u >> 4 & 0xFFFu);
+    return sum;
+}
+"""
+
+
+def test_every_machine_is_tested() -> None:
+    assert set(PARTS) == set(qemu.MACHINES)
+    for name in qemu.MACHINES:
+        memory = (resources.PORT / name / "link.ld").read_text()
+        found = re.findall(r"LENGTH = (\d+)([KM])", memory)
+        flash, ram = (int(n) << {"K": 10, "M": 20}[unit] for n, unit in found)
+        assert (flash, ram) == (qemu.MACHINES[name].flash, qemu.MACHINES[name].ram), name
+
+
+@pytest.mark.parametrize("machine", EVERY_CORE[:-1])
+def test_the_core_and_its_units(tmp_path: Path, machine: str) -> None:
+    source = tmp_path / "main.c"
+    source.write_text(UNITS)
     elf = qemu.build_elf([source], [], {}, machine, tmp_path / "elf")
-    assert qemu.run_elf(elf, machine, tmp_path) == (14, "")
+    units = {"microbit": 0, "mps2-an385": 0, "mps3-an547": 2 + 31 + 48}.get(machine, 2 + 31)
+    assert qemu.run_elf(elf, machine, tmp_path) == (units, str(PARTS[machine]))
 
 
 def test_library(tmp_path: Path) -> None:

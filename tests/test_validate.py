@@ -308,13 +308,16 @@ def test_an_archive_of_another_network_with_its_checksum(artifact: Artifact, dir
 
 
 def test_a_target_without_room_or_emulator(artifact: Artifact, directory: Path, x: Array) -> None:
-    for target, words in (
-        (replace(get("cortex-m4"), ram=6000), "needs about"),
-        (replace(get("cortex-m4"), machine=""), "no emulator"),
+    m4, m0 = get("cortex-m4"), get("cortex-m0")
+    large = replace(artifact.plan, arena=16384)
+    for other, place, words in (
+        (replace(artifact, target=replace(m4, machine="microbit"), plan=large), "qemu", "of RAM, microbit has 16384"),
+        (replace(artifact, target=replace(m4, machine="")), "qemu", "no emulator"),
+        (replace(artifact, target=m4), "unicorn", "Armv6-M code only"),
+        (replace(artifact, target=m0, plan=large), "unicorn", "bytes of RAM, the target has 16384"),
     ):
-        small = replace(artifact, target=target)
         with pytest.raises(TargetError, match=words) as e:
-            validate.validate(directory, small, "qemu", x)
+            validate.validate(directory, other, place, x)
         assert e.value.code == "E404"
 
 

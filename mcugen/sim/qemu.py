@@ -16,22 +16,34 @@ from .host import Bytes, Result, kat_defines, place_vectors, read_result, source
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine of qemu-system-arm; firmware/port/<name>/link.ld is its memory map."""
+    """A machine of qemu-system-arm; firmware/port/<name>/link.ld is its memory map, in bytes: flash, ram."""
 
     name: str
     core: str
     flags: tuple[str, ...]
+    flash: int
+    ram: int
+
+
+_FP4 = "-mfpu=fpv4-sp-d16 -mfloat-abi=hard"
+_FP5 = "-mfpu=fpv5-sp-d16 -mfloat-abi=hard"
+_FP5_DOUBLE = "-mfpu=fpv5-d16 -mfloat-abi=hard"
+_KB, _MB = 1 << 10, 1 << 20
+
+
+def _machine(name: str, core: str, flash: int, ram: int, fpu: str = "") -> Machine:
+    return Machine(name, core, (f"-mcpu={core}", "-mthumb", *fpu.split()), flash, ram)
 
 
 MACHINES = {
     machine.name: machine
     for machine in (
-        Machine("microbit", "cortex-m0", ("-mcpu=cortex-m0", "-mthumb")),
-        Machine(
-            "mps2-an386",
-            "cortex-m4",
-            ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        ),
+        _machine("microbit", "cortex-m0", 256 * _KB, 16 * _KB),
+        _machine("mps2-an385", "cortex-m3", 4 * _MB, 4 * _MB),
+        _machine("mps2-an386", "cortex-m4", 4 * _MB, 4 * _MB, _FP4),
+        _machine("mps2-an500", "cortex-m7", 4 * _MB, 4 * _MB, _FP5_DOUBLE),
+        _machine("mps2-an505", "cortex-m33", 4 * _MB, 4 * _MB, _FP5),
+        _machine("mps3-an547", "cortex-m55", 512 * _KB, 4 * _MB, "-mfloat-abi=hard"),
     )
 }
 
@@ -62,8 +74,26 @@ def build_elf(
     flags: the core's, in place of the machine's own (Cortex-M0 code runs on mps2-an386 too, which has the
     memory for it). Raises E401, E501, E502.
     """
+    core = find_machine(machine).flags if flags is None else flags
+    script = resources.PORT / machine / "link.ld"
+    return link_elf(sources, include, defines, script, out, core, optimize=optimize, cc=cc)
+
+
+def link_elf(
+    sources: Sequence[Path],
+    include: Sequence[Path],
+    defines: Mapping[str, str],
+    script: Path,
+    out: Path,
+    flags: Sequence[str],
+    options: Sequence[str] = (),
+    *,
+    optimize: Sequence[str] = OPTIMIZE,
+    cc: Compiler | None = None,
+) -> Path:
+    """Links sources with start-up code and the semihosting port by a linker script; options go to the linker."""
     cc = cc or toolchain.arm_cc()
-    core = toolchain.core_flags(cc, [*(find_machine(machine).flags if flags is None else flags), *optimize])
+    core = toolchain.core_flags(cc, [*flags, *optimize])
     port = resources.PORT
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         objects = toolchain.compile(
@@ -74,13 +104,12 @@ def build_elf(
             include=[*include, port],
             defines=defines,
         )
-        script = port / machine / "link.ld"
         layout = ["-nostartfiles", "--specs=nano.specs", f"-L{port}", f"-T{script}"]
         if cc.kind == "zig":  # has no specs, and does not tell its linker where to look for included scripts
             whole = Path(work) / "link.ld"
             whole.write_text(script.read_text().replace("INCLUDE common.ld", (port / "common.ld").read_text()))
             layout = [f"-Wl,-T,{whole}", "-Wl,--entry,Reset_Handler"]
-        return toolchain.link(cc, objects, out, flags=[*core, "-Wl,--gc-sections", *layout])
+        return toolchain.link(cc, objects, out, flags=[*core, "-Wl,--gc-sections", *options, *layout])
 
 
 def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> tuple[int, str]:

@@ -55,6 +55,6 @@ def get(name: str) -> Target:
         t["flash"],
         t["ram"],
         t.get("clock", 0),
-        t.get("machine", ""),
+        t.get("machine", c["machine"]),
         t["source"],
     )
