@@ -36,6 +36,8 @@ LADDER = (
     "sim",
     "report",
     "driver",
+    "project",
+    "measure",
     "validate",
     "cli",
 )
