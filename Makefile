@@ -1,12 +1,12 @@
 # Each target sets up what it needs and repeats no set-up that is done.
 #
-#   EXTRAS=train,dev,sim   extras of pyproject.toml to install (default: train,dev,sim)
+#   EXTRAS=train,dev,sim   extras of pyproject.toml to install (default: train,dev,sim,pio)
 #   PIP_ARGS=...           more arguments for pip: an index, a proxy
 #   PYTHON=python3.12      the interpreter that .venv is made with (default: python3, 3.11 or newer)
 #   JOBS=4                 parallel test processes (default: one per core)
 #   ARGS=...               more arguments for pytest or for the demo
 
-EXTRAS ?= train,dev,sim
+EXTRAS ?= train,dev,sim,pio
 PYTHON ?= python3
 JOBS ?= auto
 VENV := .venv

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, driver, report, targets, validate
+from . import __version__, driver, project, report, targets, validate
 from .errors import McugenError, OutputError, TargetError
 from .ir import Array
 from .kernels import KERNELS
@@ -42,8 +42,18 @@ exit status: 0 within the budget, 1 over it, 2 on errors
   mcugen generate digits.mcugen --target cortex-m4 -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --optimize size -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --emit=plan
+  mcugen generate digits.mcugen --target cortex-m4 --zip digits.zip
+  mcugen generate digits.mcugen --target cortex-m4 --project platformio --board nucleo_f446re -o project
+  mcugen generate digits.mcugen --target cortex-m0 --project platformio --offline --run -o project
 
-exit status: 0 written, 1 the model does not fit the target (nothing is written), 2 on errors
+exit status: 0 written, 1 the model does not fit the target (nothing is written) or --run found a wrong answer,
+2 on errors
+""",
+    "pio-offline": """examples:
+  mcugen pio-offline
+  mcugen pio-offline project/.pio-core
+
+exit status: 0 `pio run` can do without the registry now, 2 on errors
 """,
     "validate": """examples:
   mcugen validate firmware/digits --on host
@@ -121,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--output", metavar="DIR", help="the directory to write; an earlier one is replaced")
     p.add_argument("--emit", choices=("ir", "plan", "c"), help="print this stage instead of writing a directory")
     p.add_argument("--full", action="store_true", help="with --emit=ir: print all constants, so that it reads back")
+    p.add_argument("--zip", metavar="FILE", help="write (also) a library that the Arduino IDE imports")
+    p.add_argument("--project", choices=("platformio",), help="make DIR a project that builds, or add the model to one")
+    p.add_argument("--board", metavar="B", help="with --project: add this PlatformIO board (B or PLATFORM/B)")
+    p.add_argument("--offline", action="store_true", help="with --project: do what `mcugen pio-offline` does")
+    p.add_argument("--run", action="store_true", dest="go", help="with --project: run the known-answer test on QEMU")
+    p = command("pio-offline", _pio_offline, "let PlatformIO build without its registry, with SCons from PyPI")
+    p.add_argument("core", nargs="?", metavar="CORE_DIR", help="default: $PLATFORMIO_CORE_DIR, else ~/.platformio")
     p = command("validate", _validate, "compare generated firmware with the integer reference, byte for byte")
     p.add_argument("directory", metavar="DIR", help="what `mcugen generate` wrote")
     p.add_argument("--on", choices=(*validate.PLACES, "all"), default="host", help="where to run (default: host)")
@@ -208,8 +225,12 @@ def _analyze(args: argparse.Namespace) -> int:
 
 
 def _generate(args: argparse.Namespace) -> int:
-    if not args.emit and not args.output:
-        raise OutputError("E703", "give -o DIR, or --emit=ir|plan|c", where="generate")
+    if not args.emit and not args.output and not args.zip:
+        raise OutputError("E703", "give -o DIR, --zip FILE, or --emit=ir|plan|c", where="generate")
+    if args.project and not args.output:
+        raise OutputError("E703", "--project wants -o DIR", where="generate")
+    if not args.project and (args.board or args.offline or args.go):
+        raise OutputError("E703", "--board, --offline and --run want --project platformio", where="generate")
     artifact = _compile(args)
     if args.emit:
         text = driver.stage(artifact, args.emit, args.full)
@@ -225,12 +246,40 @@ def _generate(args: argparse.Namespace) -> int:
         else:
             print(f"{report.text(artifact.report)}\n\nmcugen: {e}", file=sys.stderr)
         return NO
-    artifact.save(args.output)
+    files = artifact.files
+    kept: tuple[str, ...] = ()
+    if args.zip:
+        driver.write_zip(Path(args.zip), artifact.name, files)
+    if args.project:
+        files = project.files(artifact, args.board)
+        kept = project.save(Path(args.output), artifact.name, files)
+    elif args.output:
+        artifact.save(args.output)
+    done = project.offline(None) if args.offline else ""
+    right, said = project.run(Path(args.output), project.environment(artifact)) if args.go else (True, "")
     if args.json:
-        _dump({"directory": args.output, "files": list(artifact.files), "report": artifact.report})
-        return OK
+        written = {"directory": args.output, "zip": args.zip, "files": [f for f in files if f not in kept]}
+        _dump({**written, "kept": list(kept), "right": right, "report": artifact.report})
+        return OK if right else NO
     print(report.text(artifact.report))
-    print(f"\nwrote {len(artifact.files)} files to {args.output}")
+    if args.output:
+        print(f"\nwrote {len(files) - len(kept)} files to {args.output}")
+    if args.zip:
+        print(f"\nwrote {args.zip}")
+    if kept:
+        print(f"kept, though they differ: {', '.join(kept)}")
+    if done:
+        print(done)
+    print(said, end="")
+    return OK if right else NO
+
+
+def _pio_offline(args: argparse.Namespace) -> int:
+    done = project.offline(args.core)
+    if args.json:
+        _dump({"done": done})
+    else:
+        print(done)
     return OK
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import io
 import json
 import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -228,6 +230,7 @@ def write_directory(directory: Path, files: dict[str, bytes]) -> None:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with _beside(directory) as new:
             for name, content in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
                 (new / name).write_bytes(content)
             new.chmod(0o755)
             if directory.exists():
@@ -236,6 +239,22 @@ def write_directory(directory: Path, files: dict[str, bytes]) -> None:
                 new.replace(directory)
     except OSError as e:
         raise OutputError("E702", f"cannot write: {e.strerror}", where=given) from None
+
+
+def write_zip(path: Path, top: str, files: dict[str, bytes]) -> None:
+    """Write a zip with the files in one directory `top`, as the Arduino IDE imports it. OutputError E702."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{top}/{name}", (1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            z.writestr(entry, content)
+    try:
+        with _beside(path.absolute()) as new:
+            (new / "zip").write_bytes(buffer.getvalue())
+            (new / "zip").replace(path)
+    except OSError as e:
+        raise OutputError("E702", f"cannot write: {e.strerror}", where=str(path)) from None
 
 
 def _swap(new: Path, directory: Path) -> None:
@@ -250,14 +269,19 @@ def _swap(new: Path, directory: Path) -> None:
 
 
 def _ours(directory: Path) -> bool:
-    """True for an empty directory, and for one that holds a model's header, sources, report and no directories."""
+    """True for an empty directory, and for one that holds a model's header, sources, report and no foreign directory.
+
+    A directory in it is foreign unless mcugen writes one of that name and all that it holds; links always are.
+    """
     if not directory.is_dir():
         return False
     entries = list(directory.iterdir())
     names = {p.name for p in entries}
     models = {n.removesuffix("_report.json") for n in names if n.endswith("_report.json")}
     made = any({f"{m}.h", f"{m}.c", f"{m}_weights.c"} <= names for m in models)
-    return not names or (made and not any(p.is_dir() for p in entries))
+    inside = (p for d in entries if d.is_dir() for p in ([d] if d.is_symlink() else [*d.iterdir()] or [d]))
+    known = all(p.relative_to(directory).as_posix() in emit.LIBRARY_FILES and not p.is_symlink() for p in inside)
+    return not names or (made and known)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -19,6 +20,16 @@ from .program import Buffer, Program, Step
 KERNELS_VERSION = 1  # of the kernel interface: MCUGEN_KERNELS_VERSION in mcugen.h
 PER_LINE = 112  # columns of table text
 Files = dict[str, str]
+# What makes the directory a library: of PlatformIO, of Arduino, for CMake, for Zephyr.
+LIBRARY_FILES = (
+    "README.md",
+    "library.json",
+    "library.properties",
+    "CMakeLists.txt",
+    "zephyr/module.yml",
+    "zephyr/CMakeLists.txt",
+    "zephyr/Kconfig",
+)
 
 _KEYWORDS = frozenset(
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast
@@ -87,6 +98,9 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
     prefixes = _table_prefixes(program)
     tables: list[Table] = []
     calls = tuple(_call(i, s, program, plan, names, prefixes[s], tables) for i, s in enumerate(program.steps))
+    kernels = kernel_files(program)
+    own = (f"{graph.name}.c", f"{graph.name}_weights.c")
+    sources = sorted((*own, *(k for k in kernels if k.endswith((".c", ".S")))))
     view = {
         "name": graph.name,
         "NAME": graph.name.upper(),
@@ -98,15 +112,26 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
         "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
-        "x": _port(x),
-        "y": _port(y),
+        "x": port(x),
+        "y": port(y),
         "arena_bytes": max(4, -(-plan.arena // 4) * 4),
         "arena_words": max(1, -(-plan.arena // 4)),
         "weight_bytes": program.table_bytes,
         "macs": sum(s.node.op.macs(*(v.type for v in s.node.inputs)) for s in program.steps if s.node),
         "cycles": round(program.cycles),
         "kat": _vectors(samples, expected),
+        "sources": sources,
+        "assembles": any(s.endswith(".S") for s in sources),
     }
+    suffixes = (".h", "model.h"), (".c", "model.c"), ("_weights.h",) * 2, ("_weights.c",) * 2, ("_kat.h",) * 2
+    files = {f"{graph.name}{suffix}": render(template.removeprefix("_"), view) for suffix, template in suffixes}
+    for file in LIBRARY_FILES:
+        files[file] = render(file.replace("/", "_"), view)
+    return files | kernels
+
+
+def render(template: str, view: dict[str, Any]) -> str:
+    """The text of templates/<template>.j2."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resources.TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -116,18 +141,7 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
         keep_trailing_newline=True,
         autoescape=False,
     )
-    files = {
-        f"{graph.name}{suffix}": environment.get_template(f"{template}.j2").render(view)
-        for suffix, template in (
-            (".h", "model.h"),
-            (".c", "model.c"),
-            ("_weights.h", "weights.h"),
-            ("_weights.c", "weights.c"),
-            ("_kat.h", "kat.h"),
-        )
-    }
-    files["README.md"] = environment.get_template("README.md.j2").render(view)
-    return files | kernel_files(program)
+    return environment.get_template(f"{template}.j2").render(view)
 
 
 def check_interface(graph: Graph) -> None:
@@ -275,7 +289,8 @@ class Port:
     zero_point: int
 
 
-def _port(v: Value) -> Port:
+def port(v: Value) -> Port:
+    """An input or output as C sees it."""
     t = v.type
     ctype, form = _FORMS[t.dtype.bytes]
     quant = t.quant or Quant(1.0)

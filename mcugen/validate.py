@@ -92,7 +92,9 @@ def open_directory(directory: Path) -> tuple[Artifact, tuple[str, ...]]:
         raise MismatchError("E602", "the archive is not the one that the report names", where=model.name)
     artifact = driver.compile(archive.load(model), target=target, optimize=optimize)
     try:
-        found = {p.name: p.read_bytes() if p.is_file() else b"" for p in directory.iterdir()}
+        inside = [*directory.iterdir(), *(directory / "zephyr").glob("*")]
+        found = {p.relative_to(directory).as_posix(): p.read_bytes() if p.is_file() else b"" for p in inside}
+        found.pop("zephyr", None)
     except OSError as e:
         raise OutputError("E701", f"cannot read: {e.strerror}", where=str(e.filename)) from None
     names = sorted(found.keys() | artifact.files)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 ARCHIVE = ROOT / "examples" / "digits" / "digits.mcugen"
 MODEL = str(ARCHIVE)
 SCRIPT = Path(sys.executable).with_name("mcugen")
-COMMANDS = ("targets", "ops", "analyze", "generate", "validate")
+COMMANDS = ("targets", "ops", "analyze", "generate", "validate", "pio-offline")
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
 needs_script = pytest.mark.skipif(not SCRIPT.exists(), reason="mcugen is not installed beside this Python")
@@ -145,7 +145,7 @@ def test_help_has_examples_that_parse(command: str, run: Run) -> None:
     assert lines
     for line in (*lines, *re.findall(r"^  mcugen (.*)$", cli._EXAMPLES[""], re.M)):
         args = cli._parser().parse_args(shlex.split(line.split("|")[0]))
-        assert args.run.__name__ == f"_{line.split()[0]}"
+        assert args.run.__name__ == f"_{line.split()[0].replace('-', '_')}"
     assert all(line.split()[0] == command for line in lines)
 
 

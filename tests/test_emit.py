@@ -77,7 +77,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("generated")
     for name in GOALS:
         for file, content in golden(name).files.items():
-            if file == "README.md":
+            if file in emit.LIBRARY_FILES:
                 continue
             assert not (directory / file).exists() or (directory / file).read_bytes() == content, file
             (directory / file).write_bytes(content)
@@ -86,6 +86,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def c_files(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.c"))
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory, by its path there."""
+    return {p.relative_to(directory).as_posix(): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
 # ---- goldens ----
@@ -370,7 +375,7 @@ def test_equal_bytes_in_any_process_and_directory(tmp_path: Path) -> None:
     for name in names:
         want = golden(name).files
         for seed in ("1", "77"):
-            found = {p.name: p.read_bytes() for p in (tmp_path / seed / name).iterdir()}
+            found = files(tmp_path / seed / name)
             assert found == want
         assert not any(str(tmp_path).encode() in content for content in want.values())
 
@@ -468,7 +473,7 @@ def test_scales_that_are_no_float(scale: float) -> None:
 def test_the_directory_is_what_was_made(tmp_path: Path) -> None:
     artifact = golden("mlp")
     artifact.save(tmp_path / "deep" / "out")
-    assert {p.name: p.read_bytes() for p in (tmp_path / "deep" / "out").iterdir()} == artifact.files
+    assert files(tmp_path / "deep" / "out") == artifact.files
     assert os.stat(tmp_path / "deep" / "out").st_mode & 0o777 == 0o755
     assert list((tmp_path / "deep").iterdir()) == [tmp_path / "deep" / "out"]
 
@@ -477,11 +482,11 @@ def test_an_earlier_output_is_replaced_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     golden("strides").save(out)
     golden("mlp").save(out)
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == golden("mlp").files
+    assert files(out) == golden("mlp").files
     assert list(tmp_path.iterdir()) == [out]
     (tmp_path / "empty").mkdir()
     golden("mlp").save(tmp_path / "empty")
-    assert len(list((tmp_path / "empty").iterdir())) == len(golden("mlp").files)
+    assert files(tmp_path / "empty") == golden("mlp").files
 
 
 @pytest.mark.parametrize("file", ["notes.txt", "mine_report.json", "mlp.h"])
@@ -495,12 +500,26 @@ def test_what_mcugen_did_not_make_stays(tmp_path: Path, file: str) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_an_output_with_directories_of_others_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["src", "zephyr/mine", "library.json/mine"])
+def test_an_output_with_directories_of_others_stays(tmp_path: Path, place: str) -> None:
     golden("mlp").save(tmp_path / "out")
-    (tmp_path / "out" / "src").mkdir()
+    if place.startswith("library"):
+        (tmp_path / "out" / "library.json").unlink()
+    foreign = tmp_path / "out" / place
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.mkdir()
     with pytest.raises(OutputError, match=r"E702.*not made by mcugen"):
         golden("mlp").save(tmp_path / "out")
-    assert (tmp_path / "out" / "src").is_dir()
+    assert foreign.is_dir()
+
+
+def test_an_output_with_links_stays(tmp_path: Path) -> None:
+    golden("mlp").save(tmp_path / "out")
+    (tmp_path / "out" / "zephyr").rename(tmp_path / "mine")
+    (tmp_path / "out" / "zephyr").symlink_to(tmp_path / "mine")
+    with pytest.raises(OutputError, match=r"E702.*not made by mcugen"):
+        golden("mlp").save(tmp_path / "out")
+    assert len(list((tmp_path / "mine").iterdir())) == 3
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
@@ -568,13 +587,13 @@ def test_a_disk_that_refuses(
     out = tmp_path / "out"
     if earlier:
         golden("strides").save(out)
-    files = golden("mlp").files
+    wanted = golden("mlp").files
     with monkeypatch.context() as patch:
         Refusing(method, nth).install(patch)
         with pytest.raises(OutputError, match=r"E702.*No space left"):
-            write_directory(out, files)
+            write_directory(out, wanted)
     if earlier:
-        assert {p.name: p.read_bytes() for p in out.iterdir()} == golden("strides").files
+        assert files(out) == golden("strides").files
     assert list(tmp_path.iterdir()) == ([out] if earlier else [])
 
 

@@ -37,6 +37,8 @@ LADDER = (
     "sim",
     "report",
     "driver",
+    "project",
+    "measure",
     "validate",
     "cli",
 )
