@@ -301,8 +301,8 @@ def _validate(args: argparse.Namespace) -> int:
             print(validate.text(verdicts[-1]))
     if not verdicts:
         raise skipped[0][1]
-    for place, e in [] if args.json else skipped:
-        print(f"{place:<12} skipped: {str(e).splitlines()[0]}")
+    for place, why in [] if args.json else skipped:
+        print(f"{place:<12} skipped: {str(why).splitlines()[0]}")
     if args.json:
         _dump(
             {

@@ -115,8 +115,17 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
         t = artifact.target
         if place == "unicorn":
             _fits_unicorn(artifact)
-            sizes = dict(flash=t.flash + FLASH_OVERHEAD, ram=t.ram + MACHINE_OVERHEAD)  # the test is not the product
-            return armv6m.run_kat(directory, name, inputs, outputs, trace, flags=t.flags, timeout=timeout, **sizes)
+            return armv6m.run_kat(
+                directory,
+                name,
+                inputs,
+                outputs,
+                trace,
+                flags=t.flags,
+                timeout=timeout,
+                flash=t.flash + FLASH_OVERHEAD,  # the test is not the product
+                ram=t.ram + MACHINE_OVERHEAD,
+            )
         if place == "qemu":
             _fits_machine(artifact)
             return qemu.run_kat(directory, name, t.machine, inputs, outputs, trace, flags=t.flags, timeout=timeout)
