@@ -175,13 +175,24 @@ def _error(e: McugenError) -> dict[str, Any]:
 def _targets(args: argparse.Namespace) -> int:
     found = [targets.get(n) for n in targets.names()]
     if args.json:
-        keys = ("name", "about", "flash", "ram", "clock", "machine", "source")
-        _dump([{**{k: getattr(t, k) for k in keys}, "core": t.core.name} for t in found])
+        own = ("name", "about", "flash", "ram", "clock", "wait_states", "machine", "platformio", "source")
+        _dump(
+            [
+                {
+                    **{k: getattr(t, k) for k in own},
+                    "core": t.core.name,
+                    "flags": list(t.flags),
+                    "isa": list(t.core.isa),
+                }
+                for t in found
+            ]
+        )
     else:
-        rows = [("target", "core", "emulator", "about", "flash B", "RAM B", "MHz")]
+        rows = [("target", "core", "emulator", "about", "flash B", "RAM B", "MHz", "waits")]
         for t in found:
             mhz = f"{t.clock / 1e6:g}" if t.clock else ""
-            rows.append((t.name, t.core.name, t.machine, t.about, f"{t.flash:,}", f"{t.ram:,}", mhz))
+            waits = "" if t.wait_states is None else str(t.wait_states)
+            rows.append((t.name, t.core.name, t.machine, t.about, f"{t.flash:,}", f"{t.ram:,}", mhz, waits))
         print(report.table(rows, left=4))
     return OK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +26,10 @@ class Target:
     flash: int  # bytes
     ram: int  # bytes
     clock: int  # Hz; 0 where it means nothing (emulated boards)
-    machine: str  # of qemu-system-arm; empty if none
+    machine: str  # of qemu-system-arm, with the same core; empty if none
     source: str  # where the figures come from
+    wait_states: int | None = None  # of flash at that clock; None: not known, or a cache hides them
+    platformio: str = ""  # the id of the board there; empty if none
 
 
 @cache
@@ -40,21 +43,33 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Target:
-    """A target by name. TargetError E401 lists what there is."""
+    """A target by name. TargetError E401 names some that there are."""
     cores, targets = _tables()
     if name not in targets:
-        raise TargetError("E401", f"unknown target {name[:60]!r}", hint=f"one of: {', '.join(targets)}")
+        near = difflib.get_close_matches(name.lower(), targets, 4, 0.5)
+        hint = f"see `mcugen targets`; cores are targets too: {', '.join(near or cores)}"
+        raise TargetError("E401", f"unknown target {name[:60]!r}", hint=hint)
     t = targets[name]
     c = cores[t["core"]]
-    core = Core(t["core"], tuple(c["isa"]), c["load"], c["branch"], c["multiply"], c["pressure"], c["long_multiply"])
+    core = Core(
+        t["core"],
+        tuple(t.get("isa", c["isa"])),
+        c["load"],
+        c["branch"],
+        c["multiply"],
+        c["pressure"],
+        c["long_multiply"],
+    )
     return Target(
         name,
         t["about"],
         core,
-        tuple(c["flags"].split()),
+        tuple(t.get("flags", c["flags"]).split()),
         t["flash"],
         t["ram"],
         t.get("clock", 0),
         t.get("machine", c["machine"]),
         t["source"],
+        t.get("wait_states"),
+        t.get("platformio", ""),
     )
