@@ -131,6 +131,7 @@ def test_the_next_mirror(served: str, home: Path) -> None:
         (gzip.compress(bytes(1 << 24)), "wrong checksum: 137 bytes of 136"),  # a bomb is not unpacked
         (gzip.compress(idx(arrays()["x_train"]))[:40], "wrong checksum"),
     ],
+    ids=["missing", "empty", "html", "html-gz", "longer", "changed", "bomb", "cut"],  # not the bytes: gzip has a clock
 )
 def test_wrong_bytes(served: str, home: Path, content: bytes | None, message: str) -> None:
     bad = home / "bad"
