@@ -129,7 +129,7 @@ def test_a_wrong_weight_byte_computed_by_hand(artifact: Artifact, directory: Pat
 
 
 def test_a_wrong_byte_of_ternary_weights(artifact: Artifact, directory: Path, x: Array) -> None:
-    pattern = r"(digits_block_conv2\w*_weights\[\d+\] = \{\s*)(0x\w\w)"
+    pattern = r"(digits_blockconv2_weights\[\d+\] = \{\s*)(0x\w\w)"
     patch(directory / "digits_weights.c", lambda m: f"{m[1]}{hex(int(m[2], 0) ^ 1)}", pattern)
     for v in verdicts(directory, artifact, x):
         assert not v.passed and v.differences[0].layer == "block.conv2"
