@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, driver, project, report, targets, validate
-from .errors import McugenError, OutputError, TargetError
+from . import __version__, driver, measure, project, report, targets, validate
+from .errors import McugenError, OutputError, TargetError, ToolError
 from .ir import Array
 from .kernels import KERNELS
 from .ops import OPS
@@ -35,8 +35,14 @@ _EXAMPLES = {
   mcugen analyze digits.mcugen --target cortex-m0
   mcugen analyze digits.mcugen --target cortex-m4 --optimize size --max-flash 16K --max-ram 4K
   mcugen analyze digits.mcugen --target cortex-m4 --json | jq .totals
+  mcugen analyze digits.mcugen --target cortex-m0 --max-ms 2500
+  mcugen analyze digits.mcugen --all-targets --max-ms 500
 
-exit status: 0 within the budget, 1 over it, 2 on errors
+Flash and stack are measured with the cross compiler where there is one, else flash is estimated and marked so.
+Cycles, and the milliseconds that follow from the target's clock, are always estimates.
+
+exit status: 0 within the target's memories and the budget (with --all-targets: at least one target is),
+1 over it, 2 on errors
 """,
     "generate": """examples:
   mcugen generate digits.mcugen --target cortex-m4 -o firmware/digits
@@ -122,8 +128,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command("targets", _targets, "list the targets")
     command("ops", _ops, "list the operators and the kernels that run them")
-    p = command("analyze", _analyze, "flash, RAM and cycles of a model, layer by layer, without a compiler or a board")
-    _model_arguments(p)
+    p = command("analyze", _analyze, "flash, RAM, stack and cycles of a model, layer by layer, without a board")
+    _model_arguments(p, target=False)
+    p.add_argument("--all-targets", action="store_true", help="which targets the model fits, and by how much not")
+    p.add_argument("--estimate", action="store_true", help="do not compile: flash is estimated, stack unknown")
+    p.add_argument("--max-ms", type=_milliseconds, metavar="N", help="exit 1 above this many milliseconds (estimated)")
     for what, unit in (("flash", "bytes"), ("ram", "bytes"), ("cycles", "per inference")):
         p.add_argument(f"--max-{what}", type=_size, metavar="N", help=f"exit 1 above this many {unit} (4K, 1.5M)")
     p = command("generate", _generate, "write the firmware for a model")
@@ -146,9 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _model_arguments(p: argparse.ArgumentParser) -> None:
+def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("model", metavar="MODEL", help="an archive saved by mcugen.qat.save, or module:function")
-    p.add_argument("--target", required=True, metavar="T", help="see `mcugen targets`")
+    p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
     p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
     p.add_argument("--name", metavar="NAME", help="another name for the model: prefix of files and C symbols")
 
@@ -162,6 +171,16 @@ def _size(text: str) -> int:
     if not 0 <= value < 2**40:
         raise argparse.ArgumentTypeError(f"{text!r} is out of range")
     return int(value)
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds")
+    return value
 
 
 def _dump(document: Any) -> None:
@@ -214,25 +233,58 @@ def _compile(args: argparse.Namespace) -> driver.Artifact:
 
 
 def _analyze(args: argparse.Namespace) -> int:
+    if args.all_targets == bool(args.target):
+        raise OutputError("E703", "give --target T or --all-targets", where="analyze")
+    if args.all_targets:
+        return _analyze_all(args)
     artifact = _compile(args)
-    totals = artifact.report["totals"]
-    limits = {
-        "flash": (totals["flash_bytes_estimated"], args.max_flash, artifact.target.flash),
-        "ram": (totals["ram_bytes"], args.max_ram, artifact.target.ram),
-        "cycles": (totals["cycles_estimated"], args.max_cycles, None),
-    }
-    over = []
-    for what, (used, asked, has) in limits.items():
-        limit = min(v for v in (asked, has, float("inf")) if v is not None)
-        if used > limit:
-            over.append({"what": what, "used": used, "limit": limit, "over": used - limit})
+    if args.max_ms is not None and not artifact.target.clock:
+        raise OutputError("E703", f"{args.target} has no clock, so --max-ms means nothing", where="analyze")
+    measured = None if args.estimate else _measure(artifact)
+    document = report.measured(artifact.report, measured, artifact.target)
+    over = report.over(document, args.max_flash, args.max_ram, args.max_cycles, args.max_ms)
     if args.json:
-        _dump({**artifact.report, "over": over})
+        _dump({**document, "over": over})
     else:
-        print(report.text(artifact.report))
+        print(report.text(document))
         for o in over:
             print(f"over   {o['what']}: {o['used']:,} of {o['limit']:,}, {o['over']:,} too many")
     return NO if over else OK
+
+
+def _analyze_all(args: argparse.Namespace) -> int:
+    source = driver.load(args.model, None, args.name)
+    rows = []
+    for name in targets.names():
+        row: dict[str, Any] = {"target": name}
+        try:
+            artifact = driver.compile(source, target=name, optimize=args.optimize)
+            measured = None if args.estimate else _measure(artifact)
+        except TargetError as e:
+            rows.append({**row, "fits": False, "over": [], "error": str(e)})
+            continue
+        document = report.measured(artifact.report, measured, artifact.target)
+        over = report.over(document, args.max_flash, args.max_ram, args.max_cycles, args.max_ms)
+        if args.max_ms is not None and not artifact.target.clock:
+            over.append({"what": "ms", "used": None, "limit": args.max_ms, "over": None})
+        keys = ("flash_bytes", "flash_measured", "ram_total_bytes", "stack_bytes", "cycles_estimated", "ms_estimated")
+        row |= {"core": document["core"], "flash": document["target_flash"], "ram": document["target_ram"]}
+        rows.append({**row, **{k: document["totals"][k] for k in keys}, "fits": not over, "over": over})
+    if args.json:
+        _dump({"model": source.graph.name, "optimize": args.optimize, "targets": rows})
+    else:
+        print(report.fits(rows))
+    return OK if any(r["fits"] for r in rows) else NO
+
+
+def _measure(artifact: driver.Artifact) -> measure.Measured | None:
+    """What the cross compiler says; None if there is none."""
+    try:
+        return measure.measure(artifact)
+    except ToolError as e:
+        if e.code == "E501":
+            return None
+        raise
 
 
 def _generate(args: argparse.Namespace) -> int:

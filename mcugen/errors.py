@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "E501": "a compiler or emulator was not found",
     "E502": "a compiler failed",
     "E503": "an emulator failed or did not answer",
+    "E504": "the stack of the generated code has no bound",
     "E601": "the generated code and the reference differ",
     "E602": "a generated directory does not belong to the model given",
     "E701": "a file or directory cannot be read",

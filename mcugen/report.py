@@ -13,6 +13,12 @@ from .plan import Plan
 from .program import Program, Step
 from .targets import Target
 
+# of flash_bytes_estimated against the linked image, goldens and digits, M0 and M4, GCC 12 (tests/test_measure.py)
+ESTIMATE_RANGE = (-45, -15)  # percent
+ESTIMATE_ERROR = "the linked image is larger, the estimate {} to {} % too low".format(
+    *(-p for p in ESTIMATE_RANGE[::-1])
+)
+
 
 def build(source: Graph, program: Program, plan: Plan, target: Target, optimize: str) -> dict[str, Any]:
     """The report of one compilation; `source` is the graph before the passes. Estimates say so in their keys."""
@@ -129,6 +135,72 @@ def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
     }
 
 
+def measured(report: dict[str, Any], found: Any, target: Target) -> dict[str, Any]:
+    """The report with what the cross compiler found (measure.Measured, or None) and the time at the target's clock.
+
+    ram_total_bytes has the stack of a call in it. Without a compiler flash is the estimate, and the stack unknown.
+    """
+    t = dict(report["totals"])
+    t["flash_measured"] = found is not None
+    t["flash_bytes"] = found.total if found else t["flash_bytes_estimated"]
+    t["stack_bytes"] = found.stack if found else None
+    t["ram_total_bytes"] = t["ram_bytes"] + (t["stack_bytes"] or 0)
+    t["ms_estimated"] = round(1000 * t["cycles_estimated"] / target.clock, 3) if target.clock else None
+    linked = None if found is None else {k: v for k, v in vars(found).items() if k not in ("stack", "total")}
+    return {**report, "totals": t, "linked": linked}
+
+
+def over(
+    report: dict[str, Any], flash: int | None, ram: int | None, cycles: int | None, ms: float | None
+) -> list[dict[str, Any]]:
+    """What is over the target's memories or over the limits given, and by how much."""
+    t = report["totals"]
+    limits = {
+        "flash": (t["flash_bytes"], flash, report["target_flash"]),
+        "ram": (t["ram_total_bytes"], ram, report["target_ram"]),
+        "cycles": (t["cycles_estimated"], cycles, None),
+        "ms": (t["ms_estimated"], ms, None),
+    }
+    found = []
+    for what, (used, asked, has) in limits.items():
+        limit = min(v for v in (asked, has, float("inf")) if v is not None)
+        if used is not None and used > limit:
+            found.append({"what": what, "used": used, "limit": limit, "over": round(used - limit, 3)})
+    return found
+
+
+def fits(rows: Sequence[dict[str, Any]]) -> str:
+    """Which targets a model fits, as people read it."""
+    head = ("target", "core", "fits", "flash B", "of", "RAM B", "of", "stack B", "ms est.", "over")
+    lines = [head]
+    estimated = False
+    for r in rows:
+        if "error" in r:
+            lines.append((r["target"], "", "no", "", "", "", "", "", "", r["error"].splitlines()[0]))
+            continue
+        estimated |= not r["flash_measured"]
+        mark = "" if r["flash_measured"] else "~"
+        beyond = ", ".join(
+            f"{o['what']} by {o['over']:,}" if o["over"] is not None else f"{o['what']} unknown" for o in r["over"]
+        )
+        lines.append(
+            (
+                r["target"],
+                r["core"],
+                "no" if r["over"] else "yes",
+                f"{mark}{r['flash_bytes']:,}",
+                f"{r['flash']:,}",
+                f"{r['ram_total_bytes']:,}",
+                f"{r['ram']:,}",
+                "" if r["stack_bytes"] is None else f"{r['stack_bytes']:,}",
+                "" if r["ms_estimated"] is None else f"{r['ms_estimated']:,.1f}",
+                beyond,
+            )
+        )
+    note = f"\n~ estimated without a cross compiler: {ESTIMATE_ERROR}" if estimated else ""
+    return table(lines, left=3) + note
+
+
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Columns that line up: the first row is the head, `left` columns are flush left, the others right."""
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
@@ -165,19 +237,42 @@ def text(report: dict[str, Any]) -> str:
         "",
         table(rows, left=4),
         "",
-        _budget("flash", t["flash_bytes_estimated"], report["target_flash"])
-        + f"  estimated: tables {t['table_bytes']:,} (weights {t['weight_bytes']:,}),"
-        + f" kernels about {t['kernel_bytes_estimated']:,}",
-        _budget("RAM", t["ram_bytes"], report["target_ram"])
-        + f"  arena {t['arena_bytes']:,}, input and output {t['ram_bytes'] - t['arena_bytes']:,}",
+        *_memories(report),
         f"arena  {t['arena_bytes']:>9,} bytes; lower bounds: {t['arena_bound_bytes']:,} for these layouts,"
         + f" {t['logical_bound_bytes']:,} for the bare tensors",
         f"work   {t['macs']:>9,} MAC, of which {t['additions']:,} are additions of nonzero ternary weights;"
-        + f" about {t['cycles_estimated']:,} cycles",
+        + f" about {t['cycles_estimated']:,} cycles"
+        + (f", {t['ms_estimated']:,.1f} ms at {report['target']}'s clock" if t.get("ms_estimated") else ""),
     ]
     for name, (had, has) in report["constant_channels_removed"].items():
         lines.append(f"note   {name}: {had - has} of {had} channels were constant and are gone")
     return "\n".join(lines)
+
+
+def _memories(report: dict[str, Any]) -> Iterable[str]:
+    t, linked = report["totals"], report.get("linked")
+    stack = t.get("stack_bytes")
+    if linked:
+        yield (
+            _budget("flash", t["flash_bytes"], report["target_flash"])
+            + f"  linked by GCC {linked['compiler']}: weights {linked['weights']:,}, tables {linked['tables']:,},"
+            + f" kernels {linked['kernels']:,}, compiler's library {linked['library']:,}"
+        )
+    else:
+        yield (
+            _budget("flash", t["flash_bytes_estimated"], report["target_flash"])
+            + f"  estimated: tables {t['table_bytes']:,} (weights {t['weight_bytes']:,}),"
+            + f" kernels about {t['kernel_bytes_estimated']:,}"
+        )
+        if "flash_measured" in t:
+            yield f"       {ESTIMATE_ERROR} (no compiler was asked)"
+    yield (
+        _budget("RAM", t.get("ram_total_bytes", t["ram_bytes"]), report["target_ram"])
+        + f"  arena {t['arena_bytes']:,}, input and output {t['ram_bytes'] - t['arena_bytes']:,}"
+        + (f", stack {stack:,}" if stack is not None else "")
+    )
+    if stack is not None:
+        yield f"stack  {stack:>9,} bytes for one call, by frames and call graph; interrupts and callers add theirs"
 
 
 def _budget(what: str, used: int, of: int) -> str:

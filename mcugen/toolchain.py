@@ -257,7 +257,7 @@ def _checked(cc: Compiler, args: Sequence[str], where: str, timeout: float) -> N
 
 _ALLOC, _WRITE, _EXEC = 0x2, 0x1, 0x4
 _SYMTAB, _NOBITS = 2, 8
-_FUNC = 2
+_OBJECT, _FUNC = 1, 2
 
 
 class _Section(NamedTuple):
@@ -301,6 +301,35 @@ def function_at(path: Path, address: int) -> str | None:
             if info & 15 == _FUNC and start <= address < start + max(size, 2):
                 return text[name : text.find(b"\0", name)].decode(errors="replace")
     return None
+
+
+def symbol_sizes(path: Path) -> dict[str, tuple[Literal["function", "object"], int]]:
+    """Kind and bytes of every function and object of a 32-bit Arm program by name; raises E701."""
+    data = _read_elf(path)
+    sections = _sections(data, path)
+    found: dict[str, tuple[Literal["function", "object"], int]] = {}
+    for table in sections:
+        if table.kind != _SYMTAB or table.link >= len(sections):
+            continue
+        names = sections[table.link]
+        text = data[names.offset : names.offset + names.size]
+        whole = data[table.offset : table.offset + table.size // 16 * 16]
+        for name, _, size, info, _, section in struct.iter_unpack("<IIIBBH", whole[: len(whole) // 16 * 16]):
+            if info & 15 in (_OBJECT, _FUNC) and section:
+                label = text[name : text.find(b"\0", name)].decode(errors="replace")
+                before = found.get(label, ("", 0))[1]  # static ones of one name in several files
+                found[label] = ("function" if info & 15 == _FUNC else "object", before + size)
+    return found
+
+
+def disassemble(cc: Compiler, path: Path) -> str:
+    """What the objdump beside a compiler says of a program; raises E501, E502."""
+    beside = cc.path.with_name(re.sub(r"gcc(-[\d.]+)?$", "objdump", cc.path.name))
+    tool = beside if beside.is_file() else find_tool("arm-none-eabi-objdump")
+    status, text = call((str(tool), "-d", "--no-show-raw-insn", str(path)), code="E502")
+    if status:
+        raise ToolError("E502", first_lines(text), where=tool.name)
+    return text
 
 
 def _read_elf(path: Path) -> bytes:
