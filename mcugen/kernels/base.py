@@ -1,7 +1,8 @@
 """What a kernel is: a C function that runs one operator in given layouts, with a struct of parameters and a cost.
 
 Conventions of all kernels (firmware/kernels/mcugen.h): `void mcugen1_<stem>(const struct mcugen_<stem> *k,
-const void *x..., void *y, void *scratch)`; scratch is passed only where the kernel asks for some.
+const void *x..., void *y, void *scratch)`; scratch is passed only where the kernel asks for some, and a variadic kernel
+takes `const void *const *x`, an array with a pointer to each input.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Kernel:
     code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
     uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
     in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+    variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
 
     @property
     def name(self) -> str:
