@@ -164,6 +164,26 @@ def add_cycles(core: Core) -> float:
     return 3 * core.load + 2 * core.multiply + core.branch + 9
 
 
+# One rule per input (concatenation).
+
+
+def rule_fields(
+    mults: tuple[int, ...], adds: tuple[int, ...], shifts: tuple[int, ...], copied: tuple[bool, ...]
+) -> tuple[Field, ...]:
+    """The rule of each input, as tables, and whether it is the identity."""
+    return (
+        Field("mult", "int16_t", np.array(mults, np.int16)),
+        Field("add", "int32_t", np.array(adds, np.int32)),
+        Field("shift", "uint8_t", np.array(shifts, np.uint8)),
+        Field("copy", "uint8_t", np.array(copied, np.uint8)),
+    )
+
+
+def rule_cycles(copied: bool, core: Core) -> float:
+    """Cycles to bring one element over."""
+    return core.load if copied else 3 * core.load + core.multiply + core.branch + 10
+
+
 # Geometry of windows over images.
 
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from ..ir import Node, Range
 from ..layout import LANES, Layout
-from ..ops.concat import Concat
+from ..ops.concat import Concat, copied
 from . import base
-from .concat_flat import each_cycles, rules
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,22 @@ class ConcatLanes(base.Kernel):
         return base.Signature(bare, base.bare(output, y))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op = node.op
+        assert isinstance(op, Concat)
         first = [lay.pad_cols + lay.halo_top * lay.pitch for lay in sig.inputs]
         tables = (
             ("plane", [lay.plane for lay in sig.inputs]),
             ("first", first),
             ("pitch", [lay.pitch for lay in sig.inputs]),
         )
-        *constants, lo, hi = rules(node)
         return base.Bound(
             (
                 base.Field("channels", "uint16_t", np.array([v.type.shape[0] for v in node.args], np.uint16)),
                 *(base.Field(name, "uint32_t", np.array(words, np.uint32) * LANES) for name, words in tables),
-                *constants,
+                *base.rule_fields(op.mults, op.adds, op.shifts, copied(node)),
                 base.lanes_field("out", sig.output, node.output.type),
-                lo,
-                hi,
+                base.Field("lo", "int32_t", op.to.lo),
+                base.Field("hi", "int32_t", op.to.hi),
                 base.Field("inputs", "uint8_t", len(node.args)),
             ),
             needs=("lanes",),
@@ -55,5 +55,6 @@ class ConcatLanes(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         y = node.output.type
         plane = sig.output.rows_per_lane * y.shape[2] * LANES
-        brought = sum(v.type.shape[0] * plane * each_cycles(node, i, core) for i, v in enumerate(node.args))
+        whole = zip(node.args, copied(node), strict=True)
+        brought = sum(v.type.shape[0] * plane * base.rule_cycles(copy, core) for v, copy in whole)
         return brought + y.shape[0] * sig.output.rows_per_lane * 40 + base.seal_cycles(sig.output, y, core)

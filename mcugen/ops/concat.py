@@ -52,10 +52,14 @@ class Concat(Op):
             yield np.array(rule[0]), np.array(rule[1]), np.array(rule[2])
 
 
-def copies(op: Concat, i: int, t: Tensor) -> bool:
-    """True if input i, of type `t`, goes through as it is."""
-    rule = op.mults[i], op.adds[i], op.shifts[i]
-    return rule == (1, 0, 0) and op.to.lo <= t.dtype.lo and t.dtype.hi <= op.to.hi
+def copied(node: Node) -> tuple[bool, ...]:
+    """For each input, whether it goes through as it is."""
+    op = node.op
+    assert isinstance(op, Concat)
+    types = zip(op.mults, op.adds, op.shifts, node.args, strict=True)
+    return tuple(
+        (m, a, s) == (1, 0, 0) and op.to.lo <= x.type.dtype.lo and x.type.dtype.hi <= op.to.hi for m, a, s, x in types
+    )
 
 
 def cases() -> Iterator[base.Case]:
