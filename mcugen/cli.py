@@ -159,6 +159,9 @@ def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("model", metavar="MODEL", help="an archive saved by mcugen.qat.save, or module:function")
     p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
     p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
+    p.add_argument(
+        "--result", choices=driver.RESULTS, default="values", help="what the model gives: its values, or the class"
+    )
     p.add_argument("--name", metavar="NAME", help="another name for the model: prefix of files and C symbols")
 
 
@@ -229,7 +232,7 @@ def _ops(args: argparse.Namespace) -> int:
 
 
 def _compile(args: argparse.Namespace) -> driver.Artifact:
-    return driver.compile(args.model, target=args.target, optimize=args.optimize, name=args.name)
+    return driver.compile(args.model, target=args.target, optimize=args.optimize, name=args.name, result=args.result)
 
 
 def _analyze(args: argparse.Namespace) -> int:

@@ -22,14 +22,17 @@ import numpy as np
 
 from . import archive, emit, interp, ir, passes, plan, report, select, targets
 from .archive import Archive
-from .errors import McugenError, OutputError
-from .ir import Array, Graph
+from .check import check
+from .errors import GraphError, McugenError, OutputError
+from .ir import Array, Graph, Value
+from .ops.argmax import ArgMax, index_type
 from .plan import Plan
 from .program import Program
 from .select import Objective
 from .targets import Target
 
 OPTIMIZE = ("balanced", "speed", "size")
+RESULTS = ("values", "argmax")
 MAX_KAT_BYTES = 8192  # of known-answer vectors in the generated directory
 MAX_KAT = 8
 
@@ -84,8 +87,11 @@ def compile(
     target: str | Target = "cortex-m4",
     optimize: str = "balanced",
     name: str | None = None,
+    result: str = "values",
 ) -> Artifact:
     """Compile a model: a path to an archive, an Archive, or a trained torch module with a sample batch.
+
+    result: what the firmware gives out, the values as they are or the index of the largest (the class).
 
     McugenError of the stage that cannot go on.
     """
@@ -94,6 +100,10 @@ def compile(
     if optimize not in OPTIMIZE:
         raise McugenError("E703", f"unknown goal {optimize!r}", where="optimize", hint=f"one of: {', '.join(OPTIMIZE)}")
 
+    if result not in RESULTS:
+        raise McugenError("E703", f"unknown result {result!r}", where="result", hint=f"one of: {', '.join(RESULTS)}")
+    if result == "argmax":
+        source = replace(source, graph=classified(source.graph))
     emit.check_interface(source.graph)
     graph = passes.run(source.graph)
     program, memory = choose(graph, machine, optimize)
@@ -135,6 +145,19 @@ def _call(path: str) -> tuple[Any, Any]:
     except (Exception, SystemExit) as e:  # someone else's code
         hint = "module:function must return (prepared torch module, sample batch)"
         raise OutputError("E701", f"cannot load: {type(e).__name__}: {e}", where=path, hint=hint) from None
+
+
+def classified(graph: Graph) -> Graph:
+    """The graph that gives the index of the largest value in place of each output; of equal ones the lowest."""
+    nodes, outputs = list(graph.nodes), []
+    for y in graph.outputs:
+        try:
+            op = ArgMax(index_type(y.type))
+            outputs.append(Value(f"{y.name}.argmax", op.infer(y.type)))
+        except GraphError as e:
+            raise McugenError("E703", f"has no index of the largest value: {e.message}", where=y.name) from None
+        nodes.append(ir.Node(op, (y,), outputs[-1]))
+    return check(Graph(graph.name, graph.inputs, tuple(nodes), tuple(outputs)))
 
 
 def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:

@@ -37,7 +37,7 @@ _KEYWORDS = frozenset(
     for friend goto if inline int linux long mutable namespace new noexcept not not_eq nullptr operator or or_eq
     private protected public register reinterpret_cast restrict return short signed sizeof static static_assert
     static_cast struct switch template this thread_local throw true try typedef typeid typename union unix unsigned
-    using virtual void volatile wchar_t while xor xor_eq main m x y step arena""".split()  # noqa: SIM905
+    using virtual void volatile wchar_t while xor xor_eq main m x y step arena in""".split()  # noqa: SIM905
 )
 _HEADERS = frozenset(
     """arduino assert complex ctype errno fenv float guarded harness inttypes iso646 kat limits locale math memory new
@@ -81,6 +81,7 @@ class Call:
     name: str
     struct: str
     members: tuple[Member, ...]
+    inputs: str  # of a kernel that takes an array of pointers: its initialiser
     call: str
     note: str
 
@@ -222,8 +223,9 @@ def _call(
     i: int, step: Step, program: Program, plan: Plan, names: dict[Step | Buffer, str], prefix: str, tables: list[Table]
 ) -> Call:
     members = tuple(Member(f.name, _initialiser(f, prefix, tables)) for f in step.bound.fields)
-    args = [f"&{names[step]}"]
-    args += [names[b] if b.place == "arena" else b.place for b in (*step.inputs, step.output)]
+    ports = [names[b] if b.place == "arena" else b.place for b in (*step.inputs, step.output)]
+    gathered = ", ".join(ports[:-1]) if step.kernel.variadic else ""
+    args = [f"&{names[step]}", *(["in", ports[-1]] if gathered else ports)]
     if step.kernel.uses_scratch:
         args.append(f"arena + {plan.scratch.get(i, 0)}")
     sources = ", ".join(str(b.type) for b in step.inputs)
@@ -233,6 +235,7 @@ def _call(
         names[step],
         f"mcugen_{step.kernel.stem}",
         members,
+        gathered,
         f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})",
         note,
     )

@@ -75,8 +75,9 @@ def select(
 def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
     """The layouts worth trying for each value: flat, and lanes of the row counts that neighbours can share.
 
-    Lanes stay in step through a stride of s only if the rows per lane divide by s, so counts travel both ways
-    through the nodes until nothing is new: 3 rows high after four strides of 2 makes 16 rows per lane of 48.
+    Lanes stay in step through a stride of s only if the rows per lane divide by s, and an upsampling by s is a stride
+    backwards, so counts travel both ways through the nodes until nothing is new: 3 rows high after four strides of 2
+    makes 16 rows per lane of 48.
     """
     found: dict[Value, set[Key]] = {}
     for v in (*graph.inputs, *(n.output for n in graph.nodes)):
@@ -86,12 +87,12 @@ def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
     while changed:
         changed = False
         for node in graph.nodes:
-            stride = getattr(node.op, "stride", (1, 1))[0]
+            stride, factor = getattr(node.op, "stride", (1, 1))[0], getattr(node.op, "factor", (1, 1))[0]
             for x in node.args:
-                for a, b, grow in ((x, node.output, False), (node.output, x, True)):
+                for a, b, up, down in ((x, node.output, factor, stride), (node.output, x, stride, factor)):
                     if not found[b]:
                         continue  # never in lanes
-                    rows = {r * stride if grow else r // stride for r in found[a] if grow or r % stride == 0}
+                    rows = {r // down * up for r in found[a] if r % down == 0}
                     new = {r for r in rows if _sensible(r, b)} - found[b]
                     if new:
                         found[b] |= new

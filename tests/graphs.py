@@ -10,14 +10,20 @@ from mcugen import fixed
 from mcugen.check import check
 from mcugen.ir import Array, DType, Graph, Node, Op, Out, Quant, Range, Tensor, Value
 from mcugen.ops.add import Add
+from mcugen.ops.argmax import ArgMax
 from mcugen.ops.avgpool import AvgPool
 from mcugen.ops.base import constant, draw_tail, draw_weights, input_range
+from mcugen.ops.concat import Concat
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.ops.flatten import Flatten
 from mcugen.ops.linear import Linear
+from mcugen.ops.lookup import Lookup
 from mcugen.ops.maxpool import MaxPool
+from mcugen.ops.mul import Mul
+from mcugen.ops.pad import Pad
 from mcugen.ops.requantize import Requantize
+from mcugen.ops.upsample import Upsample
 
 SHAPES: tuple[tuple[int, ...], ...] = (
     (1, 8, 8),
@@ -31,6 +37,7 @@ SHAPES: tuple[tuple[int, ...], ...] = (
     (23,),
 )
 LAYERS = ("conv", "conv", "same", "depthwise", "residual", "branches", "pool", "average", "requantize", "clamp")
+MORE = (*LAYERS, "concat", "concat", "excite", "product", "pad", "upsample", "table")
 
 
 class Builder:
@@ -133,6 +140,30 @@ class Builder:
         op = AvgPool(kernel, stride, int(m[0]), int(a[0]), int(s[0]), to, pad_value=x.type.zero_point)
         return self.node(op, x)
 
+    def concat(self, *inputs: Value) -> Value:
+        """One after the other, some copied and some brought to another scale."""
+        to, rules = self.out(), []
+        for x in inputs:
+            if self.rng.random() < 0.4:
+                rules.append((1, 0, 0))
+                continue
+            (m,), a, s = fixed.lower_sum((self.rng.uniform(-1, 1.5) * to.hi / x.type.dtype.hi,), 3.0, (255,))
+            rules.append((m, a, s))
+        mults, adds, shifts = zip(*rules, strict=True)
+        return self.node(Concat(mults, adds, shifts, to), *inputs)
+
+    def product(self, a: Value, b: Value) -> Value:
+        """Element by element, or by a factor per channel."""
+        to = self.out()
+        (m,), s, t = fixed.lower_sum((self.rng.uniform(-1, 1.5) * to.hi / 255**2,), 0.2 * to.hi, (255**2,))
+        return self.node(Mul(a.type.zero_point, b.type.zero_point, m, s, t, to), a, b)
+
+    def table(self, x: Value) -> Value:
+        """Any function of one variable."""
+        to = self.out()
+        data = self.rng.integers(to.lo, to.hi + 1, x.type.dtype.hi + 1)
+        return self.node(Lookup(to), x, constant("table", to.dtype, data))
+
     def requantize(self, x: Value) -> Value:
         """To another type or scale, per channel."""
         to = self.out()
@@ -147,10 +178,13 @@ class Builder:
         return self.node(Requantize(to), x, *consts, constant("shift", DType.U8, np.array([0])))
 
 
-def random_graph(seed: int, depth: int = 5, unfused: float = 0.0) -> Graph:
+def random_graph(
+    seed: int, depth: int = 5, unfused: float = 0.0, layers: tuple[str, ...] = LAYERS, ends: bool = False
+) -> Graph:
     """A network of up to `depth` layers with residuals, several readers, pooling, and any type of output.
 
-    unfused: how often a sum and its requantisation are two nodes.
+    unfused: how often a sum and its requantisation are two nodes. layers: LAYERS, or MORE for every operator.
+    ends: the index of the largest element as a possible last node.
     """
     rng = np.random.default_rng(seed)
     dtype = DType.U8 if rng.random() < 0.85 else DType.U4
@@ -158,10 +192,11 @@ def random_graph(seed: int, depth: int = 5, unfused: float = 0.0) -> Graph:
     b.unfused = unfused
     v = b.x
     for _ in range(int(rng.integers(1, depth + 1))):
-        v = _layer(b, v)
+        v = _layer(b, v, layers)
     if len(v.type.shape) == 3 and rng.random() < 0.4:
         v = b.average(v, v.type.shape[1:], (1, 1))  # type: ignore[arg-type]
     end = rng.choice(["linear", "linear", "sums", "bytes", "as it is"])
+    index = ends and rng.random() < 0.5
     if len(v.type.shape) == 3 and rng.random() < 0.4 and len(b.nodes) > 0:
         v = b.node(Flatten(), v)
         if rng.random() < 0.3:
@@ -171,15 +206,16 @@ def random_graph(seed: int, depth: int = 5, unfused: float = 0.0) -> Graph:
     w = b.weights((int(rng.integers(1, 12)), v.type.size))
     if end == "sums":
         return b.graph(b.node(Linear(), v, w))
-    return b.graph(b.sum(Linear(), v, w, Out.full(DType.I16) if end == "linear" else b.out()))
+    v = b.sum(Linear(), v, w, Out.full(DType.I16) if end == "linear" else b.out())
+    return b.graph(b.node(ArgMax(DType.U8), v) if index else v)
 
 
-def _layer(b: Builder, x: Value) -> Value:
+def _layer(b: Builder, x: Value, layers: tuple[str, ...] = LAYERS) -> Value:
     rng = b.rng
     if len(x.type.shape) != 3:
         return b.sum(Linear(), x, b.weights((int(rng.integers(1, 20)), x.type.size)), b.out())
     _, h, w = x.type.shape
-    match rng.choice(LAYERS):
+    match rng.choice(layers):
         case "conv":
             return b.conv(x, int(rng.integers(1, 7)))
         case "same":
@@ -203,6 +239,20 @@ def _layer(b: Builder, x: Value) -> Value:
             return b.average(x, (2, 2), (int(rng.integers(1, 3)),) * 2)
         case "clamp":
             return b.clamp(x)
+        case "concat":
+            parts = [x, *(b.same(x, int(rng.integers(1, 4))) for _ in range(int(rng.integers(1, 3))))]
+            return b.concat(*(parts[i] for i in rng.permutation(len(parts))))
+        case "excite":
+            return b.product(x, b.table(b.average(x, (h, w), (1, 1))))
+        case "product":
+            return b.product(x, b.same(x, x.type.shape[0]))
+        case "pad":
+            t, left, bottom, r = (int(p) for p in rng.integers(0, 3, 4))
+            return b.node(Pad((t, left, bottom, r), x.type.zero_point), x)
+        case "upsample" if h * w < 200:
+            return b.node(Upsample((int(rng.integers(1, 3)), int(rng.integers(1, 3)))), x)
+        case "table":
+            return b.table(x)
         case _:
             return b.requantize(x)
 

@@ -292,12 +292,12 @@ def _words(*values: int) -> bytes:
 def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
     """All layouts that `kernel` accepts for `node` among flat and lanes of various numbers of rows."""
     types = [v.type for v in node.args] + [node.output.type]
-    stride = getattr(node.op, "stride", (1, 1))[0]
+    stride, factor = getattr(node.op, "stride", (1, 1))[0], getattr(node.op, "factor", (1, 1))[0]
     least = [layout.rows_for(t.shape[1]) if _image(t) else 0 for t in types]
     rows: list[set[int]] = [{n, n + 1, 2 * n + 1} for n in least]  # 2 * n + 1: the most that select tries
-    rows[-1] |= {-(-n // stride) for n in least[:-1]}
+    rows[-1] |= {-(-n // stride) * factor for n in least[:-1]}
     for i in range(len(types) - 1):
-        rows[i] |= {stride * n for n in rows[-1]} | rows[-1]
+        rows[i] |= {stride * n // factor for n in rows[-1]} | rows[-1]
     options = []
     for t, some in zip(types, rows, strict=True):
         fitting = sorted(n for n in some if _image(t) and n * LANES >= t.shape[1])
@@ -605,7 +605,7 @@ class Harness:
         arguments = {}
         for k in (*KERNELS, RELAYOUT):
             if k.stem:
-                inputs = [f"in[{i}]" for i in range(arity(k))]
+                inputs = ["in"] if k.variadic else [f"in[{i}]" for i in range(arity(k))]
                 arguments[k.stem] = ", ".join(["k", *inputs, "out", *(["scratch"] if k.uses_scratch else [])])
         lists = {
             "KERNELS(K)": [f"K({stem}, ({arguments[stem]}))" for stem in STEMS],

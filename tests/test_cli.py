@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from mcugen import archive, cli, driver, errors, ir, targets
+from mcugen import archive, cli, driver, errors, interp, ir, targets
 from mcugen.check import check
 from mcugen.ir import Graph
 from mcugen.ops import OPS, base
@@ -216,6 +216,23 @@ def test_generate(run: Run, tmp_path: Path) -> None:
     document = run("generate", MODEL, "--target", "cortex-m4", "-o", "again", "--json").json
     assert document["directory"] == "again" and document["files"] == sorted(found)
     assert files(tmp_path / "again") == found
+
+
+def test_generate_gives_the_class(run: Run, tmp_path: Path) -> None:
+    answer = run("generate", MODEL, "--target", "cortex-m0", "--result", "argmax", "-o", "fw")
+    assert answer.status == 0, answer.err
+    assert "#define DIGITS_OUT_LEN 1 " in (tmp_path / "fw" / "digits.h").read_text()
+    assert run("validate", "fw", "--on", "host").status == 0
+    given, made = driver.load(MODEL), driver.load(tmp_path / "fw" / "digits.mcugen")
+    x = given.samples[0]
+    (logits,), (index,) = interp.run(given.graph, x), interp.run(made.graph, x)
+    assert np.array_equal(index[:, 0], logits.reshape(len(x), -1).argmax(1))
+    assert len(made.graph.nodes) == len(given.graph.nodes) + 1
+
+
+def test_results_are_checked() -> None:
+    with pytest.raises(errors.McugenError, match="unknown result"):
+        driver.compile(MODEL, result="i7")
 
 
 def test_generate_replaces_its_own_directory(run: Run, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_every_case_runs_in_flat_layout() -> None:
     assert not without
 
 
+def test_cases_run_long_kernels_in_lanes() -> None:
+    lanes = [p.name for p in harness.all_programs() if "_lanes" in p.label]
+    for name in ("Conv2d 5x5-", "Conv2d kx1-", "Conv2d 1xk-", "DepthwiseConv2d 5x5-", "DepthwiseConv2d 1xk-"):
+        assert any(p.startswith(name) for p in lanes), name
+
+
 def test_names_tell_kernels_apart() -> None:
     assert len({k.name for k in KERNELS}) == len(KERNELS)
 

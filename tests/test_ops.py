@@ -16,14 +16,21 @@ from mcugen.errors import GraphError
 from mcugen.ir import Array, DType, Node, Op, Out, Quant, Range, Tensor, Value
 from mcugen.ops import CASES, OPS, base
 from mcugen.ops.add import Add
+from mcugen.ops.argmax import ArgMax
 from mcugen.ops.avgpool import AvgPool
+from mcugen.ops.concat import Concat
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.ops.flatten import Flatten
 from mcugen.ops.linear import Linear
 from mcugen.ops.lookup import Lookup
 from mcugen.ops.maxpool import MaxPool
+from mcugen.ops.mul import Mul
+from mcugen.ops.pad import Pad
 from mcugen.ops.requantize import Requantize
+from mcugen.ops.softmax import Softmax, tables
+from mcugen.ops.softmax import node as softmax_node
+from mcugen.ops.upsample import Upsample
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -84,6 +91,25 @@ def definition(node: Node, *inputs: Array) -> Array | None:
         terms = [v.astype(object) for v in inputs]
         y = (terms[0] * op.mult_a + terms[1] * op.mult_b + op.add) // 2**op.shift
         return np.array([min(max(v, op.to.lo), op.to.hi) for v in y.ravel()]).reshape(y.shape)
+    if isinstance(op, Concat):
+        parts = [
+            rule(v.astype(np.int64), *(np.array([e[i]]) for e in (op.mults, op.adds, op.shifts)), op.to)
+            for i, v in enumerate(inputs)
+        ]
+        return np.asarray(torch.cat([torch.tensor(p) for p in parts], 1).numpy())
+    if isinstance(op, Mul):
+        product = (real(x) - op.zero_a) * (real(inputs[1]) - op.zero_b)
+        consts = (np.array([v]) for v in (op.mult, op.add, op.shift))
+        return rule(product.numpy().astype(np.int64), *consts, op.to)
+    if isinstance(op, Pad):
+        return np.asarray(padded(x, op.padding, op.pad_value).numpy()).astype(np.int64)
+    if isinstance(op, Upsample):
+        return np.asarray(F.interpolate(real(x), scale_factor=op.factor, mode="nearest").numpy()).astype(np.int64)
+    if isinstance(op, ArgMax):
+        rows = [row.ravel().tolist() for row in x]
+        return np.array([[row.index(max(row))] for row in rows])
+    if isinstance(op, Softmax):
+        return softmax(op, x, *(v.const.tolist() for v in node.inputs[1:]))
     acc = sums(node, *inputs)
     if acc is None:
         return None
@@ -93,6 +119,16 @@ def definition(node: Node, *inputs: Array) -> Array | None:
     if isinstance(op, AvgPool):
         return rule(acc, np.array([op.mult]), np.array([op.add]), np.array([op.shift]), to)
     return rule(acc, *tail(node), to)
+
+
+def softmax(op: Softmax, x: Array, coarse: list[int], fine: list[int]) -> Array:
+    """Python's integers, element by element."""
+    rows = []
+    for row in x.reshape(len(x), -1).tolist():
+        steps = [divmod(max(row) - v, 256) for v in row]
+        e = [(coarse[a] * fine[b] + 2**14) // 2**15 if a < len(coarse) else 0 for a, b in steps]
+        rows.append([min(max((v * op.one + sum(e) // 2) // sum(e), op.to.lo), op.to.hi) for v in e])
+    return np.array(rows).reshape(x.shape)
 
 
 def tail(node: Node) -> list[Array]:
@@ -254,6 +290,9 @@ TO = Out.full(DType.U8)
 M, A, S = (Tensor(d, (4,)) for d in (DType.I16, DType.I32, DType.U8))
 AVG = AvgPool((2, 2), (2, 2), 16384, 1 << 15, 16, TO)
 ADD = Add(16384, 16384, 1 << 15, 15, TO)
+MUL = Mul(0, 0, 16384, 0, 15, TO)
+CONCAT = Concat((1, 1), (0, 0), (0, 0), TO)
+SOFTMAX, E16, F16 = Softmax(255, TO), Tensor(DType.I16, (1,)), Tensor(DType.I16, (256,))
 
 
 @pytest.mark.parametrize(
@@ -318,6 +357,33 @@ ADD = Add(16384, 16384, 1 << 15, 15, TO)
         (Lookup(TO), (u8(8), Tensor(DType.U8, (255,))), "wants a table"),
         (Lookup(TO), (u8(8), Tensor(DType.I16, (256,))), "wants a table"),
         (Lookup(TO), (Tensor(DType.U4, (8,)), Tensor(DType.U8, (256,))), "wants a table"),
+        (MUL, (u8(3, 4, 4), u8(3)), "cannot multiply"),
+        (MUL, (u8(3, 4, 4), u8(3, 4, 1)), "cannot multiply"),
+        (MUL, (u8(3), t(3)), "cannot multiply"),
+        (MUL, (u8(3), u8(3, zero_point=1)), "not the zero points"),
+        (replace(MUL, shift=40), (u8(3), u8(3)), "shift"),
+        (replace(MUL, mult=32767, add=1 << 30), (u8(3), u8(3)), "leave 32 bits"),
+        (replace(MUL, add=1, shift=17), (u8(3), u8(3)), "multiple"),
+        (CONCAT, (u8(3, 4, 4), u8(2, 4, 5)), "cannot concatenate"),
+        (CONCAT, (u8(3, 4, 4), t(2, 4, 4)), "cannot concatenate"),
+        (CONCAT, (u8(3, 4, 4),), "1 inputs with"),
+        (replace(CONCAT, adds=(0,)), (u8(3), u8(3)), "2 inputs with"),
+        (replace(CONCAT, mults=(1, 40000)), (u8(3), u8(3)), "symmetric"),
+        (replace(CONCAT, adds=(0, 2**31 - 1)), (u8(3), u8(3)), "leave 32 bits"),
+        (Pad((1, 1, 1, 1)), (u8(8),), "unsigned activation of shape"),
+        (Pad((1, 1, 1, 1)), (u8(1, 8, 8, zero_point=3),), "not the zero point 3"),
+        (Pad((-1, 1, 1, 1)), (u8(1, 8, 8),), "padding -1"),
+        (Upsample((0, 1)), (u8(1, 8, 8),), "factors"),
+        (Upsample((2, 2)), (u8(8),), "unsigned activation of shape"),
+        (ArgMax(DType.U8), (u8(257),), "no u8"),
+        (ArgMax(DType.U4), (u8(3),), "no u4"),
+        (ArgMax(DType.U8), (t(3),), "wanted an activation"),
+        (ArgMax(DType.U8), (Tensor(DType.U8, (2,), Quant((0.1, 0.2))),), "scale per channel"),
+        (SOFTMAX, (t(8), E16, F16), "unsigned or i16"),
+        (SOFTMAX, (u8(40000), E16, F16), "at most 32767"),
+        (SOFTMAX, (u8(8), E16, E16), "wants tables"),
+        (SOFTMAX, (u8(8), F16, F16), "wants tables"),
+        (replace(SOFTMAX, one=70000), (u8(8), E16, F16), "one is"),
         (Requantize(TO), (t(8), *(Tensor(x.dtype, (1,)) for x in (M, A, S))), "wanted an activation"),
         (Requantize(TO), (u8(8),), "wanted mult"),
         (Requantize(TO), (u8(8), M, A, S), "wanted mult"),
@@ -339,6 +405,38 @@ def test_infer_gives_shapes_and_keeps_quantisation() -> None:
     to = Out(DType.U4, Quant(0.3, 2), 1, 9)
     one = [Tensor(v.dtype, (1,)) for v in (M, A, S)]
     assert Requantize(to).infer(Tensor(DType.I32, (3, 4)), *one) == Tensor(DType.U4, (3, 4), to.quant)
+
+
+def test_softmax_tables_are_checked() -> None:
+    good = tables(u8(3), 0.1)
+    x = Range(np.zeros(3, np.int64), np.full(3, 255))
+    SOFTMAX.bounds(x, *good)
+    for bad in ((good[0] - 1, good[1]), (good[0], -good[1])):
+        with pytest.raises(GraphError, match="tables"):
+            SOFTMAX.bounds(x, *bad)
+
+
+@pytest.mark.parametrize(
+    "source, scale, to, bound",
+    [
+        (DType.U8, 0.05, Out.full(DType.U8, 1 / 255), 0.52 / 255),
+        (DType.U8, 0.05, Out(DType.I16, Quant(1 / 32767), 0, 32767), 8e-5),
+        (DType.I16, 1e-3, Out(DType.I16, Quant(1 / 32767), 0, 32767), 8e-5),
+        (DType.I16, 3e-5, Out.full(DType.U8, 1 / 255), 0.52 / 255),
+    ],
+)
+def test_softmax_against_floats(source: DType, scale: float, to: Out, bound: float) -> None:
+    """The largest error of a probability; docs/VERIFIED.md quotes the bounds."""
+    rng = np.random.default_rng(5)
+    worst = 0.0
+    for n in (2, 10, 100):
+        made = softmax_node("y", Value("x", Tensor(source, (n,), Quant(scale))), to)
+        x = rng.integers(source.lo, source.hi + 1, (200, n)).astype(source.numpy)
+        x[:100] = (x[:100].astype(np.int64) // 16).astype(source.numpy)  # and closer together
+        y = made.op.eval(x, *(v.const for v in made.inputs[1:])) / made.op.one  # type: ignore[attr-defined]
+        want = torch.softmax(real(x) * scale, 1).numpy()
+        worst = max(worst, float(np.abs(y - want).max()))
+    assert worst < bound
 
 
 # ---- bounds ----

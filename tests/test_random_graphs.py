@@ -33,7 +33,8 @@ Factory = pytest.TempPathFactory
 def usable(first: int) -> Iterator[tuple[int, Graph]]:
     """Random graphs whose output is not their input."""
     for seed in range(first, first + 10_000):
-        graph = graphs.random_graph(seed, unfused=0.3 * (seed % 2))
+        layers = graphs.MORE if seed % 3 == 0 else graphs.LAYERS
+        graph = graphs.random_graph(seed, unfused=0.3 * (seed % 2), layers=layers, ends=seed % 3 == 0)
         if any(type(n.op).__name__ != "Flatten" for n in graph.nodes):
             yield seed, graph
 
@@ -122,6 +123,7 @@ def test_random_graphs_reach_every_kernel() -> None:
 
 
 GRAPH_OPS = ("Conv2d", "DepthwiseConv2d", "Linear", "Add", "MaxPool", "AvgPool", "Requantize")
+GRAPH_OPS += ("Mul", "Concat", "Pad", "Upsample", "ArgMax")
 
 
 # ---- generated code ----

@@ -41,4 +41,22 @@ static inline void mcugen_store(void *y, uint32_t i, int32_t v, uint32_t bytes)
     }
 }
 
+/* x[i] for elements of 1 (unsigned), 2 or 4 (signed) bytes; x has any alignment. */
+static inline int32_t mcugen_load(const void *x, uint32_t i, uint32_t bytes)
+{
+    const uint8_t *const at = (const uint8_t *)x + i * bytes;
+    int16_t v16;
+    int32_t v32;
+
+    if (bytes == 1) {
+        return *at;
+    }
+    if (bytes == 2) {
+        memcpy(&v16, at, sizeof v16);
+        return v16;
+    }
+    memcpy(&v32, at, sizeof v32);
+    return v32;
+}
+
 #endif

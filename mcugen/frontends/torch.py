@@ -4,8 +4,8 @@
     read    one fx node, module or functional form -> one Step of the small vocabulary below
     lower   prepared GraphModule -> Graph
 
-    step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same
-           | Query | Fake
+    step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | Product | Concat | MaxPool | AvgPool | Mean | Pad
+           | Upsample | Reshape | Same | Query | Fake
 
 Quantisers are known by their export() alone, so nothing of the training library is imported here.
 """
@@ -114,6 +114,16 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Product:
+    """a * b, both activations; one may be a factor per channel."""
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Activations one after the other along the channels."""
+
+
+@dataclass(frozen=True)
 class MaxPool:
     """Maximum over windows; padding never wins."""
 
@@ -151,6 +161,11 @@ class Pad:
 
 
 @dataclass(frozen=True)
+class Upsample:
+    """Nearest neighbour, by integer factors that the shapes tell."""
+
+
+@dataclass(frozen=True)
 class Reshape:
     """The same elements in the same order under another shape; the batch axis stays."""
 
@@ -173,11 +188,13 @@ class Fake:
     module: FakeQuantizer
 
 
-Activity = Layer | Norm | Clip | Curve | Sum | MaxPool | AvgPool | Mean | Pad | Reshape | Same
+Activity = (
+    Layer | Norm | Clip | Curve | Sum | Product | Concat | MaxPool | AvgPool | Mean | Pad | Upsample | Reshape | Same
+)
 Step = Input | Output | Activity | Query | Fake
 Steps = dict[fx.Node, Step]
 
-PASSES = (MaxPool, Reshape, Same, Pad)
+PASSES = (MaxPool, Reshape, Same, Pad, Upsample)
 """Steps that keep the quantisation of what they read."""
 
 INSTEAD = {
@@ -194,8 +211,7 @@ INSTEAD = {
     "softmax": "return the logits: the largest logit is the largest probability",
     "ConvTranspose": "use a convolution; transposed convolutions are not supported yet",
     "Conv3d": "use nn.Conv2d",
-    "Upsample": "not supported yet: keep the resolution, or upsample outside of the model",
-    "interpolate": "not supported yet: keep the resolution, or upsample outside of the model",
+    "mode=": "use mode='nearest' with an integer factor",
     "LSTM": "use convolutions over time; recurrent layers are not supported",
     "GRU": "use convolutions over time; recurrent layers are not supported",
     "RNN": "use convolutions over time; recurrent layers are not supported",
@@ -204,9 +220,9 @@ INSTEAD = {
     "conv": "use the module form (nn.Conv2d), so that its weights can be quantised",
     "linear": "use nn.Linear, so that its weights can be quantised",
     "batch_norm": "use nn.BatchNorm2d",
-    "cat": "use an addition: concatenation is not supported yet",
+    "concat": "concatenate along the channels: torch.cat([a, b], 1)",
     "matmul": "use nn.Linear; products of two activations are not supported",
-    "mul": "only additions of activations are supported; constant factors belong into the weights or the batch norm",
+    "multiplication": "constant factors belong into the weights or the batch norm",
     "sub": "use an addition: the sign can move into the weights",
 }
 
@@ -336,6 +352,10 @@ def read(model: fx.GraphModule, node: fx.Node) -> Step:
         user = _name(next(iter(node.users), node))
         hint = next((h for w, h in INSTEAD.items() if w in user), "keep parameters inside of layers")
         refuse(model, node, f"{user} on the parameter or buffer {node.target}", hint)
+    if node.target is operator.mul and not _is_shape(node):
+        step = Product()
+    if isinstance(step, Product) and (len(node.args) != 2 or not all(isinstance(a, fx.Node) for a in node.args)):
+        refuse(model, node, "multiplication by a constant")
     if isinstance(step, Sum):
         if node.kwargs.get("alpha", 1) != 1:
             refuse(model, node, "addition with alpha", "scale the weights instead")
@@ -392,6 +412,8 @@ def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
         return _adaptive(model, node, m.output_size)
     if isinstance(m, nn.ZeroPad1d | nn.ZeroPad2d | nn.ConstantPad1d | nn.ConstantPad2d):
         return _pad(model, node, m.padding, value=getattr(m, "value", 0))
+    if isinstance(m, nn.Upsample):
+        return _upsample(model, node, mode=m.mode)
     if isinstance(m, nn.Flatten | nn.Unflatten):
         return Reshape()
     if isinstance(m, nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d):
@@ -491,6 +513,30 @@ def _pad(model: fx.GraphModule, node: fx.Node, pad: Any, mode: str = "constant",
     return Pad(sides)
 
 
+def _upsample(
+    model: fx.GraphModule,
+    node: fx.Node,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
+    recompute_scale_factor: Any = None,
+    antialias: bool = False,
+) -> Step:
+    if mode not in ("nearest", "nearest-exact"):  # the same for integer factors
+        refuse(model, node, f"upsampling with mode={mode!r}")
+    return Upsample()
+
+
+def _cat(model: fx.GraphModule, node: fx.Node, dim: int = 0) -> Step:
+    parts = node.args[0] if node.args else None
+    if not isinstance(parts, list | tuple) or not all(isinstance(p, fx.Node) for p in parts):
+        refuse(model, node, "concatenation of something else than a list of activations")
+    if dim not in (1, -3):
+        refuse(model, node, f"concatenation along axis {dim}")
+    return Concat()
+
+
 def _clamp(model: fx.GraphModule, node: fx.Node, min: Any = None, max: Any = None) -> Step:
     return Clip(float("-inf") if min is None else float(min), float("inf") if max is None else float(max))
 
@@ -516,6 +562,10 @@ _FUNCTIONS: dict[Any, Step | Callable[..., Step]] = {
     operator.add: Sum(),
     operator.iadd: Sum(),
     torch.add: Sum(),
+    torch.mul: Product(),
+    torch.cat: _cat,
+    torch.concat: _cat,
+    F.interpolate: _upsample,
     F.max_pool2d: _max_pool,
     torch.max_pool2d: _max_pool,
     F.max_pool1d: _max_pool,
@@ -544,6 +594,7 @@ _METHODS: dict[str, Step | Callable[..., Step]] = {
     "sigmoid": Curve(torch.sigmoid),
     "tanh": Curve(torch.tanh),
     "add": Sum(),
+    "mul": Product(),
     "mean": _mean,
     "flatten": Reshape(),
     "view": Reshape(),
@@ -669,7 +720,7 @@ def _source(fake: fx.Node, steps: Steps) -> tuple[fx.Node, list[Step]]:
     while isinstance(steps[node], Norm | Clip | Same) and len(node.users) == 1:
         chain.append((node, steps[node]))
         node = operand(node)
-    if not isinstance(steps[node], Input | Layer | Curve | Sum | AvgPool | Mean) and chain:
+    if not isinstance(steps[node], Input | Layer | Curve | Sum | Product | Concat | AvgPool | Mean) and chain:
         node = chain[-1][0]
     return node, [s for _, s in reversed(chain) if not isinstance(s, Same)]
 
@@ -706,15 +757,24 @@ class _Lowering:
 
     def read(self, node: fx.Node, index: int = 0, padded: bool = False) -> _Known:
         """The quantised value of an argument; E102 where it has no quantiser."""
-        source = operand(node, index)
+        return self.read_from(node, operand(node, index), padded)
+
+    def read_from(self, node: fx.Node, source: fx.Node, padded: bool = False) -> _Known:
+        """The quantised value of `source`, which `node` reads; with zeros around it unless `padded`."""
         if source not in self.known:
             hint = "prepare the model with qat.prepare, and change nothing between layers and quantisers afterwards"
             refuse(self.model, source, "its output has no activation quantiser", hint, "E102")
         found = self.known[source]
         if any(found.pad) and not padded:
-            hint = "zero padding must stand directly before a convolution or pooling"
-            refuse(self.model, node, "padding that no convolution reads", hint)
+            found = self.known[source] = _Known(self.pad(node, found))
         return found
+
+    def pad(self, node: fx.Node, x: _Known) -> Value:
+        """Zeros around, for a reader that does not pad for itself."""
+        if len(x.value.type.shape) != 3:
+            refuse(self.model, node, "padding of a vector", "(N, C, H, W) or (N, C, T)", "E103")
+        op = ops.pad.Pad(_padding(x.pad, (0, 0)), x.quant[1])
+        return self.emit(node, _unique(f"{x.value.name}.pad", self.taken), op, x.value)
 
     def emit(self, node: fx.Node, name: str, op: Op, *inputs: Value) -> Value:
         """Add a node; its shape must be what torch found. E103 where the operator cannot take the shapes."""
@@ -746,13 +806,14 @@ class _Lowering:
             self.known[node] = _Known(found.value, (left, right, top, bottom))
         elif isinstance(step, MaxPool):
             self.known[node] = _Known(self.max_pool(node, step, found))
+        elif isinstance(step, Upsample):
+            self.known[node] = _Known(self.upsample(node, found.value))
         else:
             self.known[node] = _Known(self.reshaped(node, found.value))
 
     def max_pool(self, node: fx.Node, step: MaxPool, x: _Known) -> Value:
-        if any(x.pad) and x.quant[1] != 0:
-            hint = "use the padding of the pooling itself, or put a ReLU before it"
-            refuse(self.model, node, "zeros around signed values before max pooling", hint)
+        if any(x.pad) and x.quant[1] != 0:  # zeros can win over negative values: no padding of the pooling
+            x = _Known(self.pad(node, x))
         _, oh, ow = self.shape(node)
         _, h, w = x.value.type.shape
         padding = _padding(x.pad, step.padding)
@@ -763,6 +824,15 @@ class _Lowering:
             padding = (top, left, max(0, below), max(0, right))
         op = ops.maxpool.MaxPool(step.kernel, step.stride, padding)
         return self.emit(node, self.name(node), op, x.value)
+
+    def upsample(self, node: fx.Node, x: Value) -> Value:
+        """By the factors between the shapes of what it reads and what it gives."""
+        if len(x.type.shape) != 3:
+            refuse(self.model, node, "upsampling of a vector", "(N, C, H, W) or (N, C, T)", "E103")
+        (_, oh, ow), (_, h, w) = self.shape(node), x.type.shape
+        if oh % h or ow % w:
+            refuse(self.model, node, f"upsampling of {(h, w)} to {(oh, ow)}", "use an integer factor", "E103")
+        return self.emit(node, self.name(node), ops.upsample.Upsample((oh // h, ow // w)), x)
 
     def reshaped(self, node: fx.Node, x: Value) -> Value:
         shape = self.shape(node)
@@ -803,10 +873,14 @@ class _Lowering:
             return self.input(node, name, to, chain)
         if isinstance(source, Layer):
             return self.layer(node, name, source, norms, to)
-        if norms and isinstance(source, Curve | Sum | AvgPool | Mean):
+        if norms and isinstance(source, Curve | Sum | Product | Concat | AvgPool | Mean):
             refuse(self.model, node, "a batch norm behind an addition or pooling that has no quantiser")
         if isinstance(source, Sum):
             return self.sum(node, name, to)
+        if isinstance(source, Product):
+            return self.product(node, name, to)
+        if isinstance(source, Concat):
+            return self.concat(node, name, to)
         if isinstance(source, AvgPool | Mean):
             return self.average(node, name, source, to)
         if isinstance(source, Curve):
@@ -931,6 +1005,43 @@ class _Lowering:
         except GraphError as e:
             raise ModelError("E105", e.message, where=place(self.model, node)) from e
         return self.emit(node, name, ops.add.Add(mults[0], mults[1], add, shift, to), a.value, b.value)
+
+    def product(self, node: fx.Node, name: str, to: Out) -> Value:
+        a, b = self.read(node), self.read(node, 1)
+        if a.value.type.size < b.value.type.size:
+            a, b = b, a
+        if b.value.type.shape not in (a.value.type.shape, (a.value.type.shape[0], 1, 1)):
+            shapes = f"{a.value.type.shape} and {b.value.type.shape}"
+            hint = "both operands need one shape, or one is (N, C, 1, 1)"
+            refuse(self.model, node, f"multiplication of {shapes}", hint, "E103")
+        reach = max(abs(v) for v in ops.mul.products(a.value.type, b.value.type))
+        try:
+            ratio = a.quant[0] * b.quant[0] / _scale(to)
+            (mult,), add, shift = fixed.lower_sum((ratio,), to.quant.zero_point, (reach,))
+        except GraphError as e:
+            raise ModelError("E105", e.message, where=place(self.model, node)) from e
+        op = ops.mul.Mul(a.quant[1], b.quant[1], mult, add, shift, to)
+        return self.emit(node, name, op, a.value, b.value)
+
+    def concat(self, node: fx.Node, name: str, to: Out) -> Value:
+        """Inputs of the output's own scale and zero point are copied."""
+        parts: Any = node.args[0]
+        inputs = [self.read_from(node, p) for p in parts]
+        scale, rules = _scale(to), []
+        for x in inputs:
+            if x.quant == (scale, to.quant.zero_point):
+                rules.append((1, 0, 0))
+                continue
+            ratio, limits = x.quant[0] / scale, _range(x.value)  # of the whole type: Concat.infer wants it so
+            whole = Range(limits.lo[:1], limits.hi[:1])
+            offset = to.quant.zero_point - ratio * x.quant[1]
+            m, a, s = _lowered(self.model, node, np.array([ratio]), np.array([offset]), whole, to)
+            rules.append((int(m[0]), int(a[0]), int(s[0])))
+        mults, adds, shifts = zip(*rules, strict=True)
+        y = self.emit(node, name, ops.concat.Concat(mults, adds, shifts, to), *(x.value for x in inputs))
+        if y.type.shape != self.shape(node):
+            refuse(self.model, node, f"concatenation to {self.shape(node)}", "concatenate along the channels", "E103")
+        return y
 
     def average(self, node: fx.Node, name: str, step: AvgPool | Mean, to: Out) -> Value:
         x = self.read(node, padded=isinstance(step, AvgPool))

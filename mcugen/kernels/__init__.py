@@ -5,11 +5,14 @@ from __future__ import annotations
 from ..pack import ENCODINGS
 from .add_flat import AddFlat
 from .add_lanes import AddLanes
+from .argmax_flat import ArgMaxFlat
 from .avgpool_flat import AvgPoolFlat
 from .avgpool_global_lanes import AvgPoolGlobalLanes
 from .avgpool_lanes import AvgPoolLanes
 from .base import Core as Core
 from .base import Kernel as Kernel
+from .concat_flat import ConcatFlat
+from .concat_lanes import ConcatLanes
 from .conv2d_flat import Conv2dFlat
 from .conv2d_lanes import Conv2dLanes
 from .depthwise_flat import DepthwiseFlat
@@ -20,9 +23,15 @@ from .lookup_flat import LookupFlat
 from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
 from .maxpool_lanes import MaxPoolLanes
+from .mul_flat import MulFlat
+from .mul_lanes import MulLanes
+from .pad_flat import PadFlat
 from .relayout import Relayout as Relayout
 from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
+from .softmax_flat import SoftmaxFlat
+from .upsample_flat import UpsampleFlat
+from .upsample_lanes import UpsampleLanes
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
@@ -32,14 +41,23 @@ KERNELS: tuple[Kernel, ...] = (
     *(Linear(e) for e in ENCODINGS),
     AddFlat(),
     AddLanes(),
+    MulFlat(),
+    MulLanes(),
+    ConcatFlat(),
+    ConcatLanes(),
     MaxPoolFlat(),
     MaxPoolLanes(),
     AvgPoolFlat(),
     AvgPoolLanes(),
     AvgPoolGlobalLanes(),
+    PadFlat(),
+    UpsampleFlat(),
+    UpsampleLanes(),
     RequantizeFlat(),
     RequantizeLanes(),
     LookupFlat(),
     LookupLanes(),
+    SoftmaxFlat(),
+    ArgMaxFlat(),
     Flatten(),
 )

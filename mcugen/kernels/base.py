@@ -1,7 +1,8 @@
 """What a kernel is: a C function that runs one operator in given layouts, with a struct of parameters and a cost.
 
 Conventions of all kernels (firmware/kernels/mcugen.h): `void mcugen1_<stem>(const struct mcugen_<stem> *k,
-const void *x..., void *y, void *scratch)`; scratch is passed only where the kernel asks for some.
+const void *x..., void *y, void *scratch)`; scratch is passed only where the kernel asks for some, and a variadic kernel
+takes `const void *const *x`, an array with a pointer to each input.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Kernel:
     code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
     uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
     in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+    variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
 
     @property
     def name(self) -> str:
@@ -160,6 +162,26 @@ def tail_range(node: Node, acc: Range) -> Range:
 def add_cycles(core: Core) -> float:
     """Cycles of one element of a residual sum."""
     return 3 * core.load + 2 * core.multiply + core.branch + 9
+
+
+# One rule per input (concatenation).
+
+
+def rule_fields(
+    mults: tuple[int, ...], adds: tuple[int, ...], shifts: tuple[int, ...], copied: tuple[bool, ...]
+) -> tuple[Field, ...]:
+    """The rule of each input, as tables, and whether it is the identity."""
+    return (
+        Field("mult", "int16_t", np.array(mults, np.int16)),
+        Field("add", "int32_t", np.array(adds, np.int32)),
+        Field("shift", "uint8_t", np.array(shifts, np.uint8)),
+        Field("copy", "uint8_t", np.array(copied, np.uint8)),
+    )
+
+
+def rule_cycles(copied: bool, core: Core) -> float:
+    """Cycles to bring one element over."""
+    return core.load if copied else 3 * core.load + core.multiply + core.branch + 10
 
 
 # Geometry of windows over images.

@@ -17,6 +17,7 @@ class Relayout:
     code_bytes: int = field(default=260, init=False)
     uses_scratch: bool = field(default=False, init=False)
     in_place: tuple[int, ...] = field(default=(), init=False)
+    variadic: bool = field(default=False, init=False)
 
     @property
     def name(self) -> str:

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..ir import Op
-from . import add, avgpool, conv2d, depthwise, flatten, linear, lookup, maxpool, requantize
+from . import (
+    add,
+    argmax,
+    avgpool,
+    concat,
+    conv2d,
+    depthwise,
+    flatten,
+    linear,
+    lookup,
+    maxpool,
+    mul,
+    pad,
+    requantize,
+    softmax,
+    upsample,
+)
 from .base import Case as Case
 
-_FILES = (conv2d, depthwise, linear, add, maxpool, avgpool, flatten, requantize, lookup)
+_FILES = (
+    *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, requantize),
+    *(lookup, softmax, argmax),
+)
 
 
 def _op(module: object) -> type[Op]:

@@ -56,7 +56,7 @@ class AvgPool(Op):
 
 
 def cases() -> Iterator[base.Case]:
-    """Global pooling, 2x2, padding, a window whose sum needs more than 16 bits."""
+    """Global pooling, 2x2, padding, windows whose sum needs more than 16 bits, windows beyond the image."""
     # (C, H, W), kernel, stride, padding
     table = [
         ((3, 8, 8), (8, 8), (1, 1), (0, 0, 0, 0)),
@@ -65,6 +65,8 @@ def cases() -> Iterator[base.Case]:
         ((2, 9, 9), (3, 3), (2, 2), (1, 1, 1, 1)),
         ((2, 5, 5), (3, 3), (1, 1), (1, 1, 1, 1)),
         ((1, 16, 16), (16, 16), (1, 1), (0, 0, 0, 0)),
+        ((1, 19, 18), (19, 18), (1, 1), (0, 0, 0, 0)),
+        ((1, 3, 4), (9, 8), (1, 2), (3, 2, 4, 3)),
     ]
     for shape, kernel, stride, padding in table:
         for to in (Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 0, 255), Out.full(DType.I16)):

@@ -37,7 +37,7 @@ class MaxPool(Op):
 
 
 def cases() -> Iterator[base.Case]:
-    """2x2, overlapping windows, padding, columns."""
+    """2x2, overlapping windows, padding, columns, windows as large as the image and beyond it."""
     # (C, H, W), kernel, stride, padding
     table = [
         ((3, 8, 8), (2, 2), (2, 2), (0, 0, 0, 0)),
@@ -46,6 +46,8 @@ def cases() -> Iterator[base.Case]:
         ((3, 12, 1), (2, 1), (2, 1), (0, 0, 0, 0)),
         ((1, 9, 10), (3, 2), (3, 2), (0, 0, 0, 0)),
         ((2, 4, 4), (4, 4), (4, 4), (0, 0, 0, 0)),
+        ((1, 40, 20), (40, 20), (1, 1), (0, 0, 0, 0)),
+        ((2, 3, 4), (7, 6), (1, 1), (3, 2, 4, 1)),
     ]
     for shape, kernel, stride, padding in table:
 

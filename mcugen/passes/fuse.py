@@ -12,6 +12,7 @@ from ..ir import Graph, Node, Out, Value
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from ..ops.linear import Linear
+from ..ops.lookup import Lookup
 from ..ops.requantize import Requantize
 from .rewrite import rewrite
 
@@ -44,7 +45,13 @@ def fuse(graph: Graph) -> Graph:
             if violations(mult, add, shift, acc.lo, acc.hi):
                 return None
             merged = Node(replace(before.op, to=new.op.to), (*before.inputs, *new.inputs[1:]), new.output)
-        elif to is not None and to.quant == new.op.to.quant and to.dtype is new.op.to.dtype and _only_clamps(new):
+        elif (
+            to is not None
+            and not isinstance(before.op, Lookup)
+            and to.quant == new.op.to.quant
+            and to.dtype is new.op.to.dtype
+            and _only_clamps(new)
+        ):
             lo = min(max(to.lo, new.op.to.lo), new.op.to.hi)
             limits = replace(to, lo=lo, hi=max(min(to.hi, new.op.to.hi), lo))
             merged = Node(replace(before.op, to=limits), before.inputs, new.output)  # type: ignore[type-var]

@@ -1,0 +1,40 @@
+"""pad_flat: Pad of flat images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Node, Range
+from ..layout import FLAT, Layout
+from ..ops.pad import Pad
+from . import base
+
+
+@dataclass(frozen=True)
+class PadFlat(base.Kernel):
+    """The zero point everywhere, then the image row by row. In lanes rows would change their lane: relayout instead."""
+
+    stem = "pad_flat"
+    op = Pad
+    code_bytes = 110
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        fits = base.all_flat(inputs, output) and base.fits(node.output.type)
+        return base.Signature((FLAT,), FLAT) if fits else None
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op = node.op
+        assert isinstance(op, Pad)
+        return base.Bound(
+            (
+                *base.image_fields("in", node.inputs[0].type),
+                *base.image_fields("out", node.output.type),
+                base.Field("top", "uint16_t", op.padding[0]),
+                base.Field("left", "uint16_t", op.padding[1]),
+                base.Field("value", "uint8_t", op.pad_value),
+            )
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        x, y = node.inputs[0].type, node.output.type
+        return (x.size + y.size) * core.load + x.shape[0] * x.shape[1] * 40
