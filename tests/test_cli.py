@@ -552,6 +552,7 @@ def test_missing_compiler(run: Run, digits: Path, tmp_path: Path, monkeypatch: p
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
     for place in ("host", "sanitize", "all"):
         refused(run("validate", str(digits), "--on", place), "E501", "no C compiler", "apt-get install gcc")
     refused(run("validate", str(digits), "--on", "qemu"), "E501", "arm-none-eabi-gcc", "apt-get install")
