@@ -77,7 +77,7 @@ def load(path: str | os.PathLike[str]) -> Archive:
 def to_bytes(archive: Archive) -> bytes:
     """The archive's bytes; equal archives give equal bytes. E303 for what `from_bytes` would refuse."""
     graph = check(archive.graph)
-    _samples_fit(graph.inputs, archive.samples)
+    _samples_fit(graph.inputs, archive.samples, graph.name)
     values = [*graph.inputs, *graph.constants, *(n.output for n in graph.nodes)]
     document = {
         "mcugen": VERSION,
@@ -129,7 +129,7 @@ def from_bytes(data: bytes, where: str) -> Archive:
         _only(document, "mcugen", "name", "values", "inputs", "nodes", "outputs")
         if max(len(document[k]) for k in ("values", "inputs", "nodes", "outputs")) > MAX_VALUES:
             raise ValueError(f"more than {MAX_VALUES} values")
-        graph, samples = _graph(document, {k: _array(v) for k, v in _unzip(arrays, MAX_ARRAYS).items()})
+        graph, samples = _graph(document, {k: _array(v) for k, v in _unzip(arrays, MAX_ARRAYS).items()}, where)
         return Archive(check(graph), samples)
 
 
@@ -199,13 +199,14 @@ def _only(given: dict[str, Any], *names: str) -> None:
         raise ValueError(f"unknown entry {min(set(given) - set(names))[:40]!r}")
 
 
-def _samples_fit(inputs: tuple[Value, ...], samples: tuple[Array, ...]) -> None:
+def _samples_fit(inputs: tuple[Value, ...], samples: tuple[Array, ...], where: str) -> None:
     for v, x in zip(inputs, samples, strict=True):
         if x.shape[1:] != v.type.shape or x.dtype != v.type.dtype.numpy or (x.size and x.max() > v.type.dtype.hi):
-            raise ArchiveError("E303", f"samples {x.dtype}{list(x.shape)} do not fit {v.type}"[:200], where=v.name)
+            message = f"{v.name}: samples {x.dtype}{list(x.shape)} do not fit {v.type}"[:200]
+            raise ArchiveError("E303", message, where=where)
 
 
-def _graph(document: dict[str, Any], arrays: dict[str, Array]) -> tuple[Graph, tuple[Array, ...]]:
+def _graph(document: dict[str, Any], arrays: dict[str, Array], where: str) -> tuple[Graph, tuple[Array, ...]]:
     def value(name: str) -> Value:
         t = decode(Tensor, document["values"][name], name)
         return Value(name, t, arrays.pop(f"const/{name}.npy", None))
@@ -225,5 +226,5 @@ def _graph(document: dict[str, Any], arrays: dict[str, Array]) -> tuple[Graph, t
     inputs = tuple(values[i] for i in document["inputs"])
     samples = tuple(arrays.pop(f"sample/{v.name}.npy") for v in inputs)
     _only(arrays)
-    _samples_fit(inputs, samples)
+    _samples_fit(inputs, samples, where)
     return Graph(document["name"], inputs, nodes, tuple(values[o] for o in document["outputs"])), samples

@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     "E702": "a file or directory cannot be written",
     "E703": "bad command line",
     "E704": "input data does not fit the model",
+    "E705": "a data set was not found, cannot be downloaded, or is not what it should be",
 }
 
 

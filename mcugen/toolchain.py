@@ -75,7 +75,10 @@ def find_tool(name: str) -> Path:
 
 
 def _chosen(words: str, variable: str, name: str) -> Compiler:
-    program, *args = shlex.split(words) or [words]
+    try:
+        program, *args = shlex.split(words) or [words]
+    except ValueError as e:  # an unbalanced quote
+        raise _missing(name, f"{variable} cannot be read: {e}") from None
     if found := shutil.which(program):
         return _ask(found, tuple(args))
     raise _missing(name, f"{variable} names {program!r}, which is not there")

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "mcugen"
 
 LADDER = (
     "errors",
+    "datasets",
     "resources",
     "ir",
     "fixed",

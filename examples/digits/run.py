@@ -8,38 +8,25 @@ Data: the 1,797 images of 8 x 8 pixels that come with scikit-learn. Run with `ma
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from mcugen import archive, driver, interp, report, validate
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import common
 
-HERE = Path(__file__).resolve().parent
-ARCHIVE = HERE / "digits.mcugen"
-BUILD = HERE.parent.parent / "build" / "digits"
 TARGETS = {"cortex-m0": "size", "cortex-m4": "speed"}  # and the goal for each
 TEST_SHARE = 5  # every fifth image, so that all ten digits and the writers' order are spread evenly
 
 
-def data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def data() -> common.Arrays:
     """(x_train, y_train, x_test, y_test); x: float32 (N, 1, 8, 8) in 0..1."""
     digits = load_digits()
     x = (digits.images / 16).astype(np.float32)[:, None]
     test = np.arange(len(x)) % TEST_SHARE == 0
     return x[~test], digits.target[~test], x[test], digits.target[test]
-
-
-def quantized(source: archive.Archive, x: np.ndarray) -> np.ndarray:
-    """Real inputs as the network's bytes: floor(x / scale + 1/2) + zero point."""
-    t = source.graph.inputs[0].type
-    assert t.quant is not None
-    q = np.floor(x.astype(np.float64) / t.quant.scale + 0.5) + t.quant.zero_point
-    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy)
 
 
 def train(path: Path) -> tuple[float, float]:
@@ -99,41 +86,7 @@ def train(path: Path) -> tuple[float, float]:
 
 def main() -> int:
     """Exit status 0 if every byte was equal everywhere."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--no-train", action="store_true", help="use the committed archive")
-    parser.add_argument("--update", action="store_true", help="replace the committed archive by the new one")
-    args = parser.parse_args()
-
-    BUILD.mkdir(parents=True, exist_ok=True)
-    path = ARCHIVE if args.no_train else BUILD / "digits.mcugen"
-    rows = [("accuracy on the test images", "")]
-    if not args.no_train:
-        start = time.monotonic()
-        float_accuracy, ternary_accuracy = train(path)
-        print(f"trained in {time.monotonic() - start:.0f} s\n")
-        rows += [("float32", f"{float_accuracy:.2%}"), ("ternary, fake-quantised", f"{ternary_accuracy:.2%}")]
-
-    source = archive.load(path)
-    _, _, x_test, y_test = data()
-    x = quantized(source, x_test)
-    logits = interp.run(source.graph, x)[0]
-    rows.append(("ternary, integer reference", f"{np.mean(logits.argmax(1) == y_test):.2%}"))
-    print(report.table(rows))
-
-    passed = True
-    for target, goal in TARGETS.items():
-        artifact = driver.compile(source, target=target, optimize=goal)
-        directory = BUILD / target
-        artifact.save(directory)
-        print(f"\n{report.text(artifact.report)}\n")
-        for place in validate.PLACES:
-            verdict = validate.validate(directory, artifact, place, x)
-            print(validate.text(verdict))
-            passed &= verdict.passed
-    if args.update:
-        shutil.copyfile(path, ARCHIVE)
-    print(f"\nfirmware in {BUILD.relative_to(HERE.parent.parent)}/: {', '.join(TARGETS)}")
-    return 0 if passed else 1
+    return common.main(__doc__, Path(__file__).parent, data, train, TARGETS)
 
 
 if __name__ == "__main__":
