@@ -108,6 +108,16 @@ class Kernel:
         raise NotImplementedError
 
 
+def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
+    """Signature of an operator that goes element by element through an image in lanes; None where it cannot."""
+    x, y = node.inputs[0].type, node.output.type
+    if inputs[0].flat or output.flat or not y.dtype.unsigned or not fits(x):
+        return None
+    if inputs[0].rows_per_lane != output.rows_per_lane:
+        return None
+    return Signature((bare(inputs[0], x),), bare(output, y))
+
+
 def all_flat(sig_inputs: tuple[Layout, ...], output: Layout) -> bool:
     """True if nothing lies in lanes."""
     return output.flat and all(i.flat for i in sig_inputs)

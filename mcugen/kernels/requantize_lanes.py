@@ -22,12 +22,7 @@ class RequantizeLanes(base.Kernel):
     in_place = (0,)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        x, y = node.inputs[0].type, node.output.type
-        if inputs[0].flat or output.flat or not y.dtype.unsigned or not base.fits(x):
-            return None
-        if inputs[0].rows_per_lane != output.rows_per_lane:
-            return None
-        return base.Signature((base.bare(inputs[0], x),), base.bare(output, y))
+        return base.same_lanes(node, inputs, output)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         acc = with_garbage(node, acc)
