@@ -38,7 +38,7 @@ def main(
 
     here: the example's directory; its name is the model's. data: x is real. train: writes an archive, returns the
     accuracies of the float and of the ternary network. targets: and the goal for each. vectors: at most so many test
-    images at each of validate.PLACES, default all. A machine without the memory is left out, and that is said.
+    images at each of validate.places, default all. A machine without the memory is left out, and that is said.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-train", action="store_true", help="use the committed archive")
@@ -69,7 +69,7 @@ def main(
         directory = build / target
         artifact.save(directory)
         print(f"\n{report.text(artifact.report)}\n", flush=True)
-        for place in validate.PLACES:
+        for place in validate.places(artifact.target):
             try:
                 verdict = validate.validate(directory, artifact, place, x[: (vectors or {}).get(place)])
             except TargetError as e:

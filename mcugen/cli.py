@@ -353,7 +353,7 @@ def _validate(args: argparse.Namespace) -> int:
     directory = Path(args.directory)
     artifact, changed = validate.open_directory(directory)
     x = _inputs(args, artifact)
-    places = validate.PLACES if args.on == "all" else (args.on,)
+    places = validate.places(artifact.target) if args.on == "all" else (args.on,)
     verdicts, skipped = [], []
     for place in places:
         try:

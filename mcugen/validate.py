@@ -21,6 +21,7 @@ from .errors import McugenError, MismatchError, OutputError, TargetError
 from .ir import Array, Value
 from .program import Step
 from .sim import armv6m, host, qemu
+from .targets import Target
 
 PLACES = ("host", "sanitize", "qemu", "unicorn")
 TRACED = 3  # failing vectors that are looked at layer by layer, and messages that are shown
@@ -157,6 +158,11 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
     more = [f"... {len(messages) - 2 * TRACED} more"] if len(messages) > 2 * TRACED else []
     shown = (*messages[: 2 * TRACED], *more)
     return Verdict(where, len(x), len(wrong), result.stack_bytes or 0, found, shown)
+
+
+def places(target: Target) -> tuple[str, ...]:
+    """The places where code for a target can run at all: Unicorn is an Armv6-M model."""
+    return tuple(p for p in PLACES if p != "unicorn" or target.core.name in ARMV6M)
 
 
 def skippable(error: McugenError) -> bool:

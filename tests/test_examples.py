@@ -80,7 +80,7 @@ def test_the_example_runs_without_training(accuracy: float, tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     found = re.findall(r"^(\S+) +PASS  360 of 360 vectors equal in every byte", done.stdout, re.M)
-    assert found == ["host", "sanitize", "microbit", "host", "sanitize", "mps2-an386"]
+    assert found == ["host", "sanitize", "microbit", "unicorn", "host", "sanitize", "mps2-an386"]
     printed = re.search(r"^ternary, integer reference +(\S+)%$", done.stdout, re.M)
     assert printed and printed[1] == f"{100 * accuracy:.2f}"
     assert done.stdout.rstrip().endswith("only the compiler")

@@ -121,6 +121,7 @@ KNOWN = {
     "__attribute__": 2.0,
     "__cplusplus": 2.0,
     "__has_feature": 14.0,  # only behind #if defined: clang has it
+    "__has_include": 5.0,
 }
 ONLY_ASKED_FOR = {"__ARM_FEATURE_MVE", "__has_feature"}
 # Names of this project's own: the linker script's, and sanitisers' functions, which no device sees.

@@ -4,7 +4,7 @@
 /* n bytes of input i, whatever they show: garbage rows are brought over too, and sealed afterwards. */
 static void bring_row(const struct mcugen_concat_lanes *k, uint32_t i, const uint8_t *x, uint8_t *y, uint32_t n)
 {
-    if (k->copy[i]) {
+    if (k->copy[i] != 0) {
         memcpy(y, x, n);
         return;
     }

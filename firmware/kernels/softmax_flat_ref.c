@@ -20,11 +20,14 @@ MCUGEN_WEAK void mcugen1_softmax_flat_ref(const struct mcugen_softmax_flat *k, c
         most = v > most ? v : most;
     }
     for (uint32_t i = 0; i < k->n; i++) {
-        sum += exponential(k, (uint32_t)(most - mcugen_load(x, i, k->in_bytes)));
+        const int32_t below = most - mcugen_load(x, i, k->in_bytes);
+
+        sum += exponential(k, (uint32_t)below);
     }
     for (uint32_t i = 0; i < k->n; i++) {
-        const uint32_t e = exponential(k, (uint32_t)(most - mcugen_load(x, i, k->in_bytes)));
-        const int32_t v = (int32_t)((e * k->one + sum / 2) / sum);
+        const int32_t below = most - mcugen_load(x, i, k->in_bytes);
+        const uint32_t share = (exponential(k, (uint32_t)below) * k->one + sum / 2) / sum;
+        const int32_t v = (int32_t)share;
 
         mcugen_store(y, i, v < k->lo ? k->lo : v > k->hi ? k->hi : v, k->bytes);
     }
