@@ -19,8 +19,15 @@ import common
 
 from mcugen import datasets
 
-TARGETS = {"cortex-m0": "size", "cortex-m4": "speed"}  # and the goal for each
-VECTORS = {"host": 10000, "sanitize": 500, "qemu": 200}  # test images at each place
+TARGETS = {  # and the goal for each
+    "cortex-m0": "size",
+    "cortex-m3": "balanced",
+    "cortex-m4": "speed",
+    "cortex-m7": "speed",
+    "cortex-m33": "balanced",
+    "cortex-m55": "speed",
+}
+VECTORS = {"host": 10000, "sanitize": 500, "qemu": 200, "unicorn": 200}  # test images at each place
 WIDTHS = (16, 32, 48)  # channels of the three blocks
 
 
