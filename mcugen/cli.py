@@ -305,12 +305,14 @@ def _generate(args: argparse.Namespace) -> int:
         else:
             print(text, end="")
         return OK
-    if not artifact.fits:
-        e = TargetError("E404", "the model does not fit the target; nothing was written", where=artifact.name)
+    document = report.measured(artifact.report, _measure(artifact), artifact.target)
+    if over := report.over(document, None, None, None, None):
+        beyond = ", ".join(f"{o['what']} by {o['over']:,} bytes" for o in over)
+        e = TargetError("E404", f"the model exceeds the target's {beyond}; nothing was written", where=artifact.name)
         if args.json:
-            _dump({**_error(e), "report": artifact.report})
+            _dump({**_error(e), "report": document})
         else:
-            print(f"{report.text(artifact.report)}\n\nmcugen: {e}", file=sys.stderr)
+            print(f"{report.text(document)}\n\nmcugen: {e}", file=sys.stderr)
         return NO
     files = artifact.files
     kept: tuple[str, ...] = ()
@@ -325,9 +327,9 @@ def _generate(args: argparse.Namespace) -> int:
     right, said = project.run(Path(args.output), project.environment(artifact)) if args.go else (True, "")
     if args.json:
         written = {"directory": args.output, "zip": args.zip, "files": [f for f in files if f not in kept]}
-        _dump({**written, "kept": list(kept), "right": right, "report": artifact.report})
+        _dump({**written, "kept": list(kept), "right": right, "report": document})
         return OK if right else NO
-    print(report.text(artifact.report))
+    print(report.text(document))
     if args.output:
         print(f"\nwrote {len(files) - len(kept)} files to {args.output}")
     if args.zip:
