@@ -40,6 +40,7 @@ _EXAMPLES = {
 
 Flash and stack are measured with the cross compiler where there is one, else flash is estimated and marked so.
 Cycles, and the milliseconds that follow from the target's clock, are always estimates.
+They count no wait states of flash; `mcugen targets` shows those.
 
 exit status: 0 within the target's memories and the budget (with --all-targets: at least one target is),
 1 over it, 2 on errors
@@ -142,7 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--full", action="store_true", help="with --emit=ir: print all constants, so that it reads back")
     p.add_argument("--zip", metavar="FILE", help="write (also) a library that the Arduino IDE imports")
     p.add_argument("--project", choices=("platformio",), help="make DIR a project that builds, or add the model to one")
-    p.add_argument("--board", metavar="B", help="with --project: add this PlatformIO board (B or PLATFORM/B)")
+    p.add_argument(
+        "--board", metavar="B", help="with --project: add this board: a target, its PlatformIO id, or PLATFORM/ID"
+    )
     p.add_argument("--offline", action="store_true", help="with --project: do what `mcugen pio-offline` does")
     p.add_argument("--run", action="store_true", dest="go", help="with --project: run the known-answer test on QEMU")
     p = command("pio-offline", _pio_offline, "let PlatformIO build without its registry, with SCons from PyPI")
@@ -197,7 +200,7 @@ def _error(e: McugenError) -> dict[str, Any]:
 def _targets(args: argparse.Namespace) -> int:
     found = [targets.get(n) for n in targets.names()]
     if args.json:
-        own = ("name", "about", "flash", "ram", "clock", "wait_states", "machine", "platformio", "source")
+        own = ("name", "about", "flash", "ram", "clock", "wait_states", "machine", "platformio", "framework", "source")
         _dump(
             [
                 {

@@ -34,7 +34,7 @@ CODES: dict[str, str] = {
     "E302": "archive of another format version",
     "E303": "archive content is damaged, hostile or too large",
     "E401": "unknown target or core",
-    "E402": "no kernel runs this node on this target",
+    "E402": "no kernel runs this node on this target, or the board lacks instructions that the kernels use",
     "E403": "a quantity is too large for the generated code",
     "E404": "the memory plan does not fit the target",
     "E501": "a compiler or emulator was not found",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import __version__, driver, emit, resources, toolchain
+from . import __version__, driver, emit, resources, targets, toolchain
 from .driver import Artifact
 from .errors import OutputError, TargetError, ToolError
 from .report import ports
@@ -20,17 +21,10 @@ from .sim import qemu
 PIO = resources.FIRMWARE / "pio"
 OVERHEAD = 2048  # bytes of RAM of the test firmware beyond the model, its input and its output: fences, stack
 NEW_GCC = "platformio/toolchain-gccarmnoneeabi@~1.120301.0"  # ststm32 takes GCC 7 otherwise
-# PlatformIO's platforms and frameworks by the beginning of a board's id; BOARD can also be PLATFORM/BOARD.
-PLATFORMS = {
-    r"nucleo_|disco_|genericSTM32|blackpill_|bluepill_|black_|blue": ("ststm32", "cmsis"),
-    r"nrf51|nrf52|bbcmicrobit|adafruit_feather_nrf": ("nordicnrf52", "arduino"),
-    r"pico|rpipico|nanorp2040": ("raspberrypi", "arduino"),
-    r"zero|mkr|nano_33_iot|adafruit_feather_m|due|samd": ("atmelsam", "arduino"),
-    r"uno_r4": ("renesas-ra", "arduino"),
-    r"teensy": ("teensy", "arduino"),
-    r"lpc|mbed_lpc": ("nxplpc", "mbed"),
-    r"apollo": ("apollo3blue", "arduino"),
-}
+# The usual framework of PlatformIO's platforms; arduino for the others.
+FRAMEWORKS = {"ststm32": "cmsis", "nxplpc": "mbed"}
+# Platforms that are not in its registry.
+ELSEWHERE = {"apollo3blue": "https://github.com/nigelb/platform-apollo3blue"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Machine:
 
 
 def files(artifact: Artifact, board: str | None = None) -> dict[str, bytes]:
-    """The project: path -> content. TargetError E401 for a board whose PlatformIO platform is not known."""
+    """The project: path -> content. TargetError E401 for a board that is not known, E402 if the code is not for it."""
     name = artifact.name
     found = [machine(m, artifact) for m in qemu.MACHINES.values()]
     fit = [m for m in found if m.need <= m.ram]
@@ -124,19 +118,34 @@ def _json(document: Any) -> str:
 
 
 def _board(text: str, artifact: Artifact) -> Board:
+    """--board: the name of a target or its id at PlatformIO, else PLATFORM/BOARD of a board that is no target.
+
+    The flags are the board's own where it is a target: the framework is compiled with the same -mcpu and FPU.
+    """
     platform, _, name = text.rpartition("/")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or not re.fullmatch(r"[A-Za-z0-9_.-]*", platform):
         raise TargetError("E401", f"{text[:60]!r} is no PlatformIO board", where="--board")
-    known = next((v for k, v in PLATFORMS.items() if re.match(k, name)), ("", "arduino"))
-    if not (platform or known[0]):
+    target = targets.on_platformio(text)
+    if target is None and not platform:
+        known = [t.platformio.partition("/")[2] for t in map(targets.get, targets.names()) if t.platformio]
+        near = ", ".join(difflib.get_close_matches(name, known, 3, 0.6))
         hint = f"give PLATFORM/{name}, as in https://docs.platformio.org/page/boards"
+        hint += f"; known: {near}" if near else ""
         raise TargetError(
             "E401", f"PlatformIO's platform for the board {name!r} is not known", where="--board", hint=hint
         )
-    framework = known[1] if platform in ("", known[0]) else "arduino"
-    flags = " ".join(artifact.target.flags)
-    packages = NEW_GCC if (platform or known[0]) == "ststm32" else ""
-    return Board(name, platform or known[0], framework, flags, packages)
+    flags = artifact.target.flags
+    framework = FRAMEWORKS.get(platform, "arduino")
+    if target is not None:
+        lacks = ", ".join(sorted(set(artifact.target.core.isa) - {"m0"} - set(target.core.isa)))
+        if lacks:
+            message = f"the kernels for {artifact.target.name} use {lacks}, which {target.name} lacks"
+            raise TargetError("E402", message, where="--board", hint=f"generate with --target {target.name}")
+        platform, _, name = target.platformio.partition("/")
+        flags = target.flags
+        framework = target.framework or FRAMEWORKS.get(platform, "arduino")
+    packages = NEW_GCC if platform == "ststm32" else ""
+    return Board(name, ELSEWHERE.get(platform, platform), framework, " ".join(flags), packages)
 
 
 def save(directory: Path, name: str, content: dict[str, bytes]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -16,10 +17,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from mcugen import cli, driver, emit, project, resources
+from mcugen import cli, driver, emit, project, resources, targets
 from mcugen.driver import Artifact
 from mcugen.errors import OutputError, TargetError, ToolError
 from mcugen.sim import qemu
+from mcugen.targets import Target
 
 ARCHIVE = Path(__file__).parent.parent / "examples" / "digits" / "digits.mcugen"
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
@@ -192,6 +194,65 @@ def test_project_files(artifact: Artifact) -> None:
     for wrong in ("unheard_of", "a b", "x/", "a\nb"):
         with pytest.raises(TargetError, match="E401"):
             project.files(artifact, wrong)
+
+
+ON_PLATFORMIO = [t for t in map(targets.get, targets.names()) if t.platformio]
+
+
+@pytest.mark.parametrize("target", ON_PLATFORMIO, ids=lambda t: t.name)
+def test_every_board_has_its_environment(target: Target) -> None:
+    """With the platform, the framework, and the core's own flags for compiler and linker; it is not built here."""
+    made = driver.compile(ARCHIVE, target=target.name)
+    platform, board = target.platformio.split("/")
+    inis = {project.files(made, b)["platformio.ini"] for b in (target.name, board, target.platformio)}
+    (text,) = inis  # the target's name and the two forms of its id are the same board
+    ini = configparser.ConfigParser(interpolation=None)
+    ini.read_string(text.decode())
+    env = ini[f"env:{board}"]
+    assert env["platform"].rpartition("/platform-")[2] == platform and env["board"] == board
+    assert env["framework"] in ("cmsis", "stm32cube", "arduino", "mbed", "zephyr")
+    assert env["extra_scripts"] == "pre:pio/flags.py"  # build_flags alone miss the linker
+    flags = env["custom_core_flags"].split()
+    assert tuple(flags) == target.flags and f"-mcpu={target.core.name}" in flags
+    assert ("-mfloat-abi=hard" in flags) == (target.core.name in ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"))
+    assert any(f.startswith("-mfpu=") for f in flags) == (target.core.name in ("cortex-m4", "cortex-m7", "cortex-m33"))
+    assert ("toolchain-gccarmnoneeabi" in env.get("platform_packages", "")) == (platform == "ststm32")
+    assert board not in ini["platformio"]["default_envs"]  # it wants the registry
+
+
+@pytest.mark.parametrize(
+    "board, framework",
+    [
+        ("nucleo_f446re", "cmsis"),
+        ("nucleo_g0b1re", "stm32cube"),  # these three know no cmsis there
+        ("nucleo_l4r5zi", "stm32cube"),
+        ("nucleo_u575zi_q", "arduino"),
+        ("lpc1768", "mbed"),
+        ("lpcxpresso55s16", "zephyr"),
+        ("teensy40", "arduino"),
+        ("ststm32/nucleo_f303k8", "cmsis"),  # no target
+        ("atmelavr/x", "arduino"),
+    ],
+)
+def test_a_board_gets_a_framework_that_it_knows(artifact: Artifact, board: str, framework: str) -> None:
+    ini = configparser.ConfigParser(interpolation=None)
+    ini.read_string(project.files(artifact, board)["platformio.ini"].decode())
+    assert ini[f"env:{board.rpartition('/')[2]}"]["framework"] == framework
+
+
+def test_a_board_gets_its_own_flags(artifact: Artifact) -> None:
+    """Cortex-M0 code runs on a Cortex-M4, compiled as the framework is; kernels beyond the board are refused."""
+    ini = project.files(artifact, "nucleo_f446re")["platformio.ini"].decode()
+    assert "custom_core_flags = -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard -mthumb\n" in ini
+    assert (
+        "custom_core_flags = -mcpu=cortex-m0 -mthumb\n"
+        in project.files(artifact, "teensy/x")["platformio.ini"].decode()
+    )
+    dsp = driver.compile(ARCHIVE, target="cortex-m4")
+    with pytest.raises(TargetError, match=r"E402.*use dsp, which nucleo-f072rb lacks(.|\n)*--target nucleo-f072rb"):
+        project.files(dsp, "nucleo_f072rb")
+    with pytest.raises(TargetError, match=r"E401(.|\n)*known: nucleo_f446re"):
+        project.files(dsp, "nucleo_f446rd")
 
 
 def test_machines_that_are_too_small_are_left_out(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,28 @@ def test_there_are_boards_of_every_core_and_family() -> None:
     assert all(core in targets.names() for core in cores)
     words = " ".join(t.about for t in BOARDS)
     families = ("F0", "G0", "F1", "F4", "L4", "F7", "H7", "U5")
-    for family in (*(f"STM32{f}" for f in families), "nRF52", "nRF53", "RP2040", "RP2350", "SAMD21", "LPC", "RA4"):
+    others = ("nRF52", "nRF53", "RP2040", "RP2350", "SAMD21", "LPC", "RA4", "RA6", "Apollo", "Alif", "Himax")
+    for family in (*(f"STM32{f}" for f in families), *others, "Cortex-M23", "Cortex-M85"):
         assert family in words, family
-    for family in ("Apollo", "Alif", "Himax"):
-        assert family in words, family
+
+
+@pytest.mark.parametrize(
+    "name, clock, wait_states",
+    [("nucleo-l4r5zi", 120e6, 5), ("nucleo-u575zi-q", 160e6, 4), ("nucleo-g0b1re", 64e6, 2)],
+)
+def test_the_benchmark_boards_have_their_wait_states(name: str, clock: float, wait_states: int) -> None:
+    target = targets.get(name)
+    assert (target.clock, target.wait_states) == (clock, wait_states)
+    assert "wait states: ST HAL" in target.source
+
+
+def test_boards_are_found_by_each_of_their_names() -> None:
+    for target in BOARDS:
+        if target.platformio:
+            for board in (target.name, target.platformio, target.platformio.split("/")[1]):
+                assert targets.on_platformio(board) == target
+    for unknown in ("", "nucleo", "ststm32", "ststm32/", "teensy/nucleo_f446re", "apollo4-plus", "cortex-m4"):
+        assert targets.on_platformio(unknown) is None
 
 
 def test_nothing_stands_twice() -> None:
@@ -50,12 +68,14 @@ def test_figures_are_sane(target: Target) -> None:
     assert 32 * KB <= target.flash <= 16 * MB and target.flash % 4 == 0
     assert 4 * KB <= target.ram <= 4 * MB and target.ram % 4 == 0
     assert 16e6 <= target.clock <= 600e6 and target.clock % 1_000_000 == 0
-    assert target.wait_states is None or 0 <= target.wait_states <= 8
+    assert target.wait_states is None or 0 <= target.wait_states <= 15
     assert len(target.source) > 10 and "http" not in target.source
     assert f"-mcpu={target.core.name}" in target.flags[0]
     assert set(target.core.isa) <= {"m0", "dsp", "mve"}
     if target.platformio:
-        assert target.platformio in target.source
+        platform, board = target.platformio.split("/")
+        assert f"platform-{platform}, boards/{board}.json, " in target.source.replace(" (a third-party platform)", "")
+    assert not (target.framework and not target.platformio)
 
 
 @each

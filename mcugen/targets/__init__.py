@@ -28,8 +28,9 @@ class Target:
     clock: int  # Hz; 0 where it means nothing (emulated boards)
     machine: str  # of qemu-system-arm, with the same core; empty if none
     source: str  # where the figures come from
-    wait_states: int | None = None  # of flash at that clock; None: not known, or a cache hides them
-    platformio: str = ""  # the id of the board there; empty if none
+    wait_states: int | None = None  # of flash at that clock; None: not known, or flash is external
+    platformio: str = ""  # PLATFORM/BOARD there; empty if none
+    framework: str = ""  # there; empty: the usual one of the platform
 
 
 @cache
@@ -72,4 +73,14 @@ def get(name: str) -> Target:
         t["source"],
         t.get("wait_states"),
         t.get("platformio", ""),
+        t.get("framework", ""),
     )
+
+
+def on_platformio(board: str) -> Target | None:
+    """The target that PlatformIO knows as BOARD or PLATFORM/BOARD, or that has this name and a board there."""
+    for name in names():
+        target = get(name)
+        if target.platformio and board in (name, target.platformio, target.platformio.partition("/")[2]):
+            return target
+    return None
