@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import toolchain
+from . import emit, toolchain
 from .driver import Artifact
 from .errors import ToolError
 from .kernels.base import Field
@@ -53,12 +53,15 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
         there = Path(work)
         for file, content in sources.items():
             (there / file).write_bytes(content)
-        upper = name.upper()
+        inputs, outputs = emit.interface(artifact.program.graph)
+        size = sum(p.bytes for p in inputs)
+        size += -size % 8
+        places = [p.at for p in inputs] + [size + p.at for p in outputs]
         (there / "mcugen_main.c").write_text(
             f'#include "{name}.h"\n'
             f"int main(void);\nextern struct {name} m;\nextern uint8_t x[];\nstruct {name} m;\n"
-            f"uint8_t x[{upper}_IN_LEN + 8 * {upper}_OUT_LEN];\n"
-            f"int main(void)\n{{\n    {name}_run(&m, x, (void *)(x + ({upper}_IN_LEN + 7) / 8 * 8));\n"
+            f"uint8_t x[{size + sum(p.bytes for p in outputs)}];\n"
+            f"int main(void)\n{{\n    {name}_run(&m, {', '.join(f'(void *)(x + {at})' for at in places)});\n"
             "    return 0;\n}\n"
         )
         split = ["-ffunction-sections", "-fdata-sections", *(["-fcallgraph-info=su"] if graph else [])]
