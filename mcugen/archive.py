@@ -201,6 +201,8 @@ def _only(given: dict[str, Any], *names: str) -> None:
 
 def _samples_fit(inputs: tuple[Value, ...], samples: tuple[Array, ...], where: str) -> None:
     for v, x in zip(inputs, samples, strict=True):
+        if len(x) != len(samples[0]):
+            raise ArchiveError("E303", f"{v.name}: {len(x)} samples, not {len(samples[0])}"[:200], where=where)
         if x.shape[1:] != v.type.shape or x.dtype != v.type.dtype.numpy or (x.size and x.max() > v.type.dtype.hi):
             message = f"{v.name}: samples {x.dtype}{list(x.shape)} do not fit {v.type}"[:200]
             raise ArchiveError("E303", message, where=where)

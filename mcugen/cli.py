@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("directory", metavar="DIR", help="what `mcugen generate` wrote")
     p.add_argument("--on", choices=(*validate.PLACES, "all"), default="host", help="where to run (default: host)")
     p.add_argument("--count", type=int, default=100, metavar="N", help="vectors to run (default: 100)")
-    p.add_argument("--data", metavar="FILE", help="quantised inputs, .npy or .npz (first array), (N, ...) of bytes")
+    p.add_argument("--data", metavar="FILE", help="quantised inputs, (N, ...) of bytes: .npy, or .npz by input name")
     return parser
 
 
@@ -391,20 +391,30 @@ def _validate(args: argparse.Namespace) -> int:
     return OK if all(v.passed for v in verdicts) else NO
 
 
-def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> Array:
+def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> tuple[Array, ...]:
     if not 1 <= args.count <= MAX_COUNT:
         raise OutputError("E703", f"--count wants a number from 1 to {MAX_COUNT:,}", where="validate")
     if not args.data:
         return driver.vectors(artifact.archive, args.count)
-    t = artifact.archive.graph.inputs[0].type
+    inputs = artifact.archive.graph.inputs
+    names = [v.name for v in inputs]
     try:
         with open(args.data, "rb") as f:
             loaded: Any = np.load(f, allow_pickle=False)
-            x = loaded[loaded.files[0]] if hasattr(loaded, "files") else loaded
+            held = list(getattr(loaded, "files", ()))
+            wanted = names if len(names) > 1 and set(held) == set(names) else held[:1]
+            found: list[Any] = [loaded[k] for k in wanted] if held else [loaded]
     except Exception as e:  # numpy raises more kinds than it documents, and a file can be anything
         raise OutputError("E701", f"cannot read: {type(e).__name__}: {e}", where=args.data) from None
-    if not isinstance(x, np.ndarray):
-        raise OutputError("E704", "is no array", where=args.data)
-    if x.dtype != t.dtype.numpy or x.ndim < 1 or len(x) == 0 or x[0].size != t.size or int(x.max()) > t.dtype.hi:
-        raise OutputError("E704", f"{x.dtype}{list(x.shape)} does not fit [N] x {t}", where=args.data)
-    return np.asarray(x.reshape(-1, *t.shape))
+    if len(found) != len(names):
+        hint = f"the model has several inputs: give an .npz of {', '.join(names)}"
+        raise OutputError("E704", f"holds {', '.join(held) or 'one array'}", where=args.data, hint=hint)
+    made = []
+    for v, x in zip(inputs, found, strict=True):
+        t = v.type
+        if not isinstance(x, np.ndarray):
+            raise OutputError("E704", "is no array", where=args.data)
+        if x.dtype != t.dtype.numpy or x.ndim < 1 or len(x) == 0 or x[0].size != t.size or int(x.max()) > t.dtype.hi:
+            raise OutputError("E704", f"{x.dtype}{list(x.shape)} does not fit [N] x {t}", where=args.data)
+        made.append(np.asarray(x.reshape(-1, *t.shape)))
+    return tuple(made)

@@ -24,6 +24,7 @@ from . import archive, emit, interp, ir, passes, plan, report, select, targets
 from .archive import Archive
 from .check import check
 from .errors import GraphError, McugenError, OutputError
+from .interp import Inputs
 from .ir import Array, Graph, Value
 from .ops.argmax import ArgMax, index_type
 from .plan import Plan
@@ -57,7 +58,7 @@ class Artifact:
     def files(self) -> dict[str, bytes]:
         """The generated directory: file name -> content. Equal models give equal bytes."""
         x = vectors(self.archive, _kat_count(self.archive.graph))
-        (y,) = interp.run(self.archive.graph, x)
+        y = interp.run(self.archive.graph, *x)
         content = {k: v.encode() for k, v in emit.emit(self.program, self.plan, x, y).items()}
         model = archive.to_bytes(self.archive)
         document = {**self.report, "archive_sha256": hashlib.sha256(model).hexdigest()}
@@ -69,9 +70,13 @@ class Artifact:
         """Write the files. The directory appears whole or not at all; OutputError E702."""
         write_directory(Path(directory), self.files)
 
-    def run(self, x: Array) -> Array:
-        """The integer reference's outputs for quantised inputs (N, *shape)."""
-        return interp.run(self.archive.graph, x)[0]
+    def run(self, x: Inputs) -> Array | tuple[Array, ...]:
+        """The integer reference's outputs for quantised inputs (N, *shape): the only one, or a tuple of all.
+
+        x: the only input, or all of them in order or by name. McugenError E704 if they do not fit.
+        """
+        outputs = interp.run(self.archive.graph, *interp.arguments(self.archive.graph, x))
+        return outputs[0] if len(outputs) == 1 else outputs
 
     @property
     def fits(self) -> bool:
@@ -186,21 +191,23 @@ def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:
     return best
 
 
-def vectors(source: Archive, count: int) -> Array:
-    """Test inputs (count, *shape): the archive's samples first, then extremes, then seeded random ones."""
-    t = source.graph.inputs[0].type
+def vectors(source: Archive, count: int) -> tuple[Array, ...]:
+    """Test inputs, each (count, *shape): the archive's samples first, then extremes, then seeded random ones."""
     rng = np.random.default_rng(0)
-    made = [source.samples[0][:count]]
-    extremes = np.stack([np.full(t.shape, v, t.dtype.numpy) for v in (t.dtype.lo, t.dtype.hi, t.zero_point)])
-    made.append(extremes[: max(0, count - len(made[0]))])
-    rest = max(0, count - sum(map(len, made)))
-    made.append(rng.integers(t.dtype.lo, t.dtype.hi + 1, (rest, *t.shape)).astype(t.dtype.numpy))
-    return np.concatenate(made)
+    found = []
+    for v, samples in zip(source.graph.inputs, source.samples, strict=True):
+        t = v.type
+        made = [samples[:count]]
+        extremes = np.stack([np.full(t.shape, v, t.dtype.numpy) for v in (t.dtype.lo, t.dtype.hi, t.zero_point)])
+        made.append(extremes[: max(0, count - len(made[0]))])
+        rest = max(0, count - sum(map(len, made)))
+        made.append(rng.integers(t.dtype.lo, t.dtype.hi + 1, (rest, *t.shape)).astype(t.dtype.numpy))
+        found.append(np.concatenate(made))
+    return tuple(found)
 
 
 def _kat_count(graph: Graph) -> int:
-    each = graph.inputs[0].type.bytes + graph.outputs[0].type.bytes
-    return max(1, min(MAX_KAT, MAX_KAT_BYTES // each))
+    return max(1, min(MAX_KAT, MAX_KAT_BYTES // report.ports(graph)))
 
 
 def stage(artifact: Artifact, last: str, full: bool = False) -> str:

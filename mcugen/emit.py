@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from . import __version__, resources
+from . import __version__, layout, resources
 from .errors import TargetError
 from .ir import Array, Graph, Quant, Value
 from .kernels.base import Field
@@ -44,6 +44,7 @@ _HEADERS = frozenset(
     port setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings tgmath
     threads time uchar unistd wchar wctype""".split()  # noqa: SIM905
 )
+_TAKEN = _KEYWORDS - {"x", "y"} | {"model"}  # what an argument cannot be called; README.md has a variable `model`
 _FORMS = {1: ("uint8_t", "unsigned 8-bit"), 2: ("int16_t", "signed 16-bit"), 4: ("int32_t", "signed 32-bit")}
 
 
@@ -86,16 +87,19 @@ class Call:
     note: str
 
 
-def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files:
-    """The generated directory but its report. samples, expected: the known-answer vectors, (N, ...) each.
+def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Sequence[Array]) -> Files:
+    """The generated directory but its report. samples, expected: the known-answer vectors, (N, *shape) of each port.
 
     TargetError E403 as check_interface, and for scales that are no float.
     """
     graph = program.graph
     check_interface(graph)
-    (x,), (y,) = graph.inputs, graph.outputs
+    inputs, outputs = interface(graph)
+    arguments = {("x", i): p.arg for i, p in enumerate(inputs)} | {("y", i): p.arg for i, p in enumerate(outputs)}
 
-    names = _identifiers(program, graph.name)
+    names = _identifiers(program, {graph.name, *arguments.values()})
+    used = {(b.place, b.port) for b in program.buffers}
+    names |= {b: arguments[b.place, b.port] for b in program.buffers if b.place != "arena"}
     prefixes = _table_prefixes(program)
     tables: list[Table] = []
     calls = tuple(_call(i, s, program, plan, names, prefixes[s], tables) for i, s in enumerate(program.steps))
@@ -113,14 +117,17 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
         "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
-        "x": port(x),
-        "y": port(y),
+        **interface_view(inputs, outputs),
+        "unused": [a for key, a in arguments.items() if key not in used],
         "arena_bytes": max(4, -(-plan.arena // 4) * 4),
         "arena_words": max(1, -(-plan.arena // 4)),
         "weight_bytes": program.table_bytes,
         "macs": sum(s.node.op.macs(*(v.type for v in s.node.inputs)) for s in program.steps if s.node),
         "cycles": round(program.cycles),
-        "kat": _vectors(samples, expected),
+        "kat": _vectors(
+            layout.vectors([v.type for v in graph.inputs], samples),
+            layout.vectors([v.type for v in graph.outputs], expected),
+        ),
         "sources": sources,
         "assembles": any(s.endswith(".S") for s in sources),
     }
@@ -146,12 +153,10 @@ def render(template: str, view: dict[str, Any]) -> str:
 
 
 def check_interface(graph: Graph) -> None:
-    """TargetError E403 for what the generated interface cannot say: several inputs or outputs, reserved names."""
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise TargetError("E403", "the generated code has one input and one output", where=graph.name)
-    x = graph.inputs[0]
-    if x.type.dtype.bytes != 1:
-        raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
+    """TargetError E403 for what the generated interface cannot say: inputs wider than bytes, reserved names."""
+    for x in graph.inputs:
+        if x.type.dtype.bytes != 1:
+            raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
     if _reserved(graph.name):
         raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
 
@@ -181,9 +186,9 @@ def kernel_files(program: Program) -> Files:
     return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
 
 
-def _identifiers(program: Program, model: str) -> dict[Step | Buffer, str]:
-    """A C name for every step and for every buffer in the arena."""
-    taken = {model, *_KEYWORDS}
+def _identifiers(program: Program, used: set[str]) -> dict[Step | Buffer, str]:
+    """A C name for every step and for every buffer in the arena; none of those used already."""
+    taken = {*used, *_KEYWORDS}
 
     def name(source: str) -> str:
         base = re.sub(r"\W", "_", source)
@@ -223,7 +228,7 @@ def _call(
     i: int, step: Step, program: Program, plan: Plan, names: dict[Step | Buffer, str], prefix: str, tables: list[Table]
 ) -> Call:
     members = tuple(Member(f.name, _initialiser(f, prefix, tables)) for f in step.bound.fields)
-    ports = [names[b] if b.place == "arena" else b.place for b in (*step.inputs, step.output)]
+    ports = [names[b] for b in (*step.inputs, step.output)]
     gathered = ", ".join(ports[:-1]) if step.kernel.variadic else ""
     args = [f"&{names[step]}", *(["in", ports[-1]] if gathered else ports)]
     if step.kernel.uses_scratch:
@@ -279,8 +284,12 @@ def _pointers(program: Program, plan: Plan, names: dict[Step | Buffer, str]) -> 
 
 @dataclass(frozen=True)
 class Port:
-    """The network's input or output as its header describes it."""
+    """An input or output of the network as its header describes it."""
 
+    arg: str  # of the model's functions
+    macro: str  # of its macros: <MODEL>_<macro>_LEN
+    suffix: str  # of its conversion: <model>_<suffix>
+    at: int  # its offset in a known-answer vector
     ctype: str
     form: str
     length: int
@@ -292,14 +301,59 @@ class Port:
     zero_point: int
 
 
-def port(v: Value) -> Port:
-    """An input or output as C sees it."""
+def interface(graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """The inputs and outputs as C sees them: x and y, or where there are several, called as their values are."""
+    ports = []
+    one = len(graph.inputs) == len(graph.outputs) == 1
+    taken = {graph.name, f"{graph.name}_run", f"{graph.name}_step"}
+    for values, arg, macro, verb in ((graph.inputs, "x", "IN", "quantize"), (graph.outputs, "y", "OUT", "dequantize")):
+        offsets = layout.ports([v.type for v in values])
+        found = []
+        for v, at in zip(values, offsets, strict=True):
+            name = arg if one else _argument(v.name, taken)
+            macro, suffix = (macro, verb) if one else (name.upper(), f"{name}_{verb}")
+            found.append(_port(v, name, macro, suffix, at))
+        ports.append(tuple(found))
+    return ports[0], ports[1]
+
+
+def _argument(source: str, taken: set[str]) -> str:
+    """A name for a parameter that no keyword, type, function of the model or other parameter has; adds it to `taken`.
+
+    In lower case: macros of other headers are not, and the names of two ports differ in upper case too.
+    """
+    base = re.sub(r"\W", "_", source).strip("_").lower()
+    base = base if base[:1].isalpha() else f"n{base}"
+    if base in _TAKEN or base.endswith("_t") or base.startswith("mcugen"):
+        base += "_data"
+    candidate, n = base, 1
+    while candidate in {t.lower() for t in taken}:
+        n += 1
+        candidate = f"{base}_{n}"
+    taken.add(candidate)
+    return candidate
+
+
+def interface_view(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> dict[str, Any]:
+    """What templates know of the interface."""
+    return {
+        "inputs": inputs,
+        "outputs": outputs,
+        "one": len(inputs) == len(outputs) == 1,
+        "in_bytes": sum(p.bytes for p in inputs),
+        "out_bytes": sum(p.bytes for p in outputs),
+    }
+
+
+def _port(v: Value, arg: str, macro: str, suffix: str, at: int) -> Port:
     t = v.type
     ctype, form = _FORMS[t.dtype.bytes]
     quant = t.quant or Quant(1.0)
     scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale, v.name)
     shape = " x ".join(map(str, t.shape))
-    return Port(ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point)
+    return Port(
+        arg, macro, suffix, at, ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point
+    )
 
 
 def _float(v: float, where: str) -> str:

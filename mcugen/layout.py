@@ -15,6 +15,7 @@ kernel that writes a value also seals it, and every byte can be compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -137,3 +138,22 @@ def load(layout: Layout, data: Array, t: Tensor) -> Array:
     if layout.flat:
         return data[: t.bytes].view(t.dtype.numpy).reshape(t.shape)
     return data[home(layout, t.shape)].reshape(t.shape)
+
+
+def ports(types: Sequence[Tensor]) -> tuple[int, ...]:
+    """Where each input or output lies in a test vector: the wider elements first, so all are aligned without gaps."""
+    order = sorted(range(len(types)), key=lambda i: -types[i].dtype.bytes)
+    offsets = [0] * len(types)
+    at = 0
+    for i in order:
+        offsets[i] = at
+        at += types[i].bytes
+    return tuple(offsets)
+
+
+def vectors(types: Sequence[Tensor], arrays: Sequence[Array]) -> Array:
+    """Test vectors (N, bytes): the values (N, *shape) of all inputs, or of all outputs, as `ports` says."""
+    out = np.zeros((len(arrays[0]), sum(t.bytes for t in types)), np.uint8)
+    for t, at, a in zip(types, ports(types), arrays, strict=True):
+        out[:, at : at + t.bytes] = np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8)
+    return out

@@ -44,30 +44,33 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
     """Compile and link for the artifact's target. ToolError E501 without a cross compiler, E502, E504."""
     cc = cc or toolchain.arm_gcc()
     name, flags = artifact.name, [*artifact.target.flags, *OPTIMIZE]
-    none = np.zeros((0, 0))  # no known-answer vectors: they are not in the product
-    emitted = emit.emit(artifact.program, artifact.plan, none, none)
+    graph = artifact.program.graph
+    # No known-answer vectors: they are not in the product.
+    none = [[np.zeros((0, *v.type.shape), v.type.dtype.numpy) for v in p] for p in (graph.inputs, graph.outputs)]
+    emitted = emit.emit(artifact.program, artifact.plan, *none)
     sources = {k: v for k, v in emitted.items() if k.endswith((".c", ".S", ".h"))}
     key = hashlib.sha256(repr((cc, flags, sorted(sources.items()))).encode()).hexdigest()
     if key in _cache:
         return _cache[key]
-    graph = cc.kind == "gcc" and int(cc.version.split(".")[0]) >= CALLS
+    call_graph = cc.kind == "gcc" and int(cc.version.split(".")[0]) >= CALLS
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         there = Path(work)
         for file, content in sources.items():
             (there / file).write_text(content)
+        arguments = ", ".join(["m"] * (1 + len(graph.inputs) + len(graph.outputs)))
         (there / "mcugen_main.c").write_text(
             f'#include "{name}.h"\n'
             "int main(void);\nextern void *volatile m;\nvoid *volatile m;\n"  # no arena: it may be too large to link
-            f"int main(void)\n{{\n    {name}_run(m, m, m);\n    return 0;\n}}\n"
+            f"int main(void)\n{{\n    {name}_run({arguments});\n    return 0;\n}}\n"
         )
-        split = ["-ffunction-sections", "-fdata-sections", *(["-fcallgraph-info=su"] if graph else [])]
+        split = ["-ffunction-sections", "-fdata-sections", *(["-fcallgraph-info=su"] if call_graph else [])]
         files = sorted(p for p in there.iterdir() if p.suffix in (".c", ".S"))
         objects = toolchain.compile(cc, files, there, flags=[*flags, *split], include=[there])
         link = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--entry=main"]
         image = toolchain.link(cc, objects, there / "image", flags=[*flags, *link])
         sizes, symbols = toolchain.object_sizes(image), toolchain.symbol_sizes(image)
         stack = None
-        if graph:
+        if call_graph:
             frames, calls = _graph("\n".join(p.read_text() for p in sorted(there.glob("*.ci"))))
             known = _library(toolchain.disassemble(cc, image))
             calls[INDIRECT] = {str(f.value) for s in artifact.program.steps for f in s.bound.fields if _function(f)}

@@ -1,10 +1,10 @@
 """How a graph is computed: for every step its kernel, its buffers in their layouts, its packed tables.
 
     program ::= Program(graph, core, buffers: buffer*, steps: step*)
-    buffer  ::= Buffer(value, layout, place)      place: "arena", or the caller's "x" or "y"
+    buffer  ::= Buffer(value, layout, place, port)    place: "arena", or the caller's "x" or "y"; port: which of them
     step    ::= Step(name, kernel, node?, value, inputs: buffer*, output: buffer, bound, cycles)
 
-Made by select; read by plan, emit and report. A relayout is a step without a node.
+Made by select; read by plan, emit and report. A relayout is a step without a node; from flat to flat it is a copy.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Buffer:
     value: Value
     layout: Layout
     place: str = "arena"
+    port: int = 0  # for "x" and "y": which of the graph's inputs or outputs
 
     @property
     def name(self) -> str:

@@ -56,7 +56,6 @@ def files(artifact: Artifact, board: str | None = None) -> dict[str, bytes]:
     name = artifact.name
     found = [machine(m, artifact) for m in qemu.MACHINES.values()]
     fit = [m for m in found if m.need <= m.ram]
-    (y,) = artifact.program.graph.outputs
     view: dict[str, Any] = {
         "name": name,
         "NAME": name.upper(),
@@ -65,7 +64,7 @@ def files(artifact: Artifact, board: str | None = None) -> dict[str, bytes]:
         "too_small": [m for m in found if m not in fit],
         "envs": [*(m.env for m in fit), "native"],
         "board": _board(board, artifact) if board else None,
-        "y": emit.port(y),
+        **emit.interface_view(*emit.interface(artifact.program.graph)),
     }
     texts = {
         "platformio.ini": emit.render("platformio.ini", view),

@@ -14,9 +14,9 @@ from itertools import product
 
 from . import check, layout
 from .errors import TargetError
-from .ir import Graph, Node, Range, Value
+from .ir import DType, Graph, Node, Range, Tensor, Value
 from .kernels import KERNELS, Relayout
-from .kernels.base import Core, Kernel, Signature
+from .kernels.base import Core, Kernel, Signature, fits
 from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
@@ -197,13 +197,17 @@ def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], 
             need(v, key, lay)
         need(c.option.node.output, c.option.output, c.option.sig.output)
 
-    buffers: dict[tuple[Value, Key], Buffer] = {}
-    for v in graph.outputs:  # backwards through flattens: what becomes the output is written there
-        _claim(v, choices, buffers)
-    for v in graph.inputs:
-        if any(v is y for y in graph.outputs):
-            raise TargetError("E402", "the network's input cannot be its output", where=v.name)
-        buffers[v, 0] = Buffer(v, FLAT, "x")
+    buffers = {(v, 0): Buffer(v, FLAT, "x", i) for i, v in enumerate(graph.inputs)}
+    flattened = {c.option.node.output: c.option.node.args[0] for c in choices if not c.option.kernel.stem}
+    copies: list[tuple[Buffer, Buffer]] = []
+    for i, v in enumerate(graph.outputs):  # backwards through flattens: what becomes the output is written there
+        origin, y = v, Buffer(v, FLAT, "y", i)
+        while origin in flattened:
+            origin = flattened[origin]
+        if (origin, 0) in buffers:  # an input, or what another output has already: these bytes are there twice
+            copies.append((buffers[origin, 0], y))
+        else:
+            buffers[origin, 0] = y
 
     def buffer(v: Value, key: Key) -> Buffer:
         if (v, key) not in buffers:
@@ -221,10 +225,7 @@ def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], 
             steps.append(Step(name, RELAYOUT, None, v, (a,), b, bound, cycles))
         ins = tuple(buffer(v, k) for v, k in zip(node.args, c.option.inputs, strict=True))
         if not kernel.stem:  # flatten: the same bytes under another shape
-            if (node.output, 0) not in buffers:
-                buffers[node.output, 0] = ins[0]
-            elif buffers[node.output, 0] is not ins[0]:
-                raise TargetError("E402", "the network's input cannot be its output", where=node.name)
+            buffers[node.output, 0] = ins[0]
             continue
         out = buffer(node.output, c.option.output)
         sig = Signature(tuple(b.layout for b in ins), out.layout)
@@ -240,13 +241,15 @@ def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], 
                 kernel.cycles(node, sig, acc[node], core),
             )
         )
+    steps += [_copy(x, y, core) for x, y in copies]
     return Program(graph, core, tuple(steps))
 
 
-def _claim(v: Value, choices: tuple[Choice, ...], buffers: dict[tuple[Value, Key], Buffer]) -> None:
-    """The caller's y for output v, and for what v is a flatten of."""
-    y = Buffer(v, FLAT, "y")
-    buffers[v, 0] = y
-    for c in reversed(choices):
-        if not c.option.kernel.stem and buffers.get((c.option.node.output, 0)) is y:
-            buffers[c.option.node.args[0], 0] = y
+def _copy(x: Buffer, y: Buffer, core: Core) -> Step:
+    """The step that fills an output whose bytes are an input's or another output's: a relayout of a flat image."""
+    c, h, w = (*y.type.shape, 1, 1)[:3]
+    image = Tensor(DType.U8, (c, h, w * y.type.dtype.bytes))
+    if not fits(image):
+        raise TargetError("E403", f"{y.type} is too large to be copied to an output", where=y.value.name)
+    bound, cycles = RELAYOUT.bind(image, FLAT, FLAT), RELAYOUT.cycles(image, FLAT, FLAT, core)
+    return Step(f"{y.value.name}.copy", RELAYOUT, None, y.value, (x,), y, bound, cycles)

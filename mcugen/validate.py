@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import archive, driver, interp, layout
+from . import archive, driver, interp, layout, report
 from .driver import Artifact
 from .errors import McugenError, MismatchError, OutputError, TargetError
-from .ir import Array, Value
+from .interp import Inputs
+from .ir import Array, Graph, Value
 from .program import Step
 from .sim import armv6m, host, qemu
 from .targets import Target
@@ -102,13 +104,16 @@ def open_directory(directory: Path) -> tuple[Artifact, tuple[str, ...]]:
     return artifact, tuple(n for n in names if found.get(n) != artifact.files.get(n))
 
 
-def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdict:
-    """Run inputs x (N, *shape) at `place`, in a process of its own, and compare with the reference.
+def validate(directory: Path, artifact: Artifact, place: str, x: Inputs) -> Verdict:
+    """Run inputs x, as Artifact.run takes them, at `place`, in a process of its own; compare with the reference.
 
     Layers are looked at where `artifact` has them in memory, whatever the directory's C says.
     """
-    want = _bytes(artifact.run(x))
-    flat = _bytes(x)
+    graph = artifact.archive.graph
+    inputs = interp.arguments(graph, x)
+    count = len(inputs[0])
+    flat = layout.vectors([v.type for v in graph.inputs], inputs)
+    want = _outputs(graph, interp.run(graph, *inputs))
     steps = artifact.program.steps
 
     def run(inputs: Array, outputs: Array, trace: bool = False) -> host.Result:
@@ -138,7 +143,7 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
     wrong = {f.vector for f in result.failures if f.vector is not None}
     messages = [f.text for f in result.failures if f.index is None]
     if any(f.vector is None for f in result.failures):  # it crashed
-        wrong |= set(range(len(result.outputs), len(x)))
+        wrong |= set(range(len(result.outputs), count))
     found: tuple[Difference, ...] = ()
     if named := sorted({f.vector for f in result.failures if f.vector is not None})[:TRACED]:
         traced = run(flat[named], want[named], trace=True)
@@ -150,14 +155,14 @@ def validate(directory: Path, artifact: Artifact, place: str, x: Array) -> Verdi
                 placed.append(f"vector {named[vector]}: layer {layer} writes out of bounds")
         messages = placed + messages
         if traced.trace is not None and _same_steps(traced.trace, artifact, len(named)):
-            found = _differences(artifact, x, np.array(named), traced.trace)
+            found = _differences(artifact, inputs, np.array(named), traced.trace)
         if not found and not messages:
             messages = [f.text for f in result.failures]
     if not result.passed and not wrong and not messages:
         messages = [result.text.strip()[-300:]]
     more = [f"... {len(messages) - 2 * TRACED} more"] if len(messages) > 2 * TRACED else []
     shown = (*messages[: 2 * TRACED], *more)
-    return Verdict(where, len(x), len(wrong), result.stack_bytes or 0, found, shown)
+    return Verdict(where, count, len(wrong), result.stack_bytes or 0, found, shown)
 
 
 def places(target: Target) -> tuple[str, ...]:
@@ -199,38 +204,43 @@ def _fits_unicorn(artifact: Artifact) -> None:
 
 
 def _ram(artifact: Artifact) -> int:
-    x, y = artifact.archive.graph.inputs[0].type, artifact.archive.graph.outputs[0].type
-    return artifact.plan.arena + x.bytes + y.bytes + MACHINE_OVERHEAD
+    return artifact.plan.arena + report.ports(artifact.archive.graph) + MACHINE_OVERHEAD
 
 
-def _bytes(a: Array) -> Array:
-    return np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8)
+def _outputs(graph: Graph, arrays: Sequence[Array]) -> Array:
+    return layout.vectors([v.type for v in graph.outputs], arrays)
 
 
-def _differences(artifact: Artifact, x: Array, vectors: Array, trace: host.Trace) -> tuple[Difference, ...]:
+def _differences(
+    artifact: Artifact, inputs: tuple[Array, ...], vectors: Array, trace: host.Trace
+) -> tuple[Difference, ...]:
     """Every layer whose bytes differ right after its step, for the vectors given."""
     found: list[Difference] = []
-    values = interp.trace(artifact.program.graph, x[vectors])
+    graph = artifact.program.graph
+    chosen = tuple(x[vectors] for x in inputs)
+    values = interp.trace(graph, *chosen)
+    ports = layout.ports([v.type for v in graph.outputs])
     for row, vector in enumerate(vectors):
         for i, step in enumerate(artifact.program.steps):
             out = step.output
             want = layout.store(out.layout, _as_stored(step, values)[row])
-            memory = trace.y[row, i]
-            if out.place == "arena":
-                at = artifact.plan.offsets[out]
-                memory = trace.arena[row, i, at : at + want.size]
+            arena = out.place == "arena"
+            at = artifact.plan.offsets[out] if arena else ports[out.port]
+            memory = (trace.arena if arena else trace.y)[row, i, at : at + want.size]
             wrong = np.flatnonzero(memory != want)
             if wrong.size:
                 found.append(_difference(int(vector), step, memory, want, wrong))
     if not found:  # every step is right: then the passes have changed the network
-        reference = _bytes(artifact.run(x[vectors]))
-        optimized = _bytes(values[artifact.program.graph.outputs[0]])
+        reference = _outputs(graph, interp.run(artifact.archive.graph, *chosen))
+        optimized = _outputs(graph, [values[v] for v in graph.outputs])
         for row, vector in enumerate(vectors):
             wrong = np.flatnonzero(reference[row] != optimized[row])
             if wrong.size:
                 k = int(wrong[0])
                 pair = int(optimized[row, k]), int(reference[row, k])
-                found.append(Difference(int(vector), "the passes", f"output byte {k}", *pair, int(wrong.size)))
+                at, y = max((at, v.name) for at, v in zip(ports, graph.outputs, strict=True) if at <= k)
+                index = f"output byte {k}" if len(ports) == 1 else f"byte {k - at} of output {y}"
+                found.append(Difference(int(vector), "the passes", index, *pair, int(wrong.size)))
     return tuple(found)
 
 

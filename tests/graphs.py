@@ -48,6 +48,7 @@ class Builder:
     ) -> None:
         self.rng = rng
         self.x = Value("x", Tensor(dtype, shape, Quant(0.05, zero_point)))
+        self.more: list[Value] = []  # inputs beyond x
         self.nodes: list[Node] = []
         self.ranges: dict[Value, Range] = {self.x: input_range(self.x)}
         self.zeros = 0.2  # share of output channels without weights
@@ -93,7 +94,14 @@ class Builder:
 
     def graph(self, *outputs: Value) -> Graph:
         """The finished graph, checked."""
-        return check(Graph("net", (self.x,), tuple(self.nodes), outputs))
+        return check(Graph("net", (self.x, *self.more), tuple(self.nodes), outputs))
+
+    def input(self, shape: tuple[int, ...], zero_point: int = 0, dtype: DType = DType.U8) -> Value:
+        """One more input."""
+        value = Value(f"in{len(self.more)}", Tensor(dtype, shape, Quant(0.1, zero_point)))
+        self.more.append(value)
+        self.ranges[value] = input_range(value)
+        return value
 
     # ---- layers ----
 
@@ -179,18 +187,26 @@ class Builder:
 
 
 def random_graph(
-    seed: int, depth: int = 5, unfused: float = 0.0, layers: tuple[str, ...] = LAYERS, ends: bool = False
+    seed: int,
+    depth: int = 5,
+    unfused: float = 0.0,
+    layers: tuple[str, ...] = LAYERS,
+    ends: bool = False,
+    several: bool = False,
 ) -> Graph:
     """A network of up to `depth` layers with residuals, several readers, pooling, and any type of output.
 
     unfused: how often a sum and its requantisation are two nodes. layers: LAYERS, or MORE for every operator.
-    ends: the index of the largest element as a possible last node.
+    ends: the index of the largest element as a possible last node. several: more inputs and outputs.
     """
     rng = np.random.default_rng(seed)
     dtype = DType.U8 if rng.random() < 0.85 else DType.U4
     b = Builder(rng, SHAPES[rng.integers(len(SHAPES))], int(rng.choice([0, (dtype.hi + 1) // 2])), dtype)
     b.unfused = unfused
     v = b.x
+    if several:
+        other = b.input(v.type.shape, int(rng.choice([0, 3])), DType(f"u{rng.integers(2, 9)}"))
+        v = b.add(v, other) if rng.random() < 0.7 else v  # else nothing reads it, unless it is an output
     for _ in range(int(rng.integers(1, depth + 1))):
         v = _layer(b, v, layers)
     if len(v.type.shape) == 3 and rng.random() < 0.4:
@@ -202,12 +218,29 @@ def random_graph(
         if rng.random() < 0.3:
             v = b.requantize(v)
     if end == "as it is":
-        return b.graph(v)
+        return b.graph(*_outputs(b, v, several))
     w = b.weights((int(rng.integers(1, 12)), v.type.size))
     if end == "sums":
-        return b.graph(b.node(Linear(), v, w))
+        return b.graph(*_outputs(b, b.node(Linear(), v, w), several))
     v = b.sum(Linear(), v, w, Out.full(DType.I16) if end == "linear" else b.out())
-    return b.graph(b.node(ArgMax(DType.U8), v) if index else v)
+    return b.graph(*_outputs(b, b.node(ArgMax(DType.U8), v) if index else v, several))
+
+
+def _outputs(b: Builder, v: Value, several: bool) -> list[Value]:
+    """v; with others before and behind it: what other nodes read, flattened or not, some twice, inputs."""
+    if not several:
+        return [v]
+    rng = b.rng
+    found = [v]
+    made = [n.output for n in b.nodes]
+    for _ in range(int(rng.integers(0, 4))):
+        source = made[rng.integers(len(made))] if made and rng.random() < 0.8 else (b.x, *b.more)[rng.integers(2)]
+        image = len(source.type.shape) == 3 and rng.random() < 0.4
+        found.insert(int(rng.integers(len(found) + 1)), b.node(Flatten(), source) if image else source)
+    if rng.random() < 0.5:
+        vector = b.input((int(rng.integers(1, 30)),))
+        found.append(b.sum(Linear(), vector, b.weights((3, vector.type.size)), Out.full(DType.I16)))
+    return found
 
 
 def _layer(b: Builder, x: Value, layers: tuple[str, ...] = LAYERS) -> Value:
@@ -257,12 +290,21 @@ def _layer(b: Builder, x: Value, layers: tuple[str, ...] = LAYERS) -> Value:
             return b.requantize(x)
 
 
-def random_input(graph: Graph, seed: int, count: int = 3) -> Array:
-    """Inputs (count, *shape): lowest, highest, then random."""
+def random_inputs(graph: Graph, seed: int, count: int = 3) -> tuple[Array, ...]:
+    """Every input (count, *shape): lowest, highest, then random."""
     rng = np.random.default_rng(seed)
-    t = graph.inputs[0].type
-    x = rng.integers(t.dtype.lo, t.dtype.hi + 1, (count, *t.shape)).astype(t.dtype.numpy)
-    x[0] = t.dtype.lo
-    if count > 1:
-        x[1] = t.dtype.hi
+    found = []
+    for v in graph.inputs:
+        t = v.type
+        x = rng.integers(t.dtype.lo, t.dtype.hi + 1, (count, *t.shape)).astype(t.dtype.numpy)
+        x[0] = t.dtype.lo
+        if count > 1:
+            x[1] = t.dtype.hi
+        found.append(x)
+    return tuple(found)
+
+
+def random_input(graph: Graph, seed: int, count: int = 3) -> Array:
+    """The only input (count, *shape): lowest, highest, then random."""
+    (x,) = random_inputs(graph, seed, count)
     return x

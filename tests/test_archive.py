@@ -141,6 +141,16 @@ def test_round_trip_of_random_graphs(graph: Graph) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(want, got, strict=True))
 
 
+def test_samples_of_several_inputs_are_as_many() -> None:
+    x = NETWORK.samples[0]
+    graph = replace(NETWORK.graph, inputs=(*NETWORK.graph.inputs, Value("more", Tensor(DType.U8, (3,)))))
+    more = np.ones((len(x), 3), np.uint8)
+    again = archive.from_bytes(archive.to_bytes(Archive(graph, (x, more))), "")
+    assert [s.shape for s in again.samples] == [x.shape, more.shape]
+    with pytest.raises(ArchiveError, match=r"E303.*more: 1 samples, not 3"):
+        archive.to_bytes(Archive(graph, (x, more[:1])))
+
+
 def test_no_samples_and_numpy_reads_the_arrays() -> None:
     empty = Archive(NETWORK.graph, (NETWORK.samples[0][:0],))
     assert archive.from_bytes(archive.to_bytes(empty), "").samples[0].shape == (0, 2, 6, 5)

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from mcugen import archive, cli, driver, errors, interp, ir, targets
+from mcugen.archive import Archive
 from mcugen.check import check
 from mcugen.ir import Graph
 from mcugen.ops import OPS, base
@@ -363,6 +364,26 @@ def test_validate_on_own_inputs(run: Run, digits: Path, tmp_path: Path) -> None:
     for name in ("x.npy", "flat.npy", "x.npz"):
         answer = run("validate", str(digits), "--data", name)
         assert answer.status == 0 and "7 of 7" in answer.out, name
+
+
+def test_validate_on_several_inputs(run: Run, tmp_path: Path) -> None:
+    graph = ir.parse((Path(__file__).parent / "golden" / "ports.txt").read_text(), OPS)
+    archive.save(Archive(graph, tuple(np.zeros((0, *v.type.shape), np.uint8) for v in graph.inputs)), "ports.mcugen")
+    assert run("generate", "ports.mcugen", "--target", "cortex-m4", "-o", "ports").status == 0
+    assert run("analyze", "ports.mcugen", "--target", "cortex-m4").status == 0
+    assert "19 of 19" in run("validate", "ports", "--count", "19").out
+    image, imu = np.full((7, 36), 3, np.uint8), np.full((7, 6), 15, np.uint8)
+    np.savez("right.npz", **{"imu.raw": imu, "image": image})
+    answer = run("validate", "ports", "--data", "right.npz")
+    assert answer.status == 0 and "7 of 7" in answer.out
+    np.save("one.npy", image)
+    refused(run("validate", "ports", "--data", "one.npy"), "E704", "one array", "give an .npz of image, imu.raw")
+    np.savez("names.npz", image=image, imu=imu)
+    refused(run("validate", "ports", "--data", "names.npz"), "E704", "holds image, imu", "image, imu.raw")
+    np.savez("high.npz", **{"imu.raw": imu + 1, "image": image})
+    refused(run("validate", "ports", "--data", "high.npz"), "E704", "u4[6]")
+    np.savez("count.npz", **{"imu.raw": imu[1:], "image": image})
+    refused(run("validate", "ports", "--data", "count.npz"), "E704", "6 samples")
 
 
 def damaged(data: bytes) -> bytes:

@@ -14,10 +14,10 @@ import graphs
 import numpy as np
 import pytest
 
-from mcugen import driver, emit, interp, ir, report, toolchain
+from mcugen import driver, emit, interp, ir, layout, project, report, toolchain
 from mcugen.archive import Archive
 from mcugen.driver import Artifact, write_directory
-from mcugen.errors import OutputError, TargetError
+from mcugen.errors import McugenError, OutputError, TargetError
 from mcugen.ir import Array, DType, Graph, Out, Quant, Value
 from mcugen.kernels.base import Field
 from mcugen.ops import OPS
@@ -36,6 +36,7 @@ GOALS = {
     "series": ("cortex-m4", "speed"),
     "passes": ("cortex-m4", "size"),
     "names": ("cortex-m4", "balanced"),
+    "ports": ("cortex-m4", "balanced"),
 }
 COMPARED = (".h", ".c", "_weights.c", "_kat.h", "_report.json")
 CORES = {"cortex-m0": ("-mcpu=cortex-m0", "-mthumb"), "cortex-m4": ("-mcpu=cortex-m4", "-mthumb")}
@@ -51,9 +52,9 @@ def source(name: str) -> Graph:
 def build(
     graph: Graph, target: str = "cortex-m4", optimize: str = "balanced", samples: Array | None = None
 ) -> Artifact:
-    t = graph.inputs[0].type
-    given = np.zeros((0, *t.shape), t.dtype.numpy) if samples is None else samples
-    return driver.compile(Archive(graph, (given,)), target=target, optimize=optimize)
+    none = tuple(np.zeros((0, *v.type.shape), v.type.dtype.numpy) for v in graph.inputs)
+    given = none if samples is None else (samples,)
+    return driver.compile(Archive(graph, given), target=target, optimize=optimize)
 
 
 @cache
@@ -139,9 +140,9 @@ def test_goldens_run(name: str, tmp_path: Path) -> None:
     artifact.save(tmp_path / "out")
     model = host.HostModel(tmp_path / "out", name)
     graph = source(name)
-    x = graphs.random_input(graph, 5, 64)
-    want = np.ascontiguousarray(interp.run(graph, x)[0]).reshape(64, -1).view(np.uint8)
-    np.testing.assert_array_equal(model.run(x.reshape(64, -1)), want)
+    x = graphs.random_inputs(graph, 5, 64)
+    want = layout.vectors([v.type for v in graph.outputs], interp.run(graph, *x))
+    np.testing.assert_array_equal(model.run(layout.vectors([v.type for v in graph.inputs], x)), want)
 
 
 # ---- compilers ----
@@ -436,18 +437,129 @@ def test_other_names_compile(name: str, tmp_path: Path) -> None:
     assert host.HostModel(tmp_path / "out", name).in_bytes == 23
 
 
-def test_several_inputs_or_outputs() -> None:
-    b = graphs.Builder(np.random.default_rng(0), (6,))
-    first, second = b.requantize(b.x), b.requantize(b.x)
-    with pytest.raises(TargetError, match=r"E403.*one input and one output"):
-        build(b.graph(first, second))
-    other = Value("other", b.x.type)
-    total = graphs.Add(1, 1, 0, 0, Out.full(DType.U8))
-    node = ir.Node(total, (b.x, other), Value("s", total.infer(b.x.type, other.type)))
-    graph = Graph("two", (b.x, other), (node,), (node.output,))
-    empty = np.zeros((0, 6), np.uint8)
-    with pytest.raises(TargetError, match=r"E403.*one input and one output"):
-        driver.compile(Archive(graph, (empty, empty)))
+# ---- several inputs and outputs ----
+
+# Words of C and of the generated code, types, macros in another case, names that are the same in C.
+HARD = (
+    "x",
+    "y",
+    "arena",
+    "m",
+    "step",
+    "in",
+    "model",
+    "int",
+    "uint8_t",
+    "net_run",
+    "net",
+    "NULL",
+    "a/b",
+    "a.b",
+    "A_b",
+    "1",
+)
+
+
+def copies(names: tuple[str, ...]) -> Graph:
+    """A network that gives out its inputs, each of another length."""
+    inputs = tuple(Value(n, ir.Tensor(DType.U8, (i + 1,), Quant(0.5))) for i, n in enumerate(names))
+    return Graph("net", inputs, (), inputs)
+
+
+@pytest.mark.parametrize("names", [HARD, ("x", "y"), ("y", "x")], ids=["hard", "xy", "yx"])
+def test_arguments_are_called_as_their_values(names: tuple[str, ...], tmp_path: Path) -> None:
+    artifact = build(copies(names))
+    inputs, outputs = emit.interface(artifact.program.graph)
+    called = [p.arg for p in (*inputs, *outputs)]
+    assert len({a.upper() for a in called}) == 2 * len(names)
+    assert not set(called) & {"arena", "m", "step", "in", "int", "uint8_t", "net_run", "net"}
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", a) for a in called)
+    if names[0] == "x":
+        assert called[:2] == ["x", "y"]
+    artifact.save(tmp_path / "out")
+    x = tuple(np.arange(3 * (i + 1), dtype=np.uint8).reshape(3, -1) for i in range(len(names)))
+    flat = np.concatenate(x, axis=1)
+    np.testing.assert_array_equal(host.HostModel(tmp_path / "out", "net").run(flat), flat)
+
+
+def test_the_header_of_several_ports() -> None:
+    header = golden("ports").files["ports.h"].decode()
+    prototype = """void ports_run(struct ports *m,
+    const uint8_t image[PORTS_IMAGE_LEN],
+    const uint8_t imu_raw[PORTS_IMU_RAW_LEN],
+    uint8_t label[PORTS_LABEL_LEN],
+    int16_t logits[PORTS_LOGITS_LEN]);"""
+    assert prototype in header
+    for line in (
+        "#define PORTS_IMU_RAW_LEN 6 /* 6, bytes 0 .. 15 */",
+        "#define PORTS_LOGITS_LEN 3 /* 3, signed 16-bit */",
+        "#define PORTS_IMU_RAW_ZERO_POINT 8",
+        "static inline uint8_t ports_imu_raw_quantize(float v)",
+        "static inline float ports_logits_dequantize(int16_t q)",
+    ):
+        assert line in header
+    assert "PORTS_IN_LEN" not in header and "ports_quantize" not in header
+
+
+def test_conversions_of_several_ports(tmp_path: Path) -> None:
+    golden("ports").save(tmp_path / "out")
+    (tmp_path / "t.c").write_text("""#include "ports.h"
+int main(void)
+{
+    return !(ports_imu_raw_quantize(-100.0f) == 0 && ports_imu_raw_quantize(100.0f) == 15
+        && ports_imu_raw_quantize(0.2f) == 10 && ports_image_quantize(1.0f) == 20
+        && ports_logits_dequantize(-100) == -1.0f && ports_label_dequantize(2) == 2.0f
+        && PORTS_IMU_RAW_SCALE == 0.1f && PORTS_LOGITS_ZERO_POINT == 0);
+}
+""")
+    exe = host.build_exe([tmp_path / "t.c"], [tmp_path / "out"], {}, tmp_path / "exe")
+    assert host.run_exe(exe, tmp_path) == (0, "")
+
+
+def test_the_example_program_of_several_ports(tmp_path: Path) -> None:
+    for name in ("ports", "mlp"):
+        files = project.files(golden(name))
+        golden(name).save(tmp_path / name)
+        (tmp_path / f"{name}.c").write_bytes(files["src/main.c"])
+        sources = [tmp_path / f"{name}.c", *c_files(tmp_path / name)]
+        exe = host.build_exe(sources, [tmp_path / name], {}, tmp_path / "exe", flags=host.SANITIZE)
+        status, text = host.run_exe(exe, tmp_path)
+        assert status == 0 and f"PASS {name}: " in text
+
+
+def test_results_of_several_outputs() -> None:
+    """The index of the largest in place of each."""
+    artifact = driver.compile(golden("ports").archive, result="argmax")
+    x = driver.vectors(artifact.archive, 30)
+    values, found = golden("ports").run(x), artifact.run(x)
+    assert isinstance(found, tuple) and len(found) == 2
+    for v, index in zip(values, found, strict=True):
+        np.testing.assert_array_equal(index[:, 0], v.argmax(1))
+
+
+def test_inputs_by_name_and_in_order() -> None:
+    artifact = golden("ports")
+    x = driver.vectors(artifact.archive, 9)
+    want = artifact.run(x)
+    assert isinstance(want, tuple) and [w.shape for w in want] == [(9, 1), (9, 3)]
+    for given in (list(x), {"imu.raw": x[1], "image": x[0]}):
+        for a, b in zip(artifact.run(given), want, strict=True):
+            np.testing.assert_array_equal(a, b)
+    single = golden("mlp")
+    y = single.run(driver.vectors(single.archive, 9)[0])
+    assert isinstance(y, np.ndarray)
+    np.testing.assert_array_equal(single.run({"x": driver.vectors(single.archive, 9)[0]}), y)
+    bad: list[tuple[interp.Inputs, str]] = [
+        (x[0], "1 inputs given, the model has 2"),
+        ((x[0], x[1], x[1]), "3 inputs given"),
+        ({"image": x[0]}, "inputs image given"),
+        ({"image": x[0], "imu": x[1]}, "inputs image, imu given"),
+        ((x[1], x[0]), "image: data"),
+        ((x[0], x[1][:3]), "imu.raw: 3 samples, the input image has 9"),
+    ]
+    for given, message in bad:
+        with pytest.raises(McugenError, match=rf"E704.*{message}"):
+            artifact.run(given)
 
 
 def test_inputs_wider_than_bytes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -12,9 +13,10 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
-from mcugen import archive, interp, ir, ops, qat  # noqa: E402
+import mcugen  # noqa: E402
+from mcugen import archive, driver, interp, ir, ops, qat, validate  # noqa: E402
 from mcugen.errors import ModelError  # noqa: E402
-from mcugen.frontends.torch import fake_codes, lower, to_archive  # noqa: E402
+from mcugen.frontends.torch import Sample, fake_codes, lower, to_archive  # noqa: E402
 
 BATCH = 24
 
@@ -47,15 +49,13 @@ def prepared(model: nn.Module, x: torch.Tensor, **options: object) -> torch.fx.G
     return net.eval()
 
 
-def differences(net: torch.fx.GraphModule, graph: ir.Graph, x: torch.Tensor) -> tuple[int, int]:
+def differences(net: torch.fx.GraphModule, graph: ir.Graph, x: Sample) -> tuple[int, int]:
     """Each layer on the integer inputs: how many of all unsigned activations differ, and of how many.
 
     Holds every element to the rounding of the multiplier, whose 15 significant bits are 2^-16 of a result: where a
     value differs, what torch computes is that near to the middle between two integers.
     """
-    (value,) = graph.inputs
-    codes = fake_codes(net, x)[value.name].reshape(-1, *value.type.shape).astype(value.type.dtype.numpy)
-    env = interp.trace(graph, codes)
+    env = interp.trace(graph, *to_archive(net, x).samples)
     by_name = {v.name: a for v, a in env.items()}
     types = {v.name: v.type for v in env}
     wrong = total = 0
@@ -69,7 +69,7 @@ def differences(net: torch.fx.GraphModule, graph: ir.Graph, x: torch.Tensor) -> 
     return wrong, total
 
 
-def agree(net: torch.fx.GraphModule, x: torch.Tensor) -> ir.Graph:
+def agree(net: torch.fx.GraphModule, x: Sample) -> ir.Graph:
     """Lower, and hold the graph to the model: 1 LSB in 0.1 % of the elements, two standard deviations for the sample.
 
     The 16-bit outputs are held to 1 LSB: the multiplier's rounding alone is half of it.
@@ -572,15 +572,6 @@ class TwoInputs(nn.Module):
         return x + y
 
 
-class TwoOutputs(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.fc(x), x
-
-
 class InPlace(nn.Module):
     def __init__(self):
         super().__init__()
@@ -600,9 +591,7 @@ class Parameter(nn.Module):
         return self.fc(x) + self.w
 
 
-@pytest.mark.parametrize(
-    "model", [TwoInputs, TwoOutputs, InPlace, Parameter, nn.ReLU, nn.Identity], ids=lambda m: m.__name__
-)
+@pytest.mark.parametrize("model", [TwoInputs, InPlace, Parameter, nn.ReLU, nn.Identity], ids=lambda m: m.__name__)
 def test_networks_of_a_wrong_form(model):
     with pytest.raises(ModelError) as e:
         qat.prepare(model())
@@ -646,3 +635,137 @@ def test_unusable_numbers_are_named():
         with pytest.raises(ModelError) as e:
             lower(net, x)
         assert (e.value.code, e.value.where) == ("E105", where)
+
+
+# Several inputs and outputs
+
+
+class Fusion(nn.Module):
+    """An image and a vector to two heads."""
+
+    def __init__(self, give: Callable[..., object] = lambda h, a, b: {"gesture": a, "position": b}) -> None:
+        super().__init__()
+        self.conv, self.bn, self.fc = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Linear(6, 5)
+        self.mid, self.gesture, self.position = nn.Linear(4 * 4 * 4 + 5, 12), nn.Linear(12, 4), nn.Linear(12, 2)
+        self.give = give
+
+    def forward(self, image, imu):
+        a = F.max_pool2d(F.relu(self.bn(self.conv(image))), 2).flatten(1)
+        h = F.relu(self.mid(torch.cat([a, F.relu(self.fc(imu))], 1)))
+        return self.give(h, self.gesture(h), self.position(h))
+
+
+def fusion(give: Callable[..., object] | None = None, **options: object) -> tuple[torch.fx.GraphModule, Sample]:
+    model = shake(Fusion(give) if give else Fusion())
+    x = (torch.randn(BATCH, 1, 8, 8), torch.randn(BATCH, 6) * 3)
+    net = qat.prepare(model, sample=x, **options)
+    qat.recalibrate_bn(net, [x])
+    qat.calibrate(net, [(x, torch.zeros(BATCH))])
+    return net.eval(), x
+
+
+def test_several_inputs_and_outputs_agree():
+    net, x = fusion()
+    graph = agree(net, x)
+    assert [v.name for v in graph.inputs] == ["image", "imu"]
+    assert [v.name for v in graph.outputs] == ["gesture", "position"]
+    assert [v.type.shape for v in graph.outputs] == [(4,), (2,)]
+    assert {v.type.dtype for v in graph.outputs} == {ir.DType.I16}
+    assert graph.inputs[0].type.quant != graph.inputs[1].type.quant
+    outputs = interp.run(graph, *to_archive(net, x).samples)
+    with torch.no_grad():
+        want = net(*x)
+    assert isinstance(want, dict)
+    for v, got in zip(graph.outputs, outputs, strict=True):
+        error = got * v.type.quant.scale - want[v.name].numpy()
+        assert 10 * np.log10(want[v.name].numpy().var() / error.var()) > 30  # dB
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0"])
+def test_several_inputs_and_outputs_compile(target, tmp_path):
+    net, x = fusion()
+    artifact = mcugen.compile(net, x, target=target, name="fusion")
+    artifact.save(tmp_path / "out")
+    places = ["host", "sanitize", *(["qemu"] if shutil.which("qemu-system-arm") else [])]
+    for place in places:
+        v = validate.validate(tmp_path / "out", artifact, place, driver.vectors(artifact.archive, 40))
+        assert v.passed, validate.text(v)
+    header = artifact.files["fusion.h"].decode()
+    assert "const uint8_t imu[FUSION_IMU_LEN],\n    int16_t gesture[FUSION_GESTURE_LEN]," in header
+    found = artifact.run(dict(zip(("image", "imu"), artifact.archive.samples, strict=True)))
+    assert [a.shape for a in found] == [(BATCH, 4), (BATCH, 2)]
+    qat.save(net, x, tmp_path / "fusion.mcugen", "fusion")
+    assert [len(s) for s in archive.load(tmp_path / "fusion.mcugen").samples] == [BATCH, BATCH]
+
+
+def test_an_output_that_the_network_reads_stays_as_it_is_read():
+    net, x = fusion(lambda h, a, b: (a, h, a.flatten(1), b))
+    graph = agree(net, x)
+    assert [v.type.dtype for v in graph.outputs] == [ir.DType.I16, ir.DType.U8, ir.DType.I16, ir.DType.I16]
+    assert graph.outputs[1].name == "mid" and graph.uses(graph.outputs[1])
+
+
+def test_layers_at_every_end_stay_int8():
+    assert qat.default_keep(Fusion()) == ["conv", "fc", "gesture", "position"]
+    assert qat.default_keep(Fusion(lambda h, a, b: h)) == ["conv", "fc", "mid"]
+
+
+class Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x, other, option=None):
+        return {"x": self.fc(x), "same": x}
+
+
+def test_an_input_that_nothing_reads_stays_and_names_are_the_inputs_first():
+    x = (torch.randn(9, 4), torch.randn(9, 2))
+    net = qat.prepare(Unused())
+    qat.calibrate(net, [(*x, torch.zeros(9))])
+    graph = agree(net.eval(), x)
+    assert [v.name for v in graph.inputs] == ["x", "other"]
+    assert [v.name for v in graph.outputs] == ["x.2", "x"]  # the second is the input itself
+    assert not graph.uses(graph.inputs[1])
+
+
+def test_several_inputs_and_outputs_that_cannot_be():
+    x = (torch.randn(9, 1, 8, 8), torch.randn(9, 6))
+    net, _ = fusion()
+    bad: list[tuple[Callable[[], object], str, str]] = [
+        (lambda: qat.prepare(Fusion(lambda h, a, b: [a, [b]])), "E101", "no tensor"),
+        (lambda: qat.prepare(Fusion(lambda h, a, b: (a, None))), "E101", "no tensor"),
+        (lambda: qat.prepare(Fusion(lambda h, a, b: ())), "E101", "no tensor"),
+        (lambda: qat.prepare(Fusion(lambda h, a, b: {"a b": a})), "E101", "called 'a b'"),
+        (lambda: qat.prepare(Fusion(lambda h, a, b: {3: a})), "E101", "called 3"),
+        (lambda: qat.prepare(Defaults()), "E101", "option can be left out"),
+        (lambda: qat.prepare(Fusion(), sample=x[0]), "E107", "2 inputs"),
+        (lambda: lower(net, x[0]), "E107", "2 inputs"),
+        (lambda: lower(net, (*x, x[1])), "E107", "2 inputs"),
+        (lambda: lower(net, (x[0], x[1][:3])), "E107", "9, 3 samples"),
+        (lambda: lower(net, x[::-1]), "E103", "does not run"),
+        (lambda: qat.calibrate(net, [x[0]]), "E107", "a batch is Tensor"),
+        (lambda: qat.recalibrate_bn(net, [(x[0],)]), "E107", "a batch is tuple"),
+        (lambda: qat.evaluate(net, x[0], torch.zeros(9)), "E107", "several inputs"),
+        (lambda: qat.fit(net, (x[0], torch.zeros(9)), epochs=1, progress=False), "E107", "several inputs"),
+        (lambda: qat.evaluate(Pair(), x[1], torch.zeros(9)), "E107", "gives a tuple"),
+        (lambda: qat.fit(Pair(), (x[1], torch.zeros(9)), epochs=1, progress=False), "E107", "gives a tuple"),
+    ]
+    for call, code, words in bad:
+        with pytest.raises(ModelError) as e:
+            call()
+        assert e.value.code == code and words in str(e.value) and (e.value.hint or code == "E103"), words
+
+
+class Defaults(nn.Module):
+    def forward(self, x, option=1.0):
+        return x * option
+
+
+class Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.fc(x), x

@@ -446,13 +446,15 @@ STEPS: dict[str, Pass] = {p.__name__: p for p in passes.PIPELINE} | {"run": pass
 def test_random_graphs(name: str) -> None:
     step, counts = STEPS[name], {"changed": 0, "channels": 0}
     for seed in range(250):
-        graph = graphs.random_graph(seed, unfused=0.6 * (seed % 2))
+        graph = graphs.random_graph(seed, unfused=0.6 * (seed % 2), several=seed % 4 == 1)
         before = ir.text(graph)
         after = check(step(graph))
         assert ir.text(graph) == before, f"seed {seed}: the pass changed its input"
         assert ir.text(step(after)) == ir.text(after), f"seed {seed}: not idempotent"
-        x = graphs.random_input(graph, seed, 4)
-        for a, b in zip(interp.run(graph, x), interp.run(after, x), strict=True):
+        x = graphs.random_inputs(graph, seed, 4)
+        assert [v.name for v in after.inputs] == [v.name for v in graph.inputs]
+        assert [v.name for v in after.outputs] == [v.name for v in graph.outputs]
+        for a, b in zip(interp.run(graph, *x), interp.run(after, *x), strict=True):
             assert_array_equal(a, b, err_msg=f"seed {seed}")
         counts["changed"] += ir.text(after) != before
     assert counts["changed"] >= {"dead_code": 0, "drop_flatten": 20, "dead_channels": 40}.get(name, 80)

@@ -109,13 +109,9 @@ def taken_over(program: Program, i: int, source: Buffer) -> bool:
 def programs() -> tuple[Program, ...]:
     found = []
     for seed in range(SEEDS):
-        graph = passes.run(graphs.random_graph(seed))
+        graph = passes.run(graphs.random_graph(seed, several=seed % 4 == 1))
         objective = select.Objective(ram=[0.0, 10.0, 100.0][seed % 3])
-        try:
-            found.append(select.select(graph, CORE, objective))
-        except select.TargetError as e:
-            assert "input cannot be its output" in e.message  # noqa: PT017
-    assert len(found) > 0.97 * SEEDS
+        found.append(select.select(graph, CORE, objective))
     return tuple(found)
 
 

@@ -12,9 +12,8 @@ import harness
 import numpy as np
 import pytest
 
-from mcugen import driver, interp, layout, passes, plan, select, targets
+from mcugen import driver, interp, layout, passes, plan, report, select, targets
 from mcugen.archive import Archive
-from mcugen.errors import TargetError
 from mcugen.ir import Array, Graph
 from mcugen.kernels import KERNELS, Kernel
 from mcugen.plan import Plan
@@ -31,51 +30,59 @@ Factory = pytest.TempPathFactory
 
 
 def usable(first: int) -> Iterator[tuple[int, Graph]]:
-    """Random graphs whose output is not their input."""
+    """Random graphs; one of four has several inputs and outputs."""
     for seed in range(first, first + 10_000):
         layers = graphs.MORE if seed % 3 == 0 else graphs.LAYERS
-        graph = graphs.random_graph(seed, unfused=0.3 * (seed % 2), layers=layers, ends=seed % 3 == 0)
-        if any(type(n.op).__name__ != "Flatten" for n in graph.nodes):
-            yield seed, graph
+        several = seed % 4 == 1
+        yield (
+            seed,
+            graphs.random_graph(seed, unfused=0.3 * (seed % 2), layers=layers, ends=seed % 3 == 0, several=several),
+        )
 
 
 # ---- kernels called from structs: no compiler runs per graph ----
 
 
-def expectations(graph: Graph, compiled: Graph, x: Array) -> dict[str, Array]:
+def expectations(graph: Graph, compiled: Graph, x: tuple[Array, ...]) -> dict[str, Array]:
     """By name, what the graph before the passes computes; after them, where they changed a value's shape."""
-    values = {v.name: a for v, a in interp.trace(compiled, x).items()}
+    values = {v.name: a for v, a in interp.trace(compiled, *x).items()}
     return values | {
-        v.name: a for v, a in interp.trace(graph, x).items() if v.name in values and values[v.name].shape == a.shape
+        v.name: a for v, a in interp.trace(graph, *x).items() if v.name in values and values[v.name].shape == a.shape
     }
 
 
-def call_list(name: str, graph: Graph, program: Program, memory: Plan, x: Array, seed: int = 1) -> harness.Program:
+def call_list(
+    name: str, graph: Graph, program: Program, memory: Plan, x: tuple[Array, ...], seed: int = 1
+) -> harness.Program:
     """The program's steps for every input in turn; each step's output is compared when it has been written."""
     values = expectations(graph, program.graph, x)
-    (source,), (result,) = graph.inputs, graph.outputs
-    x_at = -(-memory.arena // 4) * 4 + 16 + seed % 4
-    y_at = -(-(x_at + source.type.bytes) // 4) * 4 + 16
+    ports: dict[tuple[str, int], int] = {}
+    end = -(-memory.arena // 4) * 4
+    for i, v in enumerate(graph.inputs):
+        ports["x", i] = end + 16 + (seed + i) % 4
+        end = -(-(ports["x", i] + v.type.bytes) // 4) * 4
+    for i, v in enumerate(graph.outputs):
+        ports["y", i] = end + 16
+        end = -(-(ports["y", i] + v.type.bytes) // 4) * 4
 
     def span(b: Buffer) -> harness.Span:
-        at = {"x": x_at, "y": y_at}[b.place] if b.place != "arena" else memory.offsets[b]
-        return harness.Span(at, b.bytes)
+        return harness.Span(ports[b.place, b.port] if b.place != "arena" else memory.offsets[b], b.bytes)
 
     steps = [
         harness.Step(s.kernel.stem, s.bound, tuple(map(span, s.inputs)), span(s.output), memory.scratch.get(i, 0))
         for i, s in enumerate(program.steps)
     ]
     actions: list[harness.Action] = []
-    for k, row in enumerate(x):
+    for k in range(len(x[0])):
         expected = [
             (i, span(s.output).at, layout.store(s.output.layout, values[s.value.name][k]).tobytes())
             for i, s in enumerate(program.steps)
         ]
-        last = np.ascontiguousarray(values[result.name][k]).view(np.uint8).tobytes()
-        expected.append((-1, y_at, last))
-        one = harness.program(
-            name, steps, y_at + result.type.bytes + 16, [(x_at, row.tobytes())], expected, seed=seed + k
-        )
+        for i, v in enumerate(graph.outputs):
+            last = np.ascontiguousarray(values[v.name][k]).view(np.uint8).tobytes()
+            expected.append((-1, ports["y", i], last))
+        given = [(ports["x", i], rows[k].tobytes()) for i, rows in enumerate(x)]
+        one = harness.program(name, steps, end + 16, given, expected, seed=seed + k)
         actions += one.actions
     return harness.Program(name, one.arena, tuple(actions), skew=seed % 2)
 
@@ -85,7 +92,7 @@ def call_lists(
 ) -> Iterator[harness.Program]:
     for seed, graph in islice(usable(first), count):
         program = select.select(passes.run(graph), targets.get(core).core, OBJECTIVES[seed % len(OBJECTIVES)], kernels)
-        x = graphs.random_input(graph, seed, inputs)
+        x = graphs.random_inputs(graph, seed, inputs)
         yield call_list(f"graph {seed}", graph, program, plan.plan(program), x, seed)
 
 
@@ -117,7 +124,7 @@ def test_every_step_of_random_graphs(
 
 
 def test_random_graphs_reach_every_kernel() -> None:
-    seen = {a.stem for p in call_lists(0, 150, "cortex-m4", 1) for a in p.actions if isinstance(a, harness.Step)}
+    seen = {a.stem for p in call_lists(0, 250, "cortex-m4", 1) for a in p.actions if isinstance(a, harness.Step)}
     missing = {k.stem for k in KERNELS if k.stem and k.op.__name__ in GRAPH_OPS} - seen
     assert not missing
 
@@ -129,20 +136,14 @@ GRAPH_OPS += ("Mul", "Concat", "Pad", "Upsample", "ArgMax")
 # ---- generated code ----
 
 
-def rows(a: Array) -> Bytes:
-    """A batch as bytes."""
-    return np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8)
-
-
 def generated(seed: int, graph: Graph, target: str, directory: Path, count: int = 6) -> tuple[Bytes, Bytes]:
     """Generates code for the graph; test inputs and what it owes for them."""
-    t = graph.inputs[0].type
-    archive = Archive(graph, (graphs.random_input(graph, seed + 1, 2),))
+    archive = Archive(graph, graphs.random_inputs(graph, seed + 1, 2))
     artifact = driver.compile(archive, target=target, optimize=driver.OPTIMIZE[seed % 3])
     artifact.save(directory)
-    x = graphs.random_input(graph, seed, count)
-    assert x.shape[1:] == t.shape
-    return rows(x), rows(interp.run(graph, x)[0])
+    x = graphs.random_inputs(graph, seed, count)
+    outputs = layout.vectors([v.type for v in graph.outputs], interp.run(graph, *x))
+    return layout.vectors([v.type for v in graph.inputs], x), outputs
 
 
 @pytest.mark.parametrize("seed, graph", [pytest.param(s, g, id=f"graph{s}") for s, g in islice(usable(2000), 24)])
@@ -166,7 +167,7 @@ def test_generated_code_on_emulated_cores(machine: str, tmp_path: Path) -> None:
     for seed, graph in usable(3000):
         directory = tmp_path / str(seed)
         x, want = generated(seed, graph, target, directory)
-        small = graph.inputs[0].type.bytes + graph.outputs[0].type.bytes < 1500
+        small = report.ports(graph) < 1500
         if not small or driver.compile(directory / "net.mcugen", target=target).plan.arena > 5000:
             continue
         result = qemu.run_kat(directory, "net", machine, x, want)
@@ -177,8 +178,22 @@ def test_generated_code_on_emulated_cores(machine: str, tmp_path: Path) -> None:
             return
 
 
-def test_a_network_that_is_only_a_flatten_is_refused() -> None:
+def test_a_network_that_is_only_a_flatten_copies(tmp_path: Path) -> None:
     b = graphs.Builder(np.random.default_rng(0), (2, 2, 2))
-    graph = b.graph(b.node(graphs.Flatten(), b.x))
-    with pytest.raises(TargetError, match="E402"):
-        driver.compile(Archive(graph, (np.zeros((0, 2, 2, 2), np.uint8),)))
+    x, want = generated(0, b.graph(b.node(graphs.Flatten(), b.x)), "cortex-m4", tmp_path / "out")
+    np.testing.assert_array_equal(x, want)
+    assert host.run_kat(tmp_path / "out", "net", x, want).passed
+
+
+def test_random_graphs_have_outputs_of_every_kind() -> None:
+    kinds = set()
+    for _, graph in islice(usable(0), 200):
+        made = {n.output: n for n in graph.nodes}
+        for y in graph.outputs:
+            kinds |= {"input"} if y in graph.inputs else {y.type.dtype.value}
+            kinds |= {"twice"} if graph.outputs.count(y) > 1 else set()
+            kinds |= {"read"} if graph.uses(y) else set()
+            flat = y in made and isinstance(made[y].op, graphs.Flatten)
+            kinds |= {"view of an output"} if flat and made[y].inputs[0] in graph.outputs else set()
+        kinds |= {"unused input"} if any(not graph.uses(v) and v not in graph.outputs for v in graph.inputs) else set()
+    assert kinds >= {"input", "u8", "i16", "i32", "twice", "read", "view of an output", "unused input"}

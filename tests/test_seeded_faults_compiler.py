@@ -14,9 +14,9 @@ import harness
 import numpy as np
 import pytest
 from test_plan import sound
-from test_random_graphs import call_list, call_lists, rows, usable
+from test_random_graphs import call_list, call_lists, usable
 
-from mcugen import driver, emit, interp, pack, passes, plan, select, targets
+from mcugen import driver, emit, interp, layout, pack, passes, plan, select, targets
 from mcugen.archive import Archive
 from mcugen.ir import Array
 from mcugen.kernels import KERNELS
@@ -75,7 +75,7 @@ def test_faults_of_the_plan(name: str, tmp_path_factory: Factory) -> None:
             sound(program, memory)
         except AssertionError:
             overlaps += 1
-        programs.append(call_list(f"graph {seed}", graph, program, memory, graphs.random_input(graph, seed, 3)))
+        programs.append(call_list(f"graph {seed}", graph, program, memory, graphs.random_inputs(graph, seed, 3)))
     assert overlaps >= 3
     assert len(harness.on("host", tmp_path_factory).run(programs).failures) >= 3
 
@@ -170,10 +170,11 @@ def test_emitted_constants(fault: Callable[[Field], Field], tmp_path: Path, monk
     v = b.sum(graphs.Linear(), v, b.weights((3, v.type.size)), graphs.Out.full(graphs.DType.I16))
     graph = b.graph(v)
     archive = Archive(graph, (graphs.random_input(graph, 1, 3),))
-    x = graphs.random_input(graph, 2, 50)
-    want = rows(interp.run(graph, x)[0])
+    inputs = graphs.random_inputs(graph, 2, 50)
+    x = layout.vectors([v.type for v in graph.inputs], inputs)
+    want = layout.vectors([v.type for v in graph.outputs], interp.run(graph, *inputs))
     driver.compile(archive).save(tmp_path / "right")
-    assert host.run_kat(tmp_path / "right", "net", rows(x), want).passed
+    assert host.run_kat(tmp_path / "right", "net", x, want).passed
 
     real = emit._initialiser
     monkeypatch.setattr(emit, "_initialiser", lambda f, *rest: real(fault(f), *rest))
@@ -181,7 +182,7 @@ def test_emitted_constants(fault: Callable[[Field], Field], tmp_path: Path, monk
     written = [p for p in (tmp_path / "right").iterdir() if p.is_file()]
     changed = {p.name for p in written if p.read_bytes() != (tmp_path / "wrong" / p.name).read_bytes()}
     assert changed and changed <= {"net.c", "net_weights.c"}
-    for given in ((), (rows(x), want)):
+    for given in ((), (x, want)):
         result = host.run_kat(tmp_path / "wrong", "net", *given, flags=host.OPTIMIZE)
         assert not result.passed
         first = result.failures[0]

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcugen import archive, driver, interp, layout, passes, validate
+from mcugen import archive, driver, interp, ir, layout, passes, validate
+from mcugen.archive import Archive
 from mcugen.driver import Artifact
 from mcugen.errors import McugenError, MismatchError, TargetError
 from mcugen.ir import Array, Graph, Node
+from mcugen.ops import OPS
 from mcugen.ops.base import tail_constants
 from mcugen.program import Step
+from mcugen.sim import armv6m
 from mcugen.targets import get
 from mcugen.validate import Difference, Verdict
 
@@ -280,6 +283,53 @@ def test_a_wrong_pass(tmp_path: Path, x: Array, monkeypatch: pytest.MonkeyPatch)
             k = int(np.flatnonzero(a != b)[0])
             assert k // 2 == 3
             assert (d.index, d.got, d.want) == (f"output byte {k}", a[k], b[k])
+
+
+# ---- several inputs and outputs ----
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def ports(target: str) -> Artifact:
+    """Two inputs and two outputs of different types, compiled with samples."""
+    graph = ir.parse((GOLDEN / "ports.txt").read_text(), OPS)
+    samples = driver.vectors(Archive(graph, tuple(np.zeros((0, *v.type.shape), np.uint8) for v in graph.inputs)), 8)
+    return driver.compile(Archive(graph, samples), target=target)
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0"])
+def test_several_inputs_and_outputs(target: str, tmp_path: Path) -> None:
+    made = ports(target)
+    made.save(tmp_path / "out")
+    found, changed = validate.open_directory(tmp_path / "out")
+    assert changed == ()
+    places = [*PLACES, *(["unicorn"] if ARM and target == "cortex-m0" and armv6m.installed() else [])]
+    for place in places:
+        v = validate.validate(tmp_path / "out", found, place, driver.vectors(found.archive, 60))
+        assert v.passed and v.vectors == 60, validate.text(v)
+
+
+def test_faults_in_several_outputs_are_found(tmp_path: Path) -> None:
+    """In the second output, in the first, in a layer before both; outputs that are given out in the wrong place."""
+    made = ports("cortex-m4")
+    x = driver.vectors(made.archive, N)
+    faults = {
+        "logits": (r"\g<0> logits[1]++;", r"mcugen1_linear\(&logits_k, v3_at, logits, arena \+ 0\);"),
+        "label": (r"label[0]++; \g<0>", r"break;\n    default"),
+        "v2": (r"(void)imu_raw; mcugen1_linear(&v2_k, image,", r"mcugen1_linear\(&v2_k, imu_raw,"),
+    }
+    for layer, (change, pattern) in faults.items():
+        made.save(tmp_path / "out")
+        patch(tmp_path / "out" / "ports.c", change, pattern)
+        v = validate.validate(tmp_path / "out", made, "host", x)
+        assert not v.passed and v.differences[0].layer == layer, validate.text(v)
+        if layer == "logits":
+            assert v.differences[0].index == "[1]" and v.differences[0].got == v.differences[0].want + 1
+    made.save(tmp_path / "out")
+    patch(
+        tmp_path / "out" / "ports_kat.h", r"\g<1>x + 6,\n        x,", r"(ports_run\(m,\n        )x,\n        x \+ 36,"
+    )
+    assert not validate.validate(tmp_path / "out", made, "host", x).passed
 
 
 # ---- directories that do not belong together ----

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ from ..ir import Array, DType, Graph, Node, Op, Out, Quant, Range, Value
 from ..ir import Tensor as Type
 
 Pair = tuple[int, int]
+Sample = Tensor | Sequence[Tensor]  # a batch: of the only input, or one tensor for each input
 
 
 @runtime_checkable
@@ -69,12 +70,12 @@ def latent_of(layer: nn.Module) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Input:
-    """The network's input."""
+    """An input of the network."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """The network's output."""
+    """What the network returns: a value, or a tuple, list or dict of values."""
 
 
 @dataclass(frozen=True)
@@ -314,7 +315,47 @@ class _Shapes(fx.Interpreter):
         return out
 
 
-def add_shapes(model: fx.GraphModule, sample: Tensor) -> None:
+def inputs_of(model: nn.Module) -> list[str]:
+    """The names of a traced model's inputs; of other modules nothing is known."""
+    return [n.name for n in model.graph.nodes if n.op == "placeholder"] if isinstance(model, fx.GraphModule) else []
+
+
+def batch_of(model: fx.GraphModule, sample: Sample, where: str) -> tuple[Tensor, ...]:
+    """A tensor for each input of the model, all (N, ...) with the same N. ModelError E107 if the sample is not that."""
+    names = inputs_of(model)
+    found = (sample,) if isinstance(sample, Tensor) else tuple(sample) if isinstance(sample, tuple | list) else ()
+    if not all(isinstance(t, Tensor) for t in found):
+        found = ()
+    if len(names) > 1 and len(found) != len(names):
+        hint = f"pass a tuple of tensors: ({', '.join(names)})"
+        raise ModelError("E107", f"the model has {len(names)} inputs", where=where, hint=hint)
+    if len(found) != max(1, len(names)) or any(t.dim() < 2 or len(t) < 1 for t in found):
+        raise ModelError("E107", "the sample is not a batch", where=where, hint="pass inputs of shape (N, ...)")
+    if len({len(t) for t in found}) > 1:
+        lengths = ", ".join(str(len(t)) for t in found)
+        raise ModelError("E107", f"the inputs have {lengths} samples", where=where, hint="pass as many of each")
+    return found
+
+
+def returned(model: fx.GraphModule) -> list[tuple[Any, Any]]:
+    """What forward returns: (key, node) for each value, in order; the key is "" unless a dict is returned."""
+    found: Any = next(n for n in model.graph.nodes if n.op == "output").args[0]
+    if isinstance(found, dict):
+        return list(found.items())
+    return [("", n) for n in (found if isinstance(found, tuple | list) else (found,))]
+
+
+def output_names(model: fx.GraphModule) -> dict[fx.Node, str]:
+    """The names of the values that a dict returns: their keys, unless an input is called so."""
+    taken = {str(n.target) for n in model.graph.nodes if n.op == "placeholder"}
+    found: dict[fx.Node, str] = {}
+    for key, node in returned(model):
+        if key and node not in found:
+            found[node] = _unique(key, taken)
+    return found
+
+
+def add_shapes(model: fx.GraphModule, sample: tuple[Tensor, ...]) -> None:
     """Run `sample` (with batch) in evaluation mode and note every node's shape. ModelError E103 if it does not run."""
     training = [m for m in model.modules() if m.training]
     model.eval()
@@ -322,12 +363,13 @@ def add_shapes(model: fx.GraphModule, sample: Tensor) -> None:
     runner.extra_traceback = False
     try:
         with torch.no_grad():
-            runner.run(sample)
+            runner.run(*sample)
     except ModelError:
         raise
     except Exception as e:
         first = str(e).strip().split("\n")[0]
-        raise ModelError("E103", f"a sample of shape {tuple(sample.shape)} does not run: {first}") from e
+        shapes = " and ".join(str(tuple(t.shape)) for t in sample)
+        raise ModelError("E103", f"a sample of shape {shapes} does not run: {first}") from e
     finally:
         for m in training:
             m.training = True
@@ -624,38 +666,40 @@ class _Known:
         return self.value.type.quant.scale, self.value.type.quant.zero_point
 
 
-def lower(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Graph:
+def lower(model: fx.GraphModule, sample: Sample, name: str = "model") -> Graph:
     """The integer graph of a prepared, trained or calibrated model; the model is not changed.
 
-    sample: inputs with batch, for the shapes. Values are named after module paths. ModelError E101..E105, E107.
+    sample: inputs with batch, for the shapes; of a model with several inputs a tuple. Values are named after module
+    paths, inputs after forward's arguments, outputs after the keys of a dict that forward returns. ModelError
+    E101..E105, E107.
     """
     if not isinstance(model, fx.GraphModule):
         raise ModelError("E107", "the model is not prepared", where="lower", hint="use qat.prepare(model) first")
-    if not isinstance(sample, Tensor) or sample.dim() < 2 or len(sample) < 1:  # type: ignore[redundant-expr]
-        raise ModelError("E107", "the sample is not a batch", where="lower", hint="pass inputs of shape (N, ...)")
-    add_shapes(model, sample[:1].expand(3, *sample.shape[1:]).contiguous())
+    batch = batch_of(model, sample, "lower")
+    add_shapes(model, tuple(t[:1].expand(3, *t.shape[1:]).contiguous() for t in batch))
     if not name.isidentifier():
         raise ModelError("E107", f"{name!r} is not a C identifier", where="lower", hint="pass name='model'")
     return _Lowering(model).graph(name)
 
 
-def to_archive(model: fx.GraphModule, sample: Tensor, name: str = "model") -> Archive:
+def to_archive(model: fx.GraphModule, sample: Sample, name: str = "model") -> Archive:
     """The integer graph with the sample batch, quantised: what qat.save writes and mcugen.compile reads."""
     graph = lower(model, sample, name)
-    (value,) = graph.inputs
-    codes = fake_codes(model, sample)[value.name].reshape(-1, *value.type.shape)
-    return Archive(graph, (codes.astype(value.type.dtype.numpy),))
+    codes = fake_codes(model, sample)
+    quantized = (codes[v.name].reshape(-1, *v.type.shape).astype(v.type.dtype.numpy) for v in graph.inputs)
+    return Archive(graph, tuple(quantized))
 
 
 def fake_codes(
-    model: fx.GraphModule, x: Tensor, given: Mapping[str, Array] | None = None, rounded: bool = True
+    model: fx.GraphModule, x: Sample, given: Mapping[str, Array] | None = None, rounded: bool = True
 ) -> dict[str, Array]:
     """The stored integers that the fake-quantised model has at every quantiser, by the graph's value names.
 
+    x: a batch, of a model with several inputs a tuple.
     given: integers to go on with in place of the model's own, so that each layer is compared on equal inputs.
     rounded: False gives float64 in units of the stored integers, before rounding and clamping.
     """
-    return _Codes(model, given or {}, rounded).of(x)
+    return _Codes(model, given or {}, rounded).of(batch_of(model, x, "fake_codes"))
 
 
 class _Codes(fx.Interpreter):
@@ -664,12 +708,12 @@ class _Codes(fx.Interpreter):
         self.given, self.rounded, self.found = given, rounded, dict[str, Array]()
         self.names = value_names(model, {n: read(model, n) for n in model.graph.nodes})
 
-    def of(self, x: Tensor) -> dict[str, Array]:
+    def of(self, x: tuple[Tensor, ...]) -> dict[str, Array]:
         training = [m for m in self.module.modules() if m.training]
         self.module.eval()
         try:
             with torch.no_grad():
-                self.run(x)
+                self.run(*x)
         finally:
             for m in training:
                 m.training = True
@@ -690,12 +734,16 @@ class _Codes(fx.Interpreter):
 
 
 def value_names(model: fx.GraphModule, steps: Steps) -> dict[fx.Node, str]:
-    """The name of the value that each quantiser node makes: module path, operation or input, made unique."""
+    """The name of the value that each quantiser node makes: its key in the output, module path, operation or input."""
     names: dict[fx.Node, str] = {}
-    taken: set[str] = set()
+    keys = output_names(model)
+    taken = set(keys.values())
     for node, step in steps.items():
         if isinstance(step, Fake):
             source, _ = _source(node, steps)
+            if node in keys and source.op != "placeholder":  # an input that is given out keeps its name
+                names[node] = keys[node]
+                continue
             path = source.op in ("call_module", "placeholder")
             names[node] = _unique(str(source.target) if path else source.name, taken)
     return names
@@ -732,7 +780,8 @@ class _Lowering:
         self.model = model
         self.steps: Steps = {n: read(model, n) for n in model.graph.nodes}
         self.names = value_names(model, self.steps)
-        self.taken = set(self.names.values())
+        self.keys = output_names(model)
+        self.taken = {*self.names.values(), *self.keys.values()}
         self.known: dict[fx.Node, _Known] = {}
         self.ranges: dict[Value, Range] = {}
         self.weights: dict[tuple[str, bool], Value] = {}
@@ -741,17 +790,16 @@ class _Lowering:
 
     def graph(self, name: str) -> Graph:
         """The whole graph, checked."""
-        output: Value | None = None
+        outputs: list[Value] = []
         for node, step in self.steps.items():
             if isinstance(step, Fake):
                 self.known[node] = _Known(self.quantized(node, step))
             elif isinstance(step, Output):
-                output = self.read(node).value
+                outputs = [self.read_from(node, source).value for _, source in returned(self.model)]
             elif isinstance(step, PASSES):
                 self.passed(node, step)
-        assert output is not None
         try:
-            return check(Graph(name, tuple(self.inputs), tuple(self.nodes), (output,)))
+            return check(Graph(name, tuple(self.inputs), tuple(self.nodes), tuple(outputs)))
         except GraphError as e:
             raise ModelError("E103", e.message, where=e.where or name) from e
 
@@ -857,6 +905,8 @@ class _Lowering:
         return (*found[1:], 1) if len(found) == 3 else found[1:]
 
     def name(self, node: fx.Node) -> str:
+        if node in self.keys:
+            return self.keys[node]
         return _unique(str(node.target) if node.op == "call_module" else node.name, self.taken)
 
     # What is quantised anew

@@ -11,17 +11,25 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import ModelError
+from ..frontends.torch import inputs_of
 from .activations import ActQuantizer, OutputQuantizer
 
-Batches = Iterable[Tensor | tuple[Tensor, ...] | list[Tensor]]
+Batches = Iterable[Any]  # x or (x, y, ...); of several inputs (a, b), (a, b, y, ...) or ((a, b), y, ...)
 
 
-def inputs_of(batch: Any) -> Tensor:
-    """The input of a batch that is x, or (x, y, ...)."""
-    x = batch[0] if isinstance(batch, tuple | list) else batch
-    if not isinstance(x, Tensor):
-        raise ModelError("E107", f"a batch is {type(x).__name__}", hint="pass tensors, or tuples (x, y) of tensors")
-    return x
+def inputs_in(model: nn.Module, batch: Any) -> tuple[Tensor, ...]:
+    """The inputs for the model in a batch: as many tensors as it has inputs, whatever follows them. ModelError E107."""
+    names = inputs_of(model)
+    count = max(1, len(names))
+    found = batch if isinstance(batch, tuple | list) else (batch,)
+    if count > 1 and found and isinstance(found[0], tuple | list):
+        found = found[0]
+    if len(found) < count or not all(isinstance(t, Tensor) for t in found[:count]):
+        several = f"tuples ({', '.join(names)}) or (({', '.join(names)}), y)"
+        what = type(found[0] if count == 1 and found else batch).__name__
+        hint = "pass tensors, or tuples (x, y) of tensors" if count == 1 else f"pass {several} of tensors"
+        raise ModelError("E107", f"a batch is {what}", hint=hint)
+    return tuple(found[:count])
 
 
 def quantizers(model: nn.Module) -> list[ActQuantizer | OutputQuantizer]:
@@ -58,7 +66,7 @@ def calibrate(model: nn.Module, batches: Batches) -> None:
             q.observing = True
         try:
             for batch in batches:
-                model(inputs_of(batch))
+                model(*inputs_in(model, batch))
                 count += 1
         finally:
             for q in found:
@@ -82,7 +90,7 @@ def recalibrate_bn(model: nn.Module, batches: Batches) -> None:
             q.bypass = True
         try:
             for batch in batches:
-                model(inputs_of(batch))
+                model(*inputs_in(model, batch))
                 count += 1
         finally:
             for q in found:

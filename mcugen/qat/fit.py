@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..frontends.torch import inputs_of
 from .activations import ActQuantizer
 from .weights import density, step
 
@@ -69,7 +70,7 @@ def fit(
             batches: Any = _shuffled(train, batch_size, shuffle) if pairs else train
             for i, (x, y) in enumerate(batches):
                 step(model, (epoch + i / per_epoch) / epochs)
-                logits = model(x)
+                logits = _logits(model, x)
                 loss = F.cross_entropy(logits, y, label_smoothing=label_smoothing)
                 if not math.isfinite(loss.item()):
                     raise ModelError("E105", f"the loss is {loss.item()}", where=f"epoch {epoch}", hint="lower lr")
@@ -100,11 +101,23 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> f
     model.eval()
     try:
         parts = zip(x.split(batch_size), y.split(batch_size), strict=True)
-        right = sum(int((model(a).argmax(1) == b).sum()) for a, b in parts)
+        right = sum(int((_logits(model, a).argmax(1) == b).sum()) for a, b in parts)
     finally:
         for m, flag in training.items():
             m.training = flag
     return right / len(x)
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """What a classifier gives. ModelError E107 for other models."""
+    hint = "fit and evaluate are for classifiers (one input, logits): write a loop of your own, see qat.step"
+    if len(inputs_of(model)) > 1:
+        names = ", ".join(inputs_of(model))
+        raise ModelError("E107", f"the model has several inputs ({names})", where="fit", hint=hint)
+    found = model(x)
+    if not isinstance(found, Tensor):
+        raise ModelError("E107", f"the model gives a {type(found).__name__}, not one tensor", where="fit", hint=hint)
+    return found
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 Activation quantisers stand at the input, after each convolution or linear layer (with the batch norm and the clipping
 that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding,
-reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead.
+reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead;
+of several outputs each does, but one that the network itself reads is given out as it is read.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import copy
 import difflib
 import operator
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn.utils import parametrize
 
 from ..errors import ModelError
@@ -31,14 +33,18 @@ from ..frontends.torch import (
     Query,
     Reshape,
     Same,
+    Sample,
     Step,
     Steps,
     add_shapes,
+    batch_of,
     operand,
     read,
     refuse,
+    returned,
     trace,
 )
+from ..ir import NAME
 from .activations import LSQ, OutputQuantizer, Sign
 from .weights import TWN, Int8, WeightSpec
 
@@ -48,12 +54,13 @@ def prepare(
     weights: WeightSpec = TWN(),  # noqa: B008  a frozen dataclass
     activations: LSQ = LSQ(bits=8),  # noqa: B008
     keep: Sequence[str] | Mapping[str, WeightSpec] | None = None,
-    sample: Tensor | None = None,
+    sample: Sample | None = None,
     inputs: LSQ = LSQ(bits=8),  # noqa: B008
 ) -> fx.GraphModule:
     """A copy of `model` with quantisers; parameters keep their names, `weight` becomes a parametrisation.
 
-    weights, activations: the quantisers. inputs: the input's quantiser. sample: a batch, for shapes in messages.
+    weights, activations: the quantisers. inputs: the input's quantiser. sample: a batch, for shapes in messages;
+    of a model with several inputs a tuple.
     keep: None is the rule of `default_keep`; a list of module paths makes exactly these int8, so
     `default_keep(model) + ["head"]` adds one; a mapping gives layers quantisers of their own and all others `weights`.
     ModelError E101: an operation that is not supported. E106: cannot be traced. E107: an unusable argument.
@@ -80,12 +87,12 @@ def prepare(
 
 
 def default_keep(model: nn.Module) -> list[str]:
-    """The paths that prepare() makes int8 unless told otherwise: first layer, last layer, depthwise layers."""
+    """The paths that prepare() makes int8 unless told otherwise: first and last layers, depthwise layers."""
     _, steps = _traced(model, None)
     return _default_keep(steps)
 
 
-def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, Steps]:
+def _traced(model: nn.Module, sample: Sample | None) -> tuple[fx.GraphModule, Steps]:
     """The copy, traced and tidied, with every node read."""
     copied = copy.deepcopy(model).train()
     for m in copied.modules():
@@ -95,12 +102,12 @@ def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, St
     graph = traced.graph
     graph.eliminate_dead_code()
     for node in list(graph.nodes):
-        if node.op == "placeholder" and not node.users and node is not next(iter(graph.nodes)):
+        if node.op == "placeholder" and not node.users and node.args:  # an option that nothing reads
             graph.erase_node(node)
     if sample is not None:
         traced.recompile()
         try:
-            add_shapes(traced, sample)
+            add_shapes(traced, batch_of(traced, sample, "prepare"))
         except ModelError:
             for node in graph.nodes:  # an operation that is not supported says more than shapes that do not fit
                 read(traced, node)
@@ -116,12 +123,21 @@ def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, St
 
 
 def _check_ends(model: fx.GraphModule) -> None:
-    nodes = list(model.graph.nodes)
-    inputs = [n.name for n in nodes if n.op == "placeholder"]
-    if len(inputs) != 1:
-        raise ModelError("E101", f"{len(inputs)} inputs ({', '.join(inputs)})", hint="the network must have one input")
-    if not isinstance(nodes[-1].args[0], fx.Node):
-        raise ModelError("E101", "several outputs", hint="the network must return one tensor: the logits")
+    inputs = [n for n in model.graph.nodes if n.op == "placeholder"]
+    if not inputs:
+        raise ModelError("E101", "no inputs", hint="forward must take a tensor")
+    for node in inputs:
+        if node.args or str(node.target).startswith("*"):
+            hint = "forward must take tensors, all of them always; other options belong into the constructor"
+            raise ModelError("E101", f"the argument {node.target} can be left out", where=node.name, hint=hint)
+    outputs = returned(model)
+    if not outputs or not all(isinstance(n, fx.Node) for _, n in outputs):
+        hint = "the network must return a tensor, or a tuple, list or dict of tensors"
+        raise ModelError("E101", "an output that is no tensor", where="output", hint=hint)
+    for key, _ in outputs:
+        if not isinstance(key, str) or (key and not NAME.fullmatch(key)):
+            what = f"an output is called {reprlib.repr(key)}"
+            raise ModelError("E101", what, where="output", hint="use letters and digits")
 
 
 def _tidy(model: fx.GraphModule, node: fx.Node) -> None:
@@ -206,7 +222,8 @@ def _fused_end(node: fx.Node, steps: Steps) -> tuple[fx.Node, Clip | None]:
 def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, inputs: LSQ) -> None:
     signs: dict[fx.Node, Sign] = {}
     fused: set[fx.Node] = set()
-    last = _output_node(model, steps)
+    last = _output_nodes(model, steps)
+    after = [n for n, s in steps.items() if isinstance(s, Input)][-1]  # the quantisers of the inputs stand behind all
 
     for node, step in steps.items():
         if isinstance(step, Output | Query) or node in fused:
@@ -227,11 +244,12 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
         label = str(node.target) if isinstance(step, Input) else node.name.lstrip("_")
         name = _free_name(model, f"{label}_q")
         spec = inputs if isinstance(step, Input) else activations
-        quantizer = OutputQuantizer(name) if end is last else spec.quantizer(signs[node], name)
+        quantizer = OutputQuantizer(name) if end in last else spec.quantizer(signs[node], name)
         model.add_submodule(name, quantizer)
         users = list(end.users)
-        with model.graph.inserting_after(end):
+        with model.graph.inserting_after(after if isinstance(step, Input) else end):
             new = model.graph.call_module(name, (end,))
+        after = new if isinstance(step, Input) else after
         for user in users:
             user.replace_input_with(end, new)
         signs[new] = signs[node]
@@ -247,18 +265,32 @@ def _sign_after(step: Step, sources: list[Sign]) -> Sign:
     return max(sources, key=[Sign.POSITIVE, Sign.SEEN, Sign.SIGNED].index)
 
 
-def _output_node(model: fx.GraphModule, steps: Steps) -> fx.Node:
-    """The end of the layer, addition or pooling that gives the output."""
-    out = list(model.graph.nodes)[-1]
-    node = operand(out)
-    while isinstance(steps[node], Reshape | Same) and len(node.users) == 1:
-        node = operand(node)
-    if len(node.users) != 1:
-        refuse(model, out, "an output that the network itself reads", "return a value that nothing else reads")
-    if isinstance(steps[node], (Input, Query, *PASSES)):
-        hint = "the last operation must be a layer, an addition, an average pooling or a ReLU behind one of them"
-        refuse(model, node, f"{type(steps[node]).__name__} as the last operation", hint)
-    return node
+def _output_nodes(model: fx.GraphModule, steps: Steps) -> set[fx.Node]:
+    """The ends of the layers, additions and poolings that give the outputs; not those that the network itself reads."""
+    outputs = {n for _, n in returned(model)}
+    found = set()
+    for source in outputs:
+        node = source
+        while isinstance(steps[node], Reshape | Same):
+            node = operand(node)
+        if not _only_returned(node, steps):
+            if len(outputs) == 1:
+                hint = "return a value that nothing else reads"
+                refuse(model, list(model.graph.nodes)[-1], "an output that the network itself reads", hint)
+            continue
+        if isinstance(steps[node], (Input, Query, *PASSES)):
+            hint = "the last operation must be a layer, an addition, an average pooling or a ReLU behind one of them"
+            refuse(model, node, f"{type(steps[node]).__name__} as the last operation", hint)
+        found.add(node)
+    return found
+
+
+def _only_returned(node: fx.Node, steps: Steps) -> bool:
+    """True if nothing reads the value but the caller, be it under other shapes."""
+    return all(
+        isinstance(steps[n], Output) or (isinstance(steps[n], Reshape | Same) and _only_returned(n, steps))
+        for n in node.users
+    )
 
 
 # Which layer gets which weights
@@ -270,9 +302,26 @@ def _layers(steps: Steps) -> dict[str, nn.Module]:
 
 
 def _default_keep(steps: Steps) -> list[str]:
-    layers = _layers(steps)
-    ends = [*layers][:1] + [*layers][-1:]
-    return [p for p, m in layers.items() if p in ends or _depthwise(m)]
+    """The first layer that each input reaches, the last one before each output, and depthwise layers."""
+    ends: set[str] = set()
+    for node, step in steps.items():
+        if isinstance(step, Input):
+            ends.update([*_layers(_reached(node, steps, forward=True))][:1])
+        if isinstance(step, Output):
+            for source in node.all_input_nodes:
+                ends.update([*_layers(_reached(source, steps, forward=False))][-1:])
+    return [p for p, m in _layers(steps).items() if p in ends or _depthwise(m)]
+
+
+def _reached(start: fx.Node, steps: Steps, forward: bool) -> Steps:
+    """The nodes that depend on `start`, or on which it depends; with itself, in the network's order."""
+    found, left = {start}, [start]
+    while left:
+        node = left.pop()
+        new = [n for n in (node.users if forward else node.all_input_nodes) if n not in found]
+        found.update(new)
+        left += new
+    return {n: s for n, s in steps.items() if n in found}
 
 
 def _depthwise(layer: nn.Module) -> bool:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
-from torch import Tensor, fx
+from torch import fx
 
 from .. import archive
-from ..frontends.torch import to_archive
+from ..frontends.torch import Sample, to_archive
 from ..ir import Graph
 
 
-def save(model: fx.GraphModule, sample: Tensor, path: str | os.PathLike[str], name: str = "model") -> Graph:
+def save(model: fx.GraphModule, sample: Sample, path: str | os.PathLike[str], name: str = "model") -> Graph:
     """Lower a prepared, trained model and write the archive; returns the graph.
 
-    sample: inputs (N, ...); quantised, they become the known-answer vectors of the firmware. ModelError E101..E107,
-    OutputError E702.
+    sample: inputs (N, ...), of a model with several a tuple of them; quantised, they become the known-answer vectors
+    of the firmware. ModelError E101..E107, OutputError E702.
     """
     made = to_archive(model, sample, name)
     archive.save(made, path)
