@@ -403,3 +403,7 @@ def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> Array:
     if x.dtype != t.dtype.numpy or x.ndim < 1 or len(x) == 0 or x[0].size != t.size or int(x.max()) > t.dtype.hi:
         raise OutputError("E704", f"{x.dtype}{list(x.shape)} does not fit [N] x {t}", where=args.data)
     return np.asarray(x.reshape(-1, *t.shape))
+
+
+if __name__ == "__main__":  # python -m mcugen.cli
+    sys.exit(main())

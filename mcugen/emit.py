@@ -154,6 +154,9 @@ def check_interface(graph: Graph) -> None:
         raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
     if _reserved(graph.name):
         raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
+    if (lower := graph.name.lower()) != graph.name:  # Net and net would share NET_IN_LEN, and net.h on some disks
+        message = "a model's name is in lower case, its macros are in upper case"
+        raise TargetError("E403", message, where=graph.name, hint=f"--name {lower}")
 
 
 def _reserved(name: str) -> bool:

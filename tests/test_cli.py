@@ -230,6 +230,18 @@ def test_generate_gives_the_class(run: Run, tmp_path: Path) -> None:
     assert len(made.graph.nodes) == len(given.graph.nodes) + 1
 
 
+@pytest.mark.parametrize("module", ["mcugen", "mcugen.cli"])
+def test_python_runs_the_module(module: str, tmp_path: Path) -> None:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", module, *words]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    done = call("targets", "--json")
+    assert done.returncode == 0 and done.stderr == "" and len(json.loads(done.stdout)) > 40
+    done = call("nonsense")
+    assert done.returncode == 2 and "E703" in done.stderr
+
+
 def test_results_are_checked() -> None:
     with pytest.raises(errors.McugenError, match="unknown result"):
         driver.compile(MODEL, result="i7")

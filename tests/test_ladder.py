@@ -41,6 +41,7 @@ LADDER = (
     "measure",
     "validate",
     "cli",
+    "__main__",
 )
 # beside the ladder: the training library, and what of the compiler it may use
 QAT = {"errors", "ir", "fixed", "pack", "archive", "frontends"}
