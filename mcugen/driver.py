@@ -24,6 +24,7 @@ from . import archive, emit, interp, ir, passes, plan, report, select, targets
 from .archive import Archive
 from .check import check
 from .errors import GraphError, McugenError, OutputError
+from .image import Image, from_pixels
 from .ir import Array, Graph, Value
 from .ops.argmax import ArgMax, index_type
 from .plan import Plan
@@ -88,10 +89,12 @@ def compile(
     optimize: str = "balanced",
     name: str | None = None,
     result: str = "values",
+    image: Image | None = None,
 ) -> Artifact:
     """Compile a model: a path to an archive, an Archive, or a trained torch module with a sample batch.
 
     result: what the firmware gives out, the values as they are or the index of the largest (the class).
+    image: the input becomes raw pixels, H, W, C bytes, which training normalised so.
 
     McugenError of the stage that cannot go on.
     """
@@ -102,6 +105,8 @@ def compile(
 
     if result not in RESULTS:
         raise McugenError("E703", f"unknown result {result!r}", where="result", hint=f"one of: {', '.join(RESULTS)}")
+    if image is not None:
+        source = from_pixels(source, image)
     if result == "argmax":
         source = replace(source, graph=classified(source.graph))
     emit.check_interface(source.graph)

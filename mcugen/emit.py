@@ -14,6 +14,7 @@ from . import __version__, resources
 from .errors import TargetError
 from .ir import Array, Graph, Quant, Value
 from .kernels.base import Field
+from .ops.pixels import Pixels
 from .plan import Plan
 from .program import Buffer, Program, Step
 
@@ -113,7 +114,7 @@ def emit(program: Program, plan: Plan, samples: Array, expected: Array) -> Files
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
         "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
-        "x": port(x),
+        "x": port(x, "H x W x C pixels: " if any(isinstance(n.op, Pixels) for n in graph.uses(x)) else ""),
         "y": port(y),
         "arena_bytes": max(4, -(-plan.arena // 4) * 4),
         "arena_words": max(1, -(-plan.arena // 4)),
@@ -295,13 +296,13 @@ class Port:
     zero_point: int
 
 
-def port(v: Value) -> Port:
-    """An input or output as C sees it."""
+def port(v: Value, order: str = "") -> Port:
+    """An input or output as C sees it; order: of its axes, in words, where it is not C x H x W."""
     t = v.type
     ctype, form = _FORMS[t.dtype.bytes]
     quant = t.quant or Quant(1.0)
     scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale, v.name)
-    shape = " x ".join(map(str, t.shape))
+    shape = order + " x ".join(map(str, t.shape))
     return Port(ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point)
 
 

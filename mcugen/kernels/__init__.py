@@ -26,6 +26,8 @@ from .maxpool_lanes import MaxPoolLanes
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
 from .pad_flat import PadFlat
+from .pixels_flat import PixelsFlat
+from .pixels_lanes import PixelsLanes
 from .relayout import Relayout as Relayout
 from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
@@ -59,5 +61,7 @@ KERNELS: tuple[Kernel, ...] = (
     LookupLanes(),
     SoftmaxFlat(),
     ArgMaxFlat(),
+    PixelsFlat(),
+    PixelsLanes(),
     Flatten(),
 )

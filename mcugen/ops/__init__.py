@@ -18,6 +18,7 @@ from . import (
     maxpool,
     mul,
     pad,
+    pixels,
     requantize,
     softmax,
     upsample,
@@ -26,7 +27,7 @@ from .base import Case as Case
 
 _FILES = (
     *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, requantize),
-    *(lookup, softmax, argmax),
+    *(lookup, softmax, argmax, pixels),
 )
 
 

@@ -8,6 +8,7 @@ qat.save(net, x_test[:32], "model.mcugen")
 from __future__ import annotations
 
 from ..frontends.torch import fake_codes as fake_codes
+from ..image import Image as Image
 from .activations import LSQ as LSQ
 from .activations import ActQuantizer as ActQuantizer
 from .activations import OutputQuantizer as OutputQuantizer
