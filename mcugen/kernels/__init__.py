@@ -31,6 +31,7 @@ from .pixels_lanes import PixelsLanes
 from .relayout import Relayout as Relayout
 from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
+from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
@@ -64,4 +65,5 @@ KERNELS: tuple[Kernel, ...] = (
     PixelsFlat(),
     PixelsLanes(),
     Flatten(),
+    Reshape(),
 )

@@ -20,13 +20,14 @@ from . import (
     pad,
     pixels,
     requantize,
+    reshape,
     softmax,
     upsample,
 )
 from .base import Case as Case
 
 _FILES = (
-    *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, requantize),
+    *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, reshape, requantize),
     *(lookup, softmax, argmax, pixels),
 )
 

@@ -12,6 +12,7 @@ from ..image import Image as Image
 from .activations import LSQ as LSQ
 from .activations import ActQuantizer as ActQuantizer
 from .activations import OutputQuantizer as OutputQuantizer
+from .activations import ProbabilityQuantizer as ProbabilityQuantizer
 from .calibrate import calibrate as calibrate
 from .calibrate import recalibrate_bn as recalibrate_bn
 from .checkpoint import load_checkpoint as load_checkpoint

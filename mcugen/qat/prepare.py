@@ -2,7 +2,8 @@
 
 Activation quantisers stand at the input, after each convolution or linear layer (with the batch norm and the clipping
 that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding,
-reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead.
+reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead; a
+softmax or argmax behind it is the only thing that may follow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from torch.nn.utils import parametrize
 
 from ..errors import ModelError
 from ..frontends.torch import (
+    ENDS,
     PASSES,
+    ArgMax,
     Clip,
     FakeQuantizer,
     Input,
@@ -31,6 +34,7 @@ from ..frontends.torch import (
     Query,
     Reshape,
     Same,
+    Softmax,
     Step,
     Steps,
     add_shapes,
@@ -39,7 +43,7 @@ from ..frontends.torch import (
     refuse,
     trace,
 )
-from .activations import LSQ, OutputQuantizer, Sign
+from .activations import LSQ, OutputQuantizer, ProbabilityQuantizer, Sign
 from .weights import TWN, Int8, WeightSpec
 
 
@@ -207,9 +211,10 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
     signs: dict[fx.Node, Sign] = {}
     fused: set[fx.Node] = set()
     last = _output_node(model, steps)
+    _check_last(model, steps)
 
     for node, step in steps.items():
-        if isinstance(step, Output | Query) or node in fused:
+        if isinstance(step, Output | Query | ArgMax) or node in fused:
             if node in fused:
                 signs[node] = signs[operand(node)]
             continue
@@ -227,7 +232,11 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
         label = str(node.target) if isinstance(step, Input) else node.name.lstrip("_")
         name = _free_name(model, f"{label}_q")
         spec = inputs if isinstance(step, Input) else activations
-        quantizer = OutputQuantizer(name) if end is last else spec.quantizer(signs[node], name)
+        quantizer: nn.Module
+        if isinstance(step, Softmax):
+            quantizer = ProbabilityQuantizer()
+        else:
+            quantizer = OutputQuantizer(name) if end is last else spec.quantizer(signs[node], name)
         model.add_submodule(name, quantizer)
         users = list(end.users)
         with model.graph.inserting_after(end):
@@ -251,7 +260,7 @@ def _output_node(model: fx.GraphModule, steps: Steps) -> fx.Node:
     """The end of the layer, addition or pooling that gives the output."""
     out = list(model.graph.nodes)[-1]
     node = operand(out)
-    while isinstance(steps[node], Reshape | Same) and len(node.users) == 1:
+    while isinstance(steps[node], (Reshape, Same, *ENDS)) and len(node.users) == 1:
         node = operand(node)
     if len(node.users) != 1:
         refuse(model, out, "an output that the network itself reads", "return a value that nothing else reads")
@@ -259,6 +268,17 @@ def _output_node(model: fx.GraphModule, steps: Steps) -> fx.Node:
         hint = "the last operation must be a layer, an addition, an average pooling or a ReLU behind one of them"
         refuse(model, node, f"{type(steps[node]).__name__} as the last operation", hint)
     return node
+
+
+def _check_last(model: fx.GraphModule, steps: Steps) -> None:
+    """Refuse a softmax or argmax that anything but the output reads."""
+    for node, step in steps.items():
+        if isinstance(step, ENDS):
+            after = node
+            while len(after.users) == 1 and isinstance(steps[next(iter(after.users))], Reshape | Same):
+                after = next(iter(after.users))
+            if any(not isinstance(steps[u], Output) for u in after.users):
+                refuse(model, node, f"{type(step).__name__.lower()} inside of the network")
 
 
 # Which layer gets which weights
