@@ -26,6 +26,7 @@ from .maxpool_lanes import MaxPoolLanes
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
 from .pad_flat import PadFlat
+from .pad_lanes import PadLanes
 from .pixels_flat import PixelsFlat
 from .pixels_lanes import PixelsLanes
 from .relayout import Relayout as Relayout
@@ -54,6 +55,7 @@ KERNELS: tuple[Kernel, ...] = (
     AvgPoolLanes(),
     AvgPoolGlobalLanes(),
     PadFlat(),
+    PadLanes(),
     UpsampleFlat(),
     UpsampleLanes(),
     RequantizeFlat(),
