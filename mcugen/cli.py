@@ -162,7 +162,10 @@ def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
     p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
     p.add_argument(
-        "--result", choices=driver.RESULTS, default="values", help="what the model gives: its values, or the class"
+        "--result",
+        choices=driver.RESULTS,
+        default="values",
+        help="what the model gives: its values (16 bits), those as bytes or in 32 bits, or the class",
     )
     about = "the input is raw pixels, H, W, C bytes, which training normalised as (pixel / 255 - mean) / std"
     p.add_argument("--mean", type=_numbers, metavar="M,..", help=f"{about}: one number, or one for each channel")
