@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """`mcugen.compile` and `mcugen.Artifact`, imported when first used: they need the whole compiler."""
-    if name in ("compile", "Artifact"):
+    """`mcugen.compile`, `Artifact` and `Image`, imported when first used: they need the whole compiler."""
+    if name in ("compile", "Artifact", "Image"):
         from . import driver
 
         return getattr(driver, name)

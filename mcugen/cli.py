@@ -15,6 +15,7 @@ import numpy as np
 
 from . import __version__, driver, measure, project, report, targets, validate
 from .errors import McugenError, OutputError, TargetError, ToolError
+from .image import Image
 from .ir import Array
 from .kernels import KERNELS
 from .ops import OPS
@@ -49,6 +50,7 @@ exit status: 0 within the target's memories and the budget (with --all-targets: 
   mcugen generate digits.mcugen --target cortex-m4 -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --optimize size -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --emit=plan
+  mcugen generate digits.mcugen --target cortex-m4 --mean 0.1307 --std 0.3081 -o firmware/camera
   mcugen generate digits.mcugen --target cortex-m4 --zip digits.zip
   mcugen generate digits.mcugen --target cortex-m4 --project platformio --board nucleo_f446re -o project
   mcugen generate digits.mcugen --target cortex-m0 --project platformio --offline --run -o project
@@ -163,8 +165,14 @@ def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
     p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
     p.add_argument(
-        "--result", choices=driver.RESULTS, default="values", help="what the model gives: its values, or the class"
+        "--result",
+        choices=driver.RESULTS,
+        default="values",
+        help="what the model gives: its values (16 bits), those as bytes or in 32 bits, or the class",
     )
+    about = "the input is raw pixels, H, W, C bytes, which training normalised as (pixel / 255 - mean) / std"
+    p.add_argument("--mean", type=_numbers, metavar="M,..", help=f"{about}: one number, or one for each channel")
+    p.add_argument("--std", type=_numbers, metavar="S,..", help="see --mean")
     p.add_argument("--name", metavar="NAME", help="another name for the model: prefix of files and C symbols")
 
 
@@ -177,6 +185,13 @@ def _size(text: str) -> int:
     if not 0 <= value < 2**40:
         raise argparse.ArgumentTypeError(f"{text!r} is out of range")
     return int(value)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(v) for v in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, nor several like 0.485,0.456,0.406") from None
 
 
 def _milliseconds(text: str) -> float:
@@ -235,7 +250,15 @@ def _ops(args: argparse.Namespace) -> int:
 
 
 def _compile(args: argparse.Namespace) -> driver.Artifact:
-    return driver.compile(args.model, target=args.target, optimize=args.optimize, name=args.name, result=args.result)
+    return driver.compile(args.model, target=args.target, name=args.name, **_options(args))
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `driver.compile` takes beside model, target and name."""
+    if (args.mean is None) != (args.std is None):
+        raise OutputError("E703", "--mean and --std want each other", where="image")
+    image = None if args.mean is None else Image(args.mean, args.std)
+    return {"optimize": args.optimize, "result": args.result, "image": image}
 
 
 def _analyze(args: argparse.Namespace) -> int:
@@ -259,12 +282,12 @@ def _analyze(args: argparse.Namespace) -> int:
 
 
 def _analyze_all(args: argparse.Namespace) -> int:
-    source = driver.load(args.model, None, args.name)
+    source, options = driver.load(args.model, None, args.name), _options(args)
     rows = []
     for name in targets.names():
         row: dict[str, Any] = {"target": name}
         try:
-            artifact = driver.compile(source, target=name, optimize=args.optimize)
+            artifact = driver.compile(source, target=name, **options)
             measured = None if args.estimate else _measure(artifact)
         except TargetError as e:
             rows.append({**row, "fits": False, "over": [], "error": str(e)})
@@ -418,3 +441,7 @@ def _inputs(args: argparse.Namespace, artifact: driver.Artifact) -> tuple[Array,
             raise OutputError("E704", f"{x.dtype}{list(x.shape)} does not fit [N] x {t}", where=args.data)
         made.append(np.asarray(x.reshape(-1, *t.shape)))
     return tuple(made)
+
+
+if __name__ == "__main__":  # python -m mcugen.cli
+    sys.exit(main())

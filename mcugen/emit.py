@@ -14,6 +14,7 @@ from . import __version__, layout, resources
 from .errors import TargetError
 from .ir import Array, Graph, Quant, Value
 from .kernels.base import Field
+from .ops.pixels import Pixels
 from .plan import Plan
 from .program import Buffer, Program, Step
 
@@ -159,6 +160,9 @@ def check_interface(graph: Graph) -> None:
             raise TargetError("E403", f"the generated code takes bytes, not {x.type}", where=x.name)
     if _reserved(graph.name):
         raise TargetError("E403", "the model's name is reserved in C", where=graph.name, hint="choose another name")
+    if (lower := graph.name.lower()) != graph.name:  # Net and net would share NET_IN_LEN, and net.h on some disks
+        message = "a model's name is in lower case, its macros are in upper case"
+        raise TargetError("E403", message, where=graph.name, hint=f"--name {lower}")
 
 
 def _reserved(name: str) -> bool:
@@ -312,7 +316,8 @@ def interface(graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
         for v, at in zip(values, offsets, strict=True):
             name = arg if one else _argument(v.name, taken)
             macro, suffix = (macro, verb) if one else (name.upper(), f"{name}_{verb}")
-            found.append(_port(v, name, macro, suffix, at))
+            order = "H x W x C pixels: " if any(isinstance(n.op, Pixels) for n in graph.uses(v)) else ""
+            found.append(_port(v, name, macro, suffix, at, order))
         ports.append(tuple(found))
     return ports[0], ports[1]
 
@@ -345,12 +350,13 @@ def interface_view(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> dict[
     }
 
 
-def _port(v: Value, arg: str, macro: str, suffix: str, at: int) -> Port:
+def _port(v: Value, arg: str, macro: str, suffix: str, at: int, order: str) -> Port:
+    """An input or output as C sees it; order: of its axes, in words, where it is not C x H x W."""
     t = v.type
     ctype, form = _FORMS[t.dtype.bytes]
     quant = t.quant or Quant(1.0)
     scale = "" if isinstance(quant.scale, tuple) else _float(quant.scale, v.name)
-    shape = " x ".join(map(str, t.shape))
+    shape = order + " x ".join(map(str, t.shape))
     return Port(
         arg, macro, suffix, at, ctype, form, t.size, t.bytes, shape, t.dtype.lo, t.dtype.hi, scale, quant.zero_point
     )

@@ -155,5 +155,5 @@ def vectors(types: Sequence[Tensor], arrays: Sequence[Array]) -> Array:
     """Test vectors (N, bytes): the values (N, *shape) of all inputs, or of all outputs, as `ports` says."""
     out = np.zeros((len(arrays[0]), sum(t.bytes for t in types)), np.uint8)
     for t, at, a in zip(types, ports(types), arrays, strict=True):
-        out[:, at : at + t.bytes] = np.ascontiguousarray(a).reshape(len(a), -1).view(np.uint8)
+        out[:, at : at + t.bytes] = np.ascontiguousarray(a).reshape(len(a), t.size).view(np.uint8)
     return out

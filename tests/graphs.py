@@ -23,6 +23,8 @@ from mcugen.ops.maxpool import MaxPool
 from mcugen.ops.mul import Mul
 from mcugen.ops.pad import Pad
 from mcugen.ops.requantize import Requantize
+from mcugen.ops.reshape import Reshape
+from mcugen.ops.softmax import node as softmax_node
 from mcugen.ops.upsample import Upsample
 
 SHAPES: tuple[tuple[int, ...], ...] = (
@@ -37,7 +39,7 @@ SHAPES: tuple[tuple[int, ...], ...] = (
     (23,),
 )
 LAYERS = ("conv", "conv", "same", "depthwise", "residual", "branches", "pool", "average", "requantize", "clamp")
-MORE = (*LAYERS, "concat", "concat", "excite", "product", "pad", "upsample", "table")
+MORE = (*LAYERS, "concat", "concat", "excite", "product", "pad", "upsample", "table", "reshape")
 
 
 class Builder:
@@ -172,6 +174,12 @@ class Builder:
         data = self.rng.integers(to.lo, to.hi + 1, x.type.dtype.hi + 1)
         return self.node(Lookup(to), x, constant("table", to.dtype, data))
 
+    def softmax(self, x: Value) -> Value:
+        """Probabilities in 8 or 16 bits."""
+        outs = (Out.full(DType.U8, 1 / 256), Out(DType.I16, Quant(1 / 32768), 0, 32767))
+        made = softmax_node("y", x, outs[int(self.rng.integers(2))])
+        return self.node(made.op, x, *made.inputs[1:])
+
     def requantize(self, x: Value) -> Value:
         """To another type or scale, per channel."""
         to = self.out()
@@ -197,7 +205,7 @@ def random_graph(
     """A network of up to `depth` layers with residuals, several readers, pooling, and any type of output.
 
     unfused: how often a sum and its requantisation are two nodes. layers: LAYERS, or MORE for every operator.
-    ends: the index of the largest element as a possible last node. several: more inputs and outputs.
+    ends: a softmax or the index of the largest element as a possible last node. several: more inputs and outputs.
     """
     rng = np.random.default_rng(seed)
     dtype = DType.U8 if rng.random() < 0.85 else DType.U4
@@ -223,7 +231,9 @@ def random_graph(
     if end == "sums":
         return b.graph(*_outputs(b, b.node(Linear(), v, w), several))
     v = b.sum(Linear(), v, w, Out.full(DType.I16) if end == "linear" else b.out())
-    return b.graph(*_outputs(b, b.node(ArgMax(DType.U8), v) if index else v, several))
+    if index:
+        v = b.softmax(v) if rng.random() < 0.5 else b.node(ArgMax(DType.U8), v)
+    return b.graph(*_outputs(b, v, several))
 
 
 def _outputs(b: Builder, v: Value, several: bool) -> list[Value]:
@@ -286,6 +296,8 @@ def _layer(b: Builder, x: Value, layers: tuple[str, ...] = LAYERS) -> Value:
             return b.node(Upsample((int(rng.integers(1, 3)), int(rng.integers(1, 3)))), x)
         case "table":
             return b.table(x)
+        case "reshape":
+            return b.node(Reshape((x.type.shape[0], w, h)), x)
         case _:
             return b.requantize(x)
 

@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from mcugen import archive, cli, driver, errors, interp, ir, targets
+from mcugen import archive, cli, driver, errors, fixed, interp, ir, targets
 from mcugen.archive import Archive
 from mcugen.check import check
-from mcugen.ir import Graph
+from mcugen.ir import Graph, Range
 from mcugen.ops import OPS, base
+from mcugen.ops.linear import Linear
 from mcugen.ops.maxpool import MaxPool
+from mcugen.ops.softmax import node as softmax_node
 
 ROOT = Path(__file__).parent.parent
 ARCHIVE = ROOT / "examples" / "digits" / "digits.mcugen"
@@ -229,6 +231,96 @@ def test_generate_gives_the_class(run: Run, tmp_path: Path) -> None:
     (logits,), (index,) = interp.run(given.graph, x), interp.run(made.graph, x)
     assert np.array_equal(index[:, 0], logits.reshape(len(x), -1).argmax(1))
     assert len(made.graph.nodes) == len(given.graph.nodes) + 1
+
+
+@pytest.mark.parametrize("target, place", [("cortex-m4", "host"), ("cortex-m0", "sanitize"), ("cortex-m4", "qemu")])
+@pytest.mark.parametrize("result", ["u8", "i32"])
+def test_generate_gives_other_widths(result: str, target: str, place: str, run: Run, tmp_path: Path) -> None:
+    if place == "qemu" and not ARM:
+        pytest.skip("no arm-none-eabi-gcc or no qemu-system-arm")
+    answer = run("generate", MODEL, "--target", target, "--result", result, "-o", "fw")
+    assert answer.status == 0, answer.err
+    ctype = {"u8": "uint8_t", "i32": "int32_t"}[result]
+    assert f"{ctype} y[DIGITS_OUT_LEN]" in (tmp_path / "fw" / "digits.h").read_text()
+    assert run("validate", "fw", "--on", place).status == 0
+    given, made = driver.load(MODEL), driver.load(tmp_path / "fw" / "digits.mcugen")
+    x = given.samples[0]
+    (logits,), (other,) = interp.run(given.graph, x), interp.run(made.graph, x)
+    quant, scale = made.graph.outputs[0].type.quant, given.graph.outputs[0].type.quant.scale  # type: ignore[union-attr]
+    assert quant is not None
+    if result == "u8":
+        assert (quant.scale, quant.zero_point) == (scale * 128, 128)
+        assert np.array_equal(other, np.clip((logits.astype(int) + 64 >> 7) + 128, 0, 255))
+        assert other.min() < 128 < other.max()
+    else:
+        bits = round(np.log2(scale / quant.scale))  # type: ignore[operator]
+        assert bits >= 8 and quant.zero_point == 0
+        assert np.array_equal(other + (1 << bits >> 1) >> bits, logits)  # its rounding is the 16-bit result
+        assert np.abs(other).max() > 32767
+
+
+def u8_graph(op: ir.Op, shape: tuple[int, ...]) -> Graph:
+    node = base.make(op, base.activation("x", shape))
+    return Graph("net", (node.inputs[0],), (node,), (node.output,))
+
+
+def test_results_of_what_is_bytes_already() -> None:
+    graph = u8_graph(MaxPool((2, 2), (2, 2)), (2, 4, 4))
+    source = archive.Archive(graph, (np.zeros((0, 2, 4, 4), np.uint8),))
+    assert ir.text(driver.compile(source, result="u8").archive.graph) == ir.text(graph)
+    with pytest.raises(errors.McugenError, match=r"E703.*no form of 32 bits"):
+        driver.compile(source, result="i32")
+
+
+def test_bytes_of_values_that_are_never_negative_have_their_zero_at_0() -> None:
+    to = ir.Out(ir.DType.I16, ir.Quant(1 / 32768), 0, 32767)
+    logits = ir.Value("x", ir.Tensor(ir.DType.U8, (5,), ir.Quant(0.1)))
+    node = softmax_node("p", logits, to)
+    graph = check(Graph("net", (logits,), (node,), (node.output,)))
+    made = driver.narrowed(graph)
+    assert made.outputs[0].type.quant == ir.Quant(1 / 256, 0)
+    x = np.random.default_rng(0).integers(0, 256, (50, 5)).astype(np.uint8)
+    (p,), (q,) = interp.run(graph, x), interp.run(made, x)
+    assert np.array_equal(q, np.minimum(p.astype(int) + 64 >> 7, 255))
+    with pytest.raises(errors.McugenError, match=r"E703.*is no sum"):
+        driver.widened(graph)
+
+
+def test_wide_results_of_constant_channels_and_limits() -> None:
+    """A channel without weights, one that a ReLU ends, shifts that differ: the rounded result is the 16-bit one."""
+    rng = np.random.default_rng(3)
+    w = rng.integers(-127, 128, (3, 9)).astype(np.int8)
+    w[1] = 0
+    raw = base.make(Linear(), base.activation("x", (9,)), base.constant("w", ir.DType.I8, w))
+    full = Range(np.zeros(9, np.int64), np.full(9, 255, np.int64))
+    acc = raw.op.bounds(full, w)[0]
+    to = ir.Out(ir.DType.I16, ir.Quant(0.01), 0, 32767)
+    rule = fixed.lower(np.array([0.11, 0.0, 0.013]), np.array([5.3, 77.7, -9.1]), acc.lo, acc.hi, to.lo, to.hi)
+    kinds = (("mult", ir.DType.I16), ("add", ir.DType.I32), ("shift", ir.DType.U8))
+    consts = [base.constant(n, d, v) for (n, d), v in zip(kinds, rule, strict=True)]
+    node = base.make(Linear(to), *raw.inputs, *consts)
+    graph = check(Graph("net", (node.inputs[0],), (node,), (node.output,)))
+    made = driver.widened(graph)
+    x = rng.integers(0, 256, (200, 9)).astype(np.uint8)
+    (y,), (wide,) = interp.run(graph, x), interp.run(made, x)
+    bits = round(np.log2(0.01 / made.outputs[0].type.quant.scale))  # type: ignore[union-attr, operator]
+    assert bits > 4 and np.array_equal(wide.astype(np.int64) + (1 << bits >> 1) >> bits, y)
+    assert wide.min() == 0 and set(wide[:, 1] >> bits) == {78}
+    assert interp.run(driver.compile(archive.Archive(graph, (x,)), result="i32").archive.graph, x)[0].tobytes() == (
+        wide.tobytes()
+    )
+
+
+@pytest.mark.parametrize("module", ["mcugen", "mcugen.cli"])
+def test_python_runs_the_module(module: str, tmp_path: Path) -> None:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", module, *words]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    done = call("targets", "--json")
+    assert done.returncode == 0 and done.stderr == "" and len(json.loads(done.stdout)) > 40
+    done = call("nonsense")
+    assert done.returncode == 2 and "E703" in done.stderr
 
 
 def test_results_are_checked() -> None:

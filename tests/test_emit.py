@@ -430,11 +430,17 @@ def test_reserved_names(name: str) -> None:
         build(replace(source("mlp"), name=name))
 
 
-@pytest.mark.parametrize("name", ["model", "net1", "Kws_10", "Int", "run", "a", "strings2"])
+@pytest.mark.parametrize("name", ["model", "net1", "kws_10", "run", "a", "strings2"])
 def test_other_names_compile(name: str, tmp_path: Path) -> None:
     artifact = build(replace(source("mlp"), name=name))
     artifact.save(tmp_path / "out")
     assert host.HostModel(tmp_path / "out", name).in_bytes == 23
+
+
+@pytest.mark.parametrize("name", ["Net", "NET", "kWS"])
+def test_names_that_differ_in_case_alone_would_share_macros(name: str) -> None:
+    with pytest.raises(TargetError, match=rf"E403.*upper case[^$]*--name {name.lower()}"):
+        build(replace(source("mlp"), name=name))
 
 
 # ---- several inputs and outputs ----

@@ -445,6 +445,7 @@ SUPPORTED: dict[str, Callable[[], nn.Module]] = {
     "squeeze and excitation": lambda: Fn(lambda x: x.mean((2, 3), keepdim=True).sigmoid() * x),
     "Upsample": lambda: nn.Sequential(nn.Upsample(scale_factor=2), nn.MaxPool2d(2)),
     "interpolate": lambda: nn.Sequential(Fn(lambda x: F.interpolate(x, scale_factor=(1, 3))), nn.AvgPool2d((1, 3))),
+    "reshape inside": lambda: nn.Sequential(Fn(lambda x: x.view(x.size(0), 4, 8, 16)), nn.Conv2d(4, 8, 3)),
     "view and back": lambda: Fn(lambda x: x.view(x.shape[0], 8, 8, 8)),
 }
 
@@ -471,6 +472,113 @@ def test_flattening(name):
     x = torch.randn(BATCH, 3, 8, 8)
     net = prepared(nn.Sequential(conv_bn(3, 8), Fn(FLATTENS[name]), nn.Linear(288, 3)), x)
     assert ops_of(agree(net, x)) == ["Conv2d", "Flatten", "Linear"]
+
+
+TO_IMAGE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "index": lambda x: x[:, :, None, None],
+    "ellipsis": lambda x: x[..., None, None],
+    "view": lambda x: x.view(x.size(0), 8, 1, 1),
+    "reshape": lambda x: torch.reshape(x, (-1, 8, 1, 1)),
+    "unsqueeze": lambda x: x.unsqueeze(-1).unsqueeze(-1),
+    "unflatten": lambda x: x.unflatten(1, (8, 1, 1)),
+    "torch.unflatten": lambda x: torch.unflatten(x, 1, (-1, 1, 1)),
+}
+
+
+class Excite(nn.Module):
+    """Squeeze and excitation with fully connected layers."""
+
+    def __init__(self, to_image: Callable[[torch.Tensor], torch.Tensor]):
+        super().__init__()
+        self.squeeze, self.excite, self.to_image = nn.Linear(8, 4), nn.Linear(4, 8), to_image
+
+    def forward(self, x):
+        y = self.excite(torch.relu(self.squeeze(x.mean((2, 3)))))
+        return x * self.to_image(torch.sigmoid(y))
+
+
+@pytest.mark.parametrize("name", TO_IMAGE)
+def test_squeeze_and_excitation_with_linear(name):
+    x = torch.randn(BATCH, 3, 8, 8)
+    graph = agree(prepared(ladder(Excite(TO_IMAGE[name])), x), x)
+    assert "Reshape" in ops_of(graph) and "Mul" in ops_of(graph)
+    driver.compile(archive.Archive(graph, (np.zeros((0, 3, 8, 8), np.uint8),)), target="cortex-m0")
+
+
+SOFTMAX: dict[str, Callable[[], nn.Module]] = {
+    "Softmax": lambda: nn.Softmax(1),
+    "Softmax of the last": lambda: nn.Softmax(dim=-1),
+    "F.softmax": lambda: Fn(lambda x: F.softmax(x, dim=1)),
+    "torch.softmax": lambda: Fn(lambda x: torch.softmax(x, 1)),
+    "x.softmax": lambda: Fn(lambda x: x.softmax(-1)),
+}
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_at_the_end(name):
+    x = torch.randn(200, 30)
+    model = nn.Sequential(nn.Linear(30, 16), nn.ReLU(), nn.Linear(16, 7), SOFTMAX[name]())
+    net = prepared(model, x)
+    graph = lower(net, x)
+    assert ops_of(graph) == ["Linear", "Linear", "Softmax"]
+    (y,) = graph.outputs
+    assert graph.nodes[1].output.type.dtype is ir.DType.I16 and y.type.quant == ir.Quant(2.0**-15)
+    codes = fake_codes(net, x)
+    env = {v.name: a for v, a in interp.trace(graph, codes["input"].astype(np.uint8)).items()}
+    logits = torch.from_numpy(env["2"].astype(np.float64)) * graph.nodes[1].output.type.quant.scale
+    want = logits.softmax(1).numpy()
+    assert np.abs(env[y.name] / 2**15 - want).max() < 4 / 2**15  # the exponentials have 15 bits
+    with torch.no_grad():
+        assert np.abs(env[y.name] / 2**15 - net(x).numpy()).max() < 0.02
+
+
+ARGMAX: dict[str, Callable[[], nn.Module]] = {
+    "x.argmax": lambda: Fn(lambda x: x.argmax(1)),
+    "torch.argmax": lambda: Fn(lambda x: torch.argmax(x, dim=-1, keepdim=True)),
+}
+
+
+@pytest.mark.parametrize("name", ARGMAX)
+def test_argmax_at_the_end(name):
+    x = torch.randn(200, 3, 6, 6)
+    model = nn.Sequential(conv_bn(3, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7), ARGMAX[name]())
+    net = prepared(model, x)
+    graph = lower(net, x)
+    assert ops_of(graph)[-2:] == ["Linear", "ArgMax"] and graph.outputs[0].type.shape == (1,)
+    (y,) = interp.run(graph, fake_codes(net, x)["input"].astype(np.uint8))
+    with torch.no_grad():
+        assert (y[:, 0] == net(x).reshape(-1).numpy()).mean() > 0.98
+    made = driver.load(net, x)
+    assert driver.compile(made).archive.graph.outputs[0].name == graph.outputs[0].name
+
+
+def test_argmax_inside_is_refused():
+    with pytest.raises(ModelError, match=r"E101.*argmax inside"):
+        qat.prepare(ladder(Fn(lambda x: torch.argmax(x, 1, keepdim=True))))
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(1), Fn(lambda x: x.argmax(1))], ids=["softmax", "argmax"])
+def test_ends_of_images_are_refused(end):
+    x = torch.randn(4, 3, 6, 6)
+    net = prepared(nn.Sequential(nn.Conv2d(3, 4, 3), end), x)
+    with pytest.raises(ModelError, match=r"E103.*of an image"):
+        lower(net, x)
+
+
+def test_one_dimension_through_the_compiler(tmp_path):
+    """(C, T, 1): convolutions, both poolings and batch norm over time, to C on this machine."""
+    make, shape = NETS["one dimension"]
+    x = torch.randn(40, *shape)
+    net = prepared(make(), x)
+    artifact = driver.compile(net, x, target="cortex-m4", name="series")
+    assert artifact.archive.graph.inputs[0].type.shape == (3, 60, 1)
+    artifact.save(tmp_path / "fw")
+    verdict = validate.validate(tmp_path / "fw", artifact, "host", driver.vectors(artifact.archive, 60))
+    assert verdict.passed, validate.text(verdict)
+    y = artifact.run(artifact.archive.samples[0]) * artifact.archive.graph.outputs[0].type.quant.scale
+    with torch.no_grad():
+        want = net(x).numpy()
+    assert 10 * np.log10(want.var() / (y - want).var()) > 25  # dB
 
 
 def test_the_input_may_be_reshaped():
@@ -502,7 +610,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "SiLU": (nn.SiLU, "SiLU", "ReLU"),
     "LeakyReLU": (nn.LeakyReLU, "LeakyReLU", "ReLU6"),
     "PReLU": (nn.PReLU, "PReLU", "ReLU6"),
-    "Softmax": (lambda: nn.Softmax(1), "Softmax", "logits"),
+    "Softmax": (lambda: nn.Softmax(1), "softmax inside", "logits"),
+    "Softmax over the width": (lambda: nn.Softmax(3), "softmax with dim=3", "dim=1"),
+    "log_softmax": (lambda: Fn(lambda x: F.log_softmax(x, 1)), "log_softmax", "logits"),
+    "argmax of all": (lambda: Fn(lambda x: x.argmax()), "argmax with dim=None", "dim=1"),
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(8, 8, 3), "ConvTranspose2d", "convolution"),
     "Upsample": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), "mode='bilinear'", "nearest"),
     "PixelShuffle": (lambda: nn.PixelShuffle(2), "PixelShuffle", "mcugen ops"),
@@ -510,7 +621,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "MaxPool2d dilated": (lambda: nn.MaxPool2d(2, dilation=2), "dilation", "plain"),
     "Conv2d reflect": (lambda: nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"), "reflect", "zeros"),
     "gelu": (lambda: Fn(F.gelu), "gelu", ""),
-    "softmax": (lambda: Fn(lambda x: F.softmax(x, 1)), "softmax", "logits"),
+    "softmax": (lambda: Fn(lambda x: F.softmax(x, 1)), "softmax inside", "logits"),
     "cat": (lambda: Fn(lambda x: torch.cat([x, x], 2)), "concatenation along axis 2", "channels"),
     "mul": (lambda: Fn(lambda x: x * 2.0), "multiplication by a constant", "batch norm"),
     "constant": (lambda: Fn(lambda x: x + 1.0), "constant", "bias"),
@@ -543,7 +654,6 @@ LATER: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "negative padding": (lambda: nn.Sequential(nn.ZeroPad2d(-1), nn.Conv2d(8, 8, 1)), "E101"),
     "mean of one axis": (lambda: Fn(lambda x: x.mean(2, keepdim=True)), "E103"),
     "broadcasting": (lambda: Fn(lambda x: x + F.adaptive_avg_pool2d(x, 1)), "E103"),
-    "reshape inside": (lambda: Fn(lambda x: x.view(x.size(0), 8, 4, 16)), "E103"),
 }
 
 

@@ -117,10 +117,25 @@ def test_every_case_runs_in_flat_layout() -> None:
     assert not without
 
 
-def test_cases_run_long_kernels_in_lanes() -> None:
-    lanes = [p.name for p in harness.all_programs() if "_lanes" in p.label]
-    for name in ("Conv2d 5x5-", "Conv2d kx1-", "Conv2d 1xk-", "DepthwiseConv2d 5x5-", "DepthwiseConv2d 1xk-"):
-        assert any(p.startswith(name) for p in lanes), name
+LONG = (
+    *(
+        "Conv2d 5x5-",
+        "Conv2d kx1-",
+        "Conv2d 1xk-",
+        "DepthwiseConv2d 5x5-",
+        "DepthwiseConv2d kx1",
+        "DepthwiseConv2d 1xk-",
+    ),
+    *("MaxPool 2x14x15-7x7", "MaxPool 2x13x9-7x7", "MaxPool 1x64x1-32x1", "MaxPool 2x3x12-1x5"),
+    *("AvgPool 2x14x15-", "AvgPool 2x13x9-", "AvgPool 1x64x1-", "AvgPool 2x32x1-", "AvgPool 2x3x12-", "AvgPool 3x8x8-"),
+)
+
+
+@pytest.mark.parametrize("layout", ["_flat", "_lanes"])
+def test_cases_run_long_kernels(layout: str) -> None:
+    """Kernels of 5x5, kx1 and 1xk, windows of 7x7, 32x1, 1x5 and the whole image, in both layouts."""
+    found = [p.name for p in harness.all_programs() if layout in p.label]
+    assert not [name for name in LONG if not any(p.startswith(name) for p in found)]
 
 
 def test_names_tell_kernels_apart() -> None:

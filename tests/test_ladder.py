@@ -26,6 +26,7 @@ LADDER = (
     "check",
     "interp",
     "archive",
+    "image",
     "frontends",
     "passes",
     "targets",  # data: select and plan read a target, so it stands before them
@@ -41,9 +42,10 @@ LADDER = (
     "measure",
     "validate",
     "cli",
+    "__main__",
 )
 # beside the ladder: the training library, and what of the compiler it may use
-QAT = {"errors", "ir", "fixed", "pack", "archive", "frontends"}
+QAT = {"errors", "ir", "fixed", "pack", "archive", "image", "frontends"}
 
 # who may import what is neither the standard library nor numpy
 FOREIGN = {

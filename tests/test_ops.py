@@ -27,7 +27,9 @@ from mcugen.ops.lookup import Lookup
 from mcugen.ops.maxpool import MaxPool
 from mcugen.ops.mul import Mul
 from mcugen.ops.pad import Pad
+from mcugen.ops.pixels import Pixels
 from mcugen.ops.requantize import Requantize
+from mcugen.ops.reshape import Reshape
 from mcugen.ops.softmax import Softmax, tables
 from mcugen.ops.softmax import node as softmax_node
 from mcugen.ops.upsample import Upsample
@@ -83,10 +85,17 @@ def definition(node: Node, *inputs: Array) -> Array | None:
     if isinstance(op, Lookup):
         table = node.inputs[1].const.tolist()
         return np.array([table[v] for v in x.ravel().tolist()]).reshape(x.shape)
+    if isinstance(op, Pixels):
+        tables = node.inputs[1].const.tolist()
+        _, h, w, c = x.shape
+        found = np.array([tables[k % len(tables)][v] for k, v in zip(np.indices(x.shape)[3].flat, x.flat, strict=True)])
+        return np.asarray(torch.tensor(found.reshape(-1, h, w, c)).permute(0, 3, 1, 2).numpy())
     if isinstance(op, MaxPool):
         return np.asarray(F.max_pool2d(padded(x, op.padding, -np.inf), op.kernel, op.stride).numpy()).astype(np.int64)
     if isinstance(op, Flatten):
         return np.asarray(torch.flatten(torch.tensor(x), 1).numpy())
+    if isinstance(op, Reshape):
+        return np.asarray(torch.tensor(x).reshape(len(x), *op.shape).numpy())
     if isinstance(op, Add):
         terms = [v.astype(object) for v in inputs]
         y = (terms[0] * op.mult_a + terms[1] * op.mult_b + op.add) // 2**op.shift
@@ -357,6 +366,14 @@ SOFTMAX, E16, F16 = Softmax(255, TO), Tensor(DType.I16, (1,)), Tensor(DType.I16,
         (Lookup(TO), (u8(8), Tensor(DType.U8, (255,))), "wants a table"),
         (Lookup(TO), (u8(8), Tensor(DType.I16, (256,))), "wants a table"),
         (Lookup(TO), (Tensor(DType.U4, (8,)), Tensor(DType.U8, (256,))), "wants a table"),
+        (Reshape((4, 4)), (u8(16),), "does not become"),
+        (Reshape((4, 3)), (u8(16),), "does not become"),
+        (Reshape((4, -2, -2)), (u8(16),), "does not become"),
+        (Pixels(TO), (u8(4, 4), Tensor(DType.U8, (4, 256))), "wanted bytes"),
+        (Pixels(TO), (Tensor(DType.U4, (4, 5, 3)), Tensor(DType.U8, (3, 256))), "wanted bytes"),
+        (Pixels(TO), (u8(4, 5, 3), Tensor(DType.U8, (4, 256))), "wants a table"),
+        (Pixels(TO), (u8(4, 5, 3), Tensor(DType.I16, (3, 256))), "wants a table"),
+        (Pixels(Out.full(DType.I16)), (u8(4, 5, 3), Tensor(DType.I16, (3, 256))), "wants a table"),
         (MUL, (u8(3, 4, 4), u8(3)), "cannot multiply"),
         (MUL, (u8(3, 4, 4), u8(3, 4, 1)), "cannot multiply"),
         (MUL, (u8(3), t(3)), "cannot multiply"),

@@ -130,7 +130,7 @@ def test_random_graphs_reach_every_kernel() -> None:
 
 
 GRAPH_OPS = ("Conv2d", "DepthwiseConv2d", "Linear", "Add", "MaxPool", "AvgPool", "Requantize")
-GRAPH_OPS += ("Mul", "Concat", "Pad", "Upsample", "ArgMax")
+GRAPH_OPS += ("Mul", "Concat", "Pad", "Upsample", "ArgMax", "Softmax", "Lookup")
 
 
 # ---- generated code ----

@@ -5,7 +5,7 @@
     lower   prepared GraphModule -> Graph
 
     step ::= Input | Output | Layer | Norm | Clip | Curve | Sum | Product | Concat | MaxPool | AvgPool | Mean | Pad
-           | Upsample | Reshape | Same | Query | Fake
+           | Upsample | Reshape | Same | Softmax | ArgMax | Query | Fake
 
 Quantisers are known by their export() alone, so nothing of the training library is imported here.
 """
@@ -177,6 +177,16 @@ class Same:
 
 
 @dataclass(frozen=True)
+class Softmax:
+    """Probabilities over the features; the last operation."""
+
+
+@dataclass(frozen=True)
+class ArgMax:
+    """The index of the largest feature; the last operation."""
+
+
+@dataclass(frozen=True)
 class Query:
     """A shape computation: no activation."""
 
@@ -191,12 +201,15 @@ class Fake:
 
 Activity = (
     Layer | Norm | Clip | Curve | Sum | Product | Concat | MaxPool | AvgPool | Mean | Pad | Upsample | Reshape | Same
-)
+) | (Softmax | ArgMax)
 Step = Input | Output | Activity | Query | Fake
 Steps = dict[fx.Node, Step]
 
 PASSES = (MaxPool, Reshape, Same, Pad, Upsample)
 """Steps that keep the quantisation of what they read."""
+
+ENDS = (Softmax, ArgMax)
+"""Steps that read the 16-bit logits and nothing follows."""
 
 INSTEAD = {
     "LayerNorm": "use nn.BatchNorm2d (or nn.BatchNorm1d after a Linear): its statistics are constants that fold away",
@@ -208,8 +221,8 @@ INSTEAD = {
     "Mish": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
     "ELU": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
     "ReLU": "use nn.ReLU, nn.ReLU6 or nn.Hardtanh",
-    "Softmax": "return the logits: the largest logit is the largest probability",
     "softmax": "return the logits: the largest logit is the largest probability",
+    "argmax": "return the logits: their largest has the index",
     "ConvTranspose": "use a convolution; transposed convolutions are not supported yet",
     "Conv3d": "use nn.Conv2d",
     "mode=": "use mode='nearest' with an integer factor",
@@ -403,6 +416,8 @@ def read(model: fx.GraphModule, node: fx.Node) -> Step:
             refuse(model, node, "addition with alpha", "scale the weights instead")
         if len(node.args) != 2 or not all(isinstance(a, fx.Node) for a in node.args):
             refuse(model, node, "addition of a constant", "constants belong into the bias of a layer")
+    if isinstance(step, Query) and node.target is operator.getitem and not _is_shape(node) and _adds_axes(node):
+        return Reshape()
     if isinstance(step, Query) and not _is_shape(node):
         refuse(model, node, "indexing" if node.target is operator.getitem else _name(node))
     return step
@@ -418,6 +433,13 @@ def _is_shape(node: fx.Node) -> bool:
         return True
     sources = (operator.getitem, operator.mul, operator.floordiv)
     return node.target in sources and all(_is_shape(n) for n in node.all_input_nodes)
+
+
+def _adds_axes(node: fx.Node) -> bool:
+    """True for x[:, :, None, None] and the like, which leave out nothing."""
+    index = node.args[1]
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(p is None or p is Ellipsis or (isinstance(p, slice) and p == slice(None)) for p in parts)
 
 
 def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
@@ -458,6 +480,8 @@ def _read_module(model: fx.GraphModule, node: fx.Node) -> Step:
         return _upsample(model, node, mode=m.mode)
     if isinstance(m, nn.Flatten | nn.Unflatten):
         return Reshape()
+    if isinstance(m, nn.Softmax):
+        return _softmax(model, node, m.dim)
     if isinstance(m, nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d):
         return Same()
     refuse(model, node, type(m).__name__)
@@ -579,6 +603,20 @@ def _cat(model: fx.GraphModule, node: fx.Node, dim: int = 0) -> Step:
     return Concat()
 
 
+def _softmax(
+    model: fx.GraphModule, node: fx.Node, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Step:
+    if dim not in (1, -1) or dtype is not None:
+        refuse(model, node, f"softmax with dim={dim}, dtype={dtype}", "use softmax over the features: dim=1")
+    return Softmax()
+
+
+def _argmax(model: fx.GraphModule, node: fx.Node, dim: int | None = None, keepdim: bool = False) -> Step:
+    if dim not in (1, -1):
+        refuse(model, node, f"argmax with dim={dim}", "use argmax over the features: dim=1")
+    return ArgMax()
+
+
 def _clamp(model: fx.GraphModule, node: fx.Node, min: Any = None, max: Any = None) -> Step:
     return Clip(float("-inf") if min is None else float(min), float("inf") if max is None else float(max))
 
@@ -621,6 +659,10 @@ _FUNCTIONS: dict[Any, Step | Callable[..., Step]] = {
     torch.reshape: Reshape(),
     torch.squeeze: Reshape(),
     torch.unsqueeze: Reshape(),
+    torch.unflatten: Reshape(),
+    F.softmax: _softmax,
+    torch.softmax: _softmax,
+    torch.argmax: _argmax,
     F.dropout: Same(),
     F.dropout2d: Same(),
     getattr: Query(),
@@ -643,6 +685,9 @@ _METHODS: dict[str, Step | Callable[..., Step]] = {
     "reshape": Reshape(),
     "squeeze": Reshape(),
     "unsqueeze": Reshape(),
+    "unflatten": Reshape(),
+    "softmax": _softmax,
+    "argmax": _argmax,
     "contiguous": Same(),
     "detach": Same(),
     "size": Query(),
@@ -798,6 +843,8 @@ class _Lowering:
                 outputs = [self.read_from(node, source).value for _, source in returned(self.model)]
             elif isinstance(step, PASSES):
                 self.passed(node, step)
+            elif isinstance(step, ArgMax):
+                self.known[node] = _Known(self.argmax(node))
         try:
             return check(Graph(name, tuple(self.inputs), tuple(self.nodes), tuple(outputs)))
         except GraphError as e:
@@ -894,8 +941,7 @@ class _Lowering:
             self.known = {n: _Known(value, k.pad) if k.value is x else k for n, k in self.known.items()}
             self.ranges[value] = _range(value)
             return value
-        hint = "inside of the network only flattening to (N, features) is supported"
-        refuse(self.model, node, f"reshape of {x.type.shape} to {shape}", hint, "E103")
+        return self.emit(node, self.name(node), ops.reshape.Reshape(shape), x)
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
         """(C, H, W) or (N,) of what torch computes at `node`."""
@@ -935,6 +981,8 @@ class _Lowering:
             return self.average(node, name, source, to)
         if isinstance(source, Curve):
             return self.lookup(node, name, source, to)
+        if isinstance(source, Softmax):
+            return self.softmax(node, name, to)
         return self.requantized(node if chain else fake, name, norms, to)
 
     def target(self, step: Fake, clips: list[Clip]) -> Out:
@@ -1036,6 +1084,23 @@ class _Lowering:
         codes = torch.floor(step.function(real) / _scale(to) + to.quant.zero_point + 0.5).clamp(to.lo, to.hi)
         table = self.constant(f"{name}.table", to.dtype, codes.numpy())
         return self.emit(node, name, ops.lookup.Lookup(to), x.value, table)
+
+    def logits(self, node: fx.Node) -> Value:
+        """What a softmax or argmax reads: a vector."""
+        x = self.read(node).value
+        if len(x.type.shape) != 1:
+            what = f"{type(self.steps[node]).__name__.lower()} of an image"
+            refuse(self.model, node, what, "flatten to (N, features) first", "E103")
+        return x
+
+    def softmax(self, node: fx.Node, name: str, to: Out) -> Value:
+        x = self.logits(node)
+        made = ops.softmax.node(name, x, replace(to, lo=0))
+        return self.emit(node, name, made.op, x, *made.inputs[1:])
+
+    def argmax(self, node: fx.Node) -> Value:
+        x = self.logits(node)
+        return self.emit(node, self.name(node), ops.argmax.ArgMax(ops.argmax.index_type(x.type)), x)
 
     def sum(self, node: fx.Node, name: str, to: Out) -> Value:
         a, b = self.read(node), self.read(node, 1)

@@ -26,9 +26,13 @@ from .maxpool_lanes import MaxPoolLanes
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
 from .pad_flat import PadFlat
+from .pad_lanes import PadLanes
+from .pixels_flat import PixelsFlat
+from .pixels_lanes import PixelsLanes
 from .relayout import Relayout as Relayout
 from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
+from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
@@ -51,6 +55,7 @@ KERNELS: tuple[Kernel, ...] = (
     AvgPoolLanes(),
     AvgPoolGlobalLanes(),
     PadFlat(),
+    PadLanes(),
     UpsampleFlat(),
     UpsampleLanes(),
     RequantizeFlat(),
@@ -59,5 +64,8 @@ KERNELS: tuple[Kernel, ...] = (
     LookupLanes(),
     SoftmaxFlat(),
     ArgMaxFlat(),
+    PixelsFlat(),
+    PixelsLanes(),
     Flatten(),
+    Reshape(),
 )

@@ -12,7 +12,7 @@ from . import base
 
 @dataclass(frozen=True)
 class PadFlat(base.Kernel):
-    """The zero point everywhere, then the image row by row. In lanes rows would change their lane: relayout instead."""
+    """The zero point everywhere, then the image row by row."""
 
     stem = "pad_flat"
     op = Pad

@@ -18,15 +18,17 @@ from . import (
     maxpool,
     mul,
     pad,
+    pixels,
     requantize,
+    reshape,
     softmax,
     upsample,
 )
 from .base import Case as Case
 
 _FILES = (
-    *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, requantize),
-    *(lookup, softmax, argmax),
+    *(conv2d, depthwise, linear, add, mul, concat, maxpool, avgpool, pad, upsample, flatten, reshape, requantize),
+    *(lookup, softmax, argmax, pixels),
 )
 
 

@@ -13,6 +13,7 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from ..ops.linear import Linear
 from ..ops.lookup import Lookup
+from ..ops.pixels import Pixels
 from ..ops.requantize import Requantize
 from .rewrite import rewrite
 
@@ -47,7 +48,7 @@ def fuse(graph: Graph) -> Graph:
             merged = Node(replace(before.op, to=new.op.to), (*before.inputs, *new.inputs[1:]), new.output)
         elif (
             to is not None
-            and not isinstance(before.op, Lookup)
+            and not isinstance(before.op, Lookup | Pixels)
             and to.quant == new.op.to.quant
             and to.dtype is new.op.to.dtype
             and _only_clamps(new)

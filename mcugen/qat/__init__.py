@@ -8,9 +8,11 @@ qat.save(net, x_test[:32], "model.mcugen")
 from __future__ import annotations
 
 from ..frontends.torch import fake_codes as fake_codes
+from ..image import Image as Image
 from .activations import LSQ as LSQ
 from .activations import ActQuantizer as ActQuantizer
 from .activations import OutputQuantizer as OutputQuantizer
+from .activations import ProbabilityQuantizer as ProbabilityQuantizer
 from .calibrate import calibrate as calibrate
 from .calibrate import recalibrate_bn as recalibrate_bn
 from .checkpoint import load_checkpoint as load_checkpoint

@@ -230,6 +230,29 @@ class OutputQuantizer(_Quantizer):
         return f"{self.name}, bits=16, signed"
 
 
+class ProbabilityQuantizer(nn.Module):
+    """Fake-quantises probabilities to signed 16 bits with scale 2^-15; 1 becomes 32767."""
+
+    bits = 16
+    scale = 2.0**-15
+    limits = (0, 32767)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The values that the integer network gives out, up to the rounding of its exponentials."""
+        scale = torch.tensor(self.scale, dtype=x.dtype, device=x.device)
+        out: Tensor = _FakeQuantize.apply(x, None, scale, *self.limits)
+        return out
+
+    @torch.no_grad()
+    def codes(self, x: Tensor) -> Tensor:
+        """The stored integers for real values, int32 in 0..32767."""
+        return torch.floor(x / self.scale + 0.5).clamp(*self.limits).to(torch.int32)
+
+    def export(self) -> tuple[int, float, int]:
+        """(16, 2^-15, 0)."""
+        return 16, self.scale, 0
+
+
 def best_step(x: Tensor, lo: int, hi: int, samples: int = 1 << 16) -> Tensor:
     """The step of least squared error for codes lo..hi, searched among clippings of the range of x; positive."""
     flat = x.reshape(-1)

@@ -3,7 +3,8 @@
 Activation quantisers stand at the input, after each convolution or linear layer (with the batch norm and the clipping
 that follow), after each addition (with the ReLU that follows) and after each average pooling. Max pooling, padding,
 reshapes and dropout keep the quantisation of what they read. The network's output gets the 16-bit quantiser instead;
-of several outputs each does, but one that the network itself reads is given out as it is read.
+of several outputs each does, but one that the network itself reads is given out as it is read. Only a softmax or argmax
+may follow an output's quantiser.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from torch.nn.utils import parametrize
 
 from ..errors import ModelError
 from ..frontends.torch import (
+    ENDS,
     PASSES,
+    ArgMax,
     Clip,
     FakeQuantizer,
     Input,
@@ -34,6 +37,7 @@ from ..frontends.torch import (
     Reshape,
     Same,
     Sample,
+    Softmax,
     Step,
     Steps,
     add_shapes,
@@ -45,7 +49,7 @@ from ..frontends.torch import (
     trace,
 )
 from ..ir import NAME
-from .activations import LSQ, OutputQuantizer, Sign
+from .activations import LSQ, OutputQuantizer, ProbabilityQuantizer, Sign
 from .weights import TWN, Int8, WeightSpec
 
 
@@ -224,9 +228,10 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
     fused: set[fx.Node] = set()
     last = _output_nodes(model, steps)
     after = [n for n, s in steps.items() if isinstance(s, Input)][-1]  # the quantisers of the inputs stand behind all
+    _check_last(model, steps)
 
     for node, step in steps.items():
-        if isinstance(step, Output | Query) or node in fused:
+        if isinstance(step, Output | Query | ArgMax) or node in fused:
             if node in fused:
                 signs[node] = signs[operand(node)]
             continue
@@ -244,7 +249,11 @@ def _insert_quantizers(model: fx.GraphModule, steps: Steps, activations: LSQ, in
         label = str(node.target) if isinstance(step, Input) else node.name.lstrip("_")
         name = _free_name(model, f"{label}_q")
         spec = inputs if isinstance(step, Input) else activations
-        quantizer = OutputQuantizer(name) if end in last else spec.quantizer(signs[node], name)
+        quantizer: nn.Module
+        if isinstance(step, Softmax):
+            quantizer = ProbabilityQuantizer()
+        else:
+            quantizer = OutputQuantizer(name) if end in last else spec.quantizer(signs[node], name)
         model.add_submodule(name, quantizer)
         users = list(end.users)
         with model.graph.inserting_after(after if isinstance(step, Input) else end):
@@ -271,7 +280,7 @@ def _output_nodes(model: fx.GraphModule, steps: Steps) -> set[fx.Node]:
     found = set()
     for source in outputs:
         node = source
-        while isinstance(steps[node], Reshape | Same):
+        while isinstance(steps[node], (Reshape, Same, *ENDS)):
             node = operand(node)
         if not _only_returned(node, steps):
             if len(outputs) == 1:
@@ -288,9 +297,20 @@ def _output_nodes(model: fx.GraphModule, steps: Steps) -> set[fx.Node]:
 def _only_returned(node: fx.Node, steps: Steps) -> bool:
     """True if nothing reads the value but the caller, be it under other shapes."""
     return all(
-        isinstance(steps[n], Output) or (isinstance(steps[n], Reshape | Same) and _only_returned(n, steps))
+        isinstance(steps[n], Output) or (isinstance(steps[n], (Reshape, Same, *ENDS)) and _only_returned(n, steps))
         for n in node.users
     )
+
+
+def _check_last(model: fx.GraphModule, steps: Steps) -> None:
+    """Refuse a softmax or argmax that anything but the output reads."""
+    for node, step in steps.items():
+        if isinstance(step, ENDS):
+            after = node
+            while len(after.users) == 1 and isinstance(steps[next(iter(after.users))], Reshape | Same):
+                after = next(iter(after.users))
+            if any(not isinstance(steps[u], Output) for u in after.users):
+                refuse(model, node, f"{type(step).__name__.lower()} inside of the network")
 
 
 # Which layer gets which weights
