@@ -246,3 +246,14 @@ def test_stride_chain_of_48_rows_becomes_64() -> None:
     unlike = Signature((layout.lanes(x, 12),), layout.lanes(y, 7))
     assert lanes_window(x, y, unlike, (3, 1), (2, 1), (1, 0, 1, 0)) is None
     assert lanes_window(x, y, Signature((FLAT,), unlike.output), (3, 1), (2, 1), (1, 0, 1, 0)) is None
+
+
+def test_ports_of_a_vector_are_aligned_without_gaps() -> None:
+    types = [Tensor(DType.U8, (3,)), Tensor(DType.I16, (5,)), Tensor(DType.U4, (2, 1, 3)), Tensor(DType.I32, (1,))]
+    assert layout.ports(types) == (14, 4, 17, 0)
+    arrays = [np.arange(2 * t.size).reshape(2, *t.shape).astype(t.dtype.numpy) for t in types]
+    rows = layout.vectors(types, arrays)
+    assert rows.shape == (2, 23) and rows.dtype == np.uint8
+    for t, at, a in zip(types, layout.ports(types), arrays, strict=True):
+        for row, one in zip(rows, a, strict=True):
+            assert row[at : at + t.bytes].tobytes() == one.tobytes()
