@@ -50,7 +50,9 @@ def from_pixels(source: Archive, image: Image) -> Archive:
     images = [v for v in graph.inputs if len(v.type.shape) == 3 and v.type.dtype.unsigned and v.type.quant]
     if len(images) != 1:
         found = ", ".join(f"{v.name} {v.type}" for v in graph.inputs)
-        raise McugenError("E703", f"{len(images)} of the inputs ({found}) are images (C, H, W) of codes", where=graph.name)
+        raise McugenError(
+            "E703", f"{len(images)} of the inputs ({found}) are images (C, H, W) of codes", where=graph.name
+        )
     (x,) = images
     t = x.type
     assert t.quant is not None
