@@ -19,6 +19,7 @@ from .fit import Epoch as Epoch
 from .fit import evaluate as evaluate
 from .fit import fit as fit
 from .fit import parameter_groups as parameter_groups
+from .history import write_history as write_history
 from .prepare import default_keep as default_keep
 from .prepare import prepare as prepare
 from .save import save as save
