@@ -25,6 +25,7 @@ from torch import nn  # noqa: E402
 
 from mcugen import qat  # noqa: E402
 from mcugen.errors import ModelError, OutputError  # noqa: E402
+from mcugen.qat import augment  # noqa: E402
 
 FIT = sys.modules["mcugen.qat.fit"]  # the name in mcugen.qat is the function
 ROOT = Path(__file__).parents[1]
@@ -105,13 +106,13 @@ OPTIONS = {
 }
 
 
-def train(kind: str, model: nn.Module, augment=noise, **more):
+def train(kind: str, model: nn.Module, change=noise, **more):
     x, y = data()
     batches = Loader(zip(x.split(16), y.split(16), strict=True)) if kind == "loader" else (x, y)
     random.seed(3)
     np.random.seed(3)
     options = {"epochs": 4, "batch_size": 16, "progress": False, **OPTIONS[kind], **more}
-    return qat.fit(model, batches, (x, y), augment=augment, **options)
+    return qat.fit(model, batches, (x, y), **{"augment": change, **options})
 
 
 # Going on
@@ -447,3 +448,106 @@ def test_processes_that_would_see_the_same_batches_are_refused(monkeypatch):
     with pytest.raises(ModelError, match="same batches") as e:
         qat.fit(net(), loader, progress=False)
     assert e.value.code == "E107" and "DistributedSampler" in e.value.hint
+
+
+# Augmentations
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shifts_are_the_ones_of_numpy():
+    """Every sample is one of the windows of the padded image, each possible one occurs."""
+    x = torch.rand(300, 2, 5, 6) + 1
+    modes = {
+        "fill": dict(mode="constant", constant_values=-3.0),
+        "repeat": dict(mode="edge"),
+        "reflect": {"mode": "reflect"},
+    }
+    for edge, how in modes.items():
+        out = augment.Shift(2, edge=edge, fill=-3.0)(x, draw()).numpy()
+        found = set()
+        padded = np.pad(x.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), **how)
+        for a, b in zip(out, padded, strict=True):
+            at = [(i, j) for i in range(5) for j in range(5) if np.array_equal(a, b[:, i : i + 5, j : j + 6])]
+            assert at, edge
+            found.update(at)
+        assert len(found) == 25
+    assert augment.crop(2) == augment.Shift(2)
+    moved = augment.time_shift(2)(x, draw())
+    assert torch.equal(moved, augment.Shift(2, (2,), "repeat")(x, draw())) and not torch.equal(moved, x)
+
+
+def test_flips_are_per_sample():
+    x = torch.rand(400, 1, 2, 5)
+    out = augment.Flip()(x, draw())
+    flipped = (out == x.flip(-1)).flatten(1).all(1)
+    assert torch.equal(out[~flipped], x[~flipped]) and 150 < int(flipped.sum()) < 250
+    assert torch.equal(augment.Flip(1.0, axis=-2)(x, draw()), x.flip(-2))
+    both = augment.Compose(augment.Flip(1.0), augment.Flip(1.0))
+    assert torch.equal(both(x, draw()), x)
+    assert torch.equal(augment.Flip()(x, draw()), out) and not torch.equal(augment.Flip()(x, draw(1)), out)
+
+
+def test_augmentations_that_cannot_be():
+    for make in (
+        lambda: augment.Shift(-1),
+        lambda: augment.Shift(1, edge="wrap"),
+        lambda: augment.Flip(2.0),
+        lambda: augment.Shift(4)(torch.rand(2, 1, 4, 4), draw()),
+    ):
+        with pytest.raises(ModelError) as e:
+            make()
+        assert e.value.code == "E107"
+
+
+def test_a_checkpoint_knows_the_parameters_of_an_augmentation(tmp_path):
+    train("plain", net(), augment.crop(1), epochs=1, checkpoint=tmp_path / "c")
+    with pytest.raises(ModelError, match=r"Shift\(size=1,.* and is .Shift\(size=2,"):
+        train("plain", net(), augment.crop(2), epochs=1, checkpoint=tmp_path / "c")
+    noted = augment.Compose(augment.crop(1), noise)  # a function's place in memory is not the same the next time
+    assert FIT._name(noted).endswith("<function noise>))")
+
+
+# Summary and scores
+
+
+def test_the_summary_by_hand():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
+    model = qat.prepare(model, weights=qat.TWN(), keep=["0"])
+    weight = torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0], [-2, 2, 0, 0, 0, 0, 0, 1]])
+    with torch.no_grad():
+        model.get_submodule("3").parametrizations.weight.original.copy_(weight)
+    first, last = qat.summary(model).layers
+    assert (first.path, first.bits, first.shape, first.kind) == ("0", 8, (2, 1, 1, 1), "Conv2d")
+    assert (last.path, last.bits, last.weights, last.kind) == ("3", "ternary", 16, "Linear")
+    assert last.density == 7 / 16
+    p = np.array([1, 9, 6]) / 16
+    assert last.entropy == pytest.approx(-(p * np.log2(p)).sum())
+    assert (last.scale_min, last.scale_max) == pytest.approx((1.0, 5 / 3))
+    assert last.sqnr == pytest.approx(10 * math.log10(13 / (2 / 9 + 4 / 9)))
+    table = str(qat.summary(model)).splitlines()
+    assert len(table) == 4 and "ternary" in table[2] and "1..1.67" in table[2] and "18" in table[3]
+    rows = json.loads(json.dumps(qat.summary(nn.Sequential(nn.Linear(2, 3))).data(), allow_nan=False))
+    assert rows[0]["bits"] == 32 and rows[0]["entropy"] is None and rows[0]["shape"] == [3, 2]
+
+
+def test_scores_are_those_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    logits = torch.rand(200, 5, generator=draw())
+    logits[:, 4] = 0  # never said
+    y = torch.randint(0, 4, (200,), generator=draw(1))
+    y[:30] = 4
+    y[y == 3] = 2  # said, but never right
+    model = nn.Dropout(0.9).train()
+    got = qat.scores(model, logits, y, batch_size=64)
+    said = logits.argmax(1)
+    assert got.accuracy == metrics.accuracy_score(y, said) == qat.evaluate(model, logits, y) and model.training
+    assert got.macro_f1 == pytest.approx(metrics.f1_score(y, said, average="macro", zero_division=0))
+    assert np.array_equal(got.confusion, metrics.confusion_matrix(y, said))
+    recall = metrics.recall_score(y, said, average=None, zero_division=np.nan)
+    np.testing.assert_allclose(got.recall, recall)
+    assert math.isnan(got.recall[3]) and got.recall[4] == 0
+    with pytest.raises(ModelError, match=r"labels 0\.\.4 for 4 classes"):
+        qat.scores(model, logits[:, :4], y)

@@ -7,12 +7,13 @@ import contextlib
 import math
 import os
 import random
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..errors import ModelError, OutputError
 from .activations import ActQuantizer
 from .checkpoint import read_checkpoint, restore, save_checkpoint
 from .history import check_history, write_history
+from .summary import predictions
 from .weights import density, step
 
 Data = tuple[Tensor, Tensor]
@@ -253,19 +255,8 @@ def fit(
 @torch.no_grad()
 def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> float:
     """Top-1 accuracy 0..1 in evaluation mode; ties go to the lowest index. The model's mode comes back."""
-    if len(x) != len(y) or not len(x):
-        raise ModelError("E107", f"{len(x)} inputs, {len(y)} labels", where="evaluate")
-    training = {m: m.training for m in model.modules()}
-    place = _place(model, None)
-    right = torch.zeros((), dtype=torch.int64, device=place)
-    model.eval()
-    try:
-        for a, b in zip(x.split(batch_size), y.split(batch_size), strict=True):
-            right += (model(a.to(place)).argmax(1) == b.to(place)).sum()
-    finally:
-        for m, flag in training.items():
-            m.training = flag
-    return int(right) / len(x)
+    found, _ = predictions(model, x, y, batch_size, "evaluate")
+    return int((found == y.cpu()).sum()) / len(x)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -312,7 +303,9 @@ def _labels(logits: Tensor, y: Tensor) -> bool:
 
 def _name(function: object) -> str | None:
     """What a checkpoint remembers of a function."""
-    return None if function is None else str(getattr(function, "__qualname__", type(function).__qualname__))
+    if function is None or is_dataclass(function):
+        return None if function is None else re.sub(r" at 0x[0-9a-f]+", "", repr(function))
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def _shuffled(data: Any, batch_size: int, generator: torch.Generator, rank: int, world: int) -> Iterator[Data]:
