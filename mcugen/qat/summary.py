@@ -72,7 +72,9 @@ class Summary:
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
         left = (0, 1, 2)
         return "\n".join(
-            "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+            "  ".join(
+                c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
             for row in rows
         )
 
