@@ -6,6 +6,7 @@ import functools
 import gzip
 import hashlib
 import io
+import os
 import shutil
 import tarfile
 import threading
@@ -369,3 +370,25 @@ def test_inputs_are_normalised_and_have_channels_first() -> None:
     with pytest.raises(OutputError) as e:
         datasets.inputs("ecg_mitbih", q)
     assert e.value.code == "E705" and "[n, 128]" in str(e.value)
+
+
+def test_keyword_features_are_those_of_mlperf() -> None:
+    path = Path(os.environ.get("MCUGEN_DATA", "")) / "kws12_audio120.npz"
+    if not path.is_file():
+        pytest.skip("no kws12_audio120.npz in MCUGEN_DATA")
+    with np.load(path, allow_pickle=False) as z:
+        audio, golden = z["x"], z["mfcc_int8"].astype(int)
+    wrong = datasets.keyword_features(audio) - golden
+    assert np.abs(wrong).max() <= 1 and np.count_nonzero(wrong) <= 1  # of 58,800
+
+
+def test_keyword_features_of_odd_sounds() -> None:
+    silence = datasets.keyword_features(np.zeros((1, 16000), np.int16))
+    assert silence.shape == (1, 49, 10) and silence.dtype == np.int8
+    assert (silence == datasets.SILENT_FRAME).all()
+    rng = np.random.default_rng(0)
+    sound = rng.integers(-20000, 20000, (2, 16000)).astype(np.int16)
+    assert np.array_equal(datasets.keyword_features(sound), datasets.keyword_features(sound / 32768))
+    with pytest.raises(OutputError) as e:
+        datasets.keyword_features(sound[:, :15999])
+    assert e.value.code == "E705" and "[2, 15999]" in str(e.value)
