@@ -184,9 +184,10 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_start_again(tmp_path):
     path = tmp_path / "c.pt"
-    first = train("plain", net(), checkpoint=path, epochs=2)
-    model = net()
-    assert train("plain", model, checkpoint=path, epochs=2, resume=False) == first and not same(model, net())
+    train("plain", net(), checkpoint=path, epochs=2)
+    model, other = net(), net()
+    assert train("plain", model, checkpoint=path, epochs=3, resume=False) == train("plain", other, epochs=3)
+    assert same(model, other) and torch.load(path, weights_only=True)["epoch"] == 3
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
@@ -290,6 +291,10 @@ def test_distillation_and_regression_fit_the_loss_hook():
     assert history[-1].loss < 0.1 * history[0].loss
     targets = qat.fit(model, (x, soft), (x, soft), epochs=2, loss=lambda z, t, _: F.mse_loss(z, t), progress=False)
     assert math.isnan(targets[-1].accuracy) and math.isnan(targets[-1].test_accuracy)
+    one = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    means = x, x.mean((1, 2, 3))
+    targets = qat.fit(one, means, means, epochs=1, loss=lambda z, t, _: F.mse_loss(z[:, 0], t), progress=False)
+    assert math.isnan(targets[-1].accuracy) and math.isnan(targets[-1].test_accuracy)
 
 
 def test_bfloat16_trains_and_evaluates_in_full_precision():
@@ -363,10 +368,13 @@ def test_no_matplotlib_is_told_before_training(monkeypatch):
     assert "mcugen[report]" in e.value.hint
 
 
-def test_a_line_has_the_time(capsys):
-    train("plain", net(), epochs=1, progress=True)
+def test_what_is_logged(capsys, tmp_path):
+    train("plain", net(), epochs=1, progress=True, checkpoint=tmp_path / "c")
     out, _ = capsys.readouterr()
     assert out.startswith("epoch 1/1: loss") and out.endswith(" s\n")
+    train("plain", net(), epochs=1, progress=True, checkpoint=tmp_path / "c")
+    out, _ = capsys.readouterr()
+    assert out == f"going on from {tmp_path / 'c'}: 1 of 1 epochs are done\n"
 
 
 # Several processes

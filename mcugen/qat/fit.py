@@ -139,10 +139,10 @@ def fit(
     }  # fmt: skip
     history: list[Epoch] = []
     totals = torch.zeros(2, dtype=torch.float64, device=place)  # sums over the epoch: loss, right answers
-    first, begin, skip, seen = 0, _rng(), 0, 0
+    first, begin, skip, seen = 0, _rng(place), 0, 0
 
     def save(epoch: int, batch: int) -> None:
-        now = _everywhere({"begin": begin, "rng": _rng(), "chance": chance.get_state()})
+        now = _everywhere({"begin": begin, "rng": _rng(place), "chance": chance.get_state()})
         if rank == 0 and checkpoint is not None:
             save_checkpoint(
                 checkpoint, model, optimize, epoch,
@@ -164,7 +164,7 @@ def fit(
         totals.copy_(state["totals"])
         if average is not None:
             _copy(state["ema"], average.mean)
-        _set_rng(own["begin"])
+        _set_rng(own["begin"], place)
         after = own["rng"]
 
     network: Any = model
@@ -174,11 +174,13 @@ def fit(
     criterion: Loss = loss or (lambda logits, y, x: F.cross_entropy(logits, y, label_smoothing=label_smoothing))
     stop = _Signals(checkpoint is not None and world == 1)
     with _bar(epochs * per_epoch, first * per_epoch + skip, progress and rank == 0, log) as bar, stop:
+        if log and first + skip > 0:
+            bar.write(f"going on from {checkpoint}: {first} of {epochs} epochs are done")
         for epoch in range(first, epochs):
             started = time.perf_counter()
             model.train()
             dense = history[-1].density if history else density(model)
-            begin, shuffle_begin = _rng(), shuffle.get_state()
+            begin, shuffle_begin = _rng(place), shuffle.get_state()
             sampler = getattr(train, "sampler", None)
             if hasattr(sampler, "set_epoch"):
                 sampler.set_epoch(epoch)  # type: ignore[union-attr]
@@ -186,7 +188,7 @@ def fit(
             if skip:
                 for _ in range(skip):
                     next(batches)
-                _set_rng(after)
+                _set_rng(after, place)
             else:
                 totals.zero_()
                 seen = 0
@@ -237,7 +239,7 @@ def fit(
             total, right, count = sums.tolist()
             seconds = time.perf_counter() - started
             history.append(Epoch(total / count, right / count, score, dense, rate, seconds))
-            begin, shuffle_begin, seen = _rng(), shuffle.get_state(), 0
+            begin, shuffle_begin, seen = _rng(place), shuffle.get_state(), 0
             totals.zero_()
             save(epoch + 1, 0)
             for path in record if rank == 0 else ():
@@ -327,21 +329,21 @@ def _line(epoch: int, epochs: int, e: Epoch) -> str:
 # Going on after an interruption
 
 
-def _rng() -> dict[str, Any]:
-    """The states of all global random generators, as plain values and tensors."""
+def _rng(place: torch.device) -> dict[str, Any]:
+    """The states of the global random generators, as plain values and tensors."""
     kind, keys, *rest = np.random.get_state()  # the legacy generator is the global one
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        "cuda": torch.cuda.get_rng_state(place) if place.type == "cuda" else None,
         "python": random.getstate(),
         "numpy": [kind, np.asarray(keys).tolist(), *rest],
     }
 
 
-def _set_rng(state: dict[str, Any]) -> None:
+def _set_rng(state: dict[str, Any], place: torch.device) -> None:
     torch.set_rng_state(state["torch"])
-    if state["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
+    if state["cuda"] is not None and place.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], place)
     random.setstate(state["python"])
     np.random.set_state(tuple(state["numpy"]))
 
