@@ -392,3 +392,18 @@ def test_keyword_features_of_odd_sounds() -> None:
     with pytest.raises(OutputError) as e:
         datasets.keyword_features(sound[:, :15999])
     assert e.value.code == "E705" and "[2, 15999]" in str(e.value)
+
+
+def test_a_sparse_file_in_an_archive_takes_no_memory() -> None:
+    """A header that claims 8 GB of zeros."""
+    info = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
+    info.type = tarfile.GNUTYPE_SPARSE
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[386:398] = head[398:410] = b"00000000000\0"
+    head[483:495] = b"77777777777\0"
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    with tarfile.open(fileobj=io.BytesIO(bytes(head) + bytes(1024))) as tar:
+        assert tar.getmembers()[0].size == 8**11 - 1
+    with pytest.raises(LookupError):
+        datasets.cifar_binary([bytes(head) + bytes(1024)])
