@@ -151,7 +151,8 @@ def fit(
                 ema=average.mean if average is not None else None,
             )  # fmt: skip
 
-    if checkpoint is not None and resume and Path(checkpoint).exists():
+    # asked of all, so that each has done what came before: process 0 may just have written the file
+    if checkpoint is not None and resume and any(_everywhere(Path(checkpoint).exists())):
         content = read_checkpoint(checkpoint)
         _same_settings(content, settings, str(checkpoint))
         state = restore(content, model, optimize, str(checkpoint))
