@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..frontends.torch import fake_codes as fake_codes
 from ..image import Image as Image
+from . import augment as augment
 from .activations import LSQ as LSQ
 from .activations import ActQuantizer as ActQuantizer
 from .activations import OutputQuantizer as OutputQuantizer
@@ -21,9 +22,14 @@ from .fit import Epoch as Epoch
 from .fit import evaluate as evaluate
 from .fit import fit as fit
 from .fit import parameter_groups as parameter_groups
+from .history import write_history as write_history
 from .prepare import default_keep as default_keep
 from .prepare import prepare as prepare
 from .save import save as save
+from .summary import Scores as Scores
+from .summary import Summary as Summary
+from .summary import scores as scores
+from .summary import summary as summary
 from .weights import TWN as TWN
 from .weights import Int8 as Int8
 from .weights import WeightQuantizer as WeightQuantizer

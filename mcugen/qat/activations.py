@@ -65,6 +65,11 @@ class _FakeQuantize(torch.autograd.Function):
         return g * inside, by_scale / scale, None, None, None
 
 
+def _full(x: Tensor) -> Tensor:
+    """At least float32: under autocast, the eight bits of a bfloat16 would round before the quantiser does."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class _Quantizer(nn.Module):
     """What both quantisers share: a name for messages, the observing mode and the check before use."""
 
@@ -129,6 +134,7 @@ class ActQuantizer(_Quantizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The values that the integer network has at this place."""
+        x = _full(x)
         if self.observing or (self.training and not self.calibrated):
             self.observe(x.detach())
         if not self.calibrated and self.bypass:
@@ -194,6 +200,7 @@ class OutputQuantizer(_Quantizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The values that the integer network gives out."""
+        x = _full(x)
         if self.observing or self.training:
             self.observe(x.detach())
         if not self.calibrated and self.bypass:

@@ -72,6 +72,11 @@ def load_checkpoint(
     Reads data only, no code. Nothing is changed unless everything fits. OutputError E701 if the file cannot be
     read, ModelError E108 if it is damaged, something else, or of another model.
     """
+    return restore(read_checkpoint(path), model, optimizer, str(path))
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of a checkpoint file, its form checked; errors as load_checkpoint."""
     where = str(path)
     try:
         data = Path(path).read_bytes()
@@ -90,7 +95,14 @@ def load_checkpoint(
     state, extra = content.get("model"), content.get("extra")
     if not isinstance(state, dict) or not isinstance(extra, dict) or type(content.get("epoch")) is not int:
         raise ModelError("E108", "damaged", where=where)
-    _same_model(state, model, where)
+    return content
+
+
+def restore(
+    content: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer | None, where: str
+) -> dict[str, Any]:
+    """Put what read_checkpoint gave into the model and the optimiser; returns and errors as load_checkpoint."""
+    _same_model(content["model"], model, where)
     if optimizer is not None:
         if content.get("optimizer") is None:
             raise ModelError("E108", "the checkpoint has no optimiser state", where=where)
@@ -98,8 +110,8 @@ def load_checkpoint(
             optimizer.load_state_dict(content["optimizer"])
         except Exception as e:
             raise ModelError("E108", f"the optimiser does not fit: {str(e).splitlines()[0]}", where=where) from e
-    model.load_state_dict(state)
-    return {"epoch": content["epoch"], **extra}
+    model.load_state_dict(content["model"])
+    return {"epoch": content["epoch"], **content["extra"]}
 
 
 def _same_model(state: dict[Any, Any], model: nn.Module, where: str) -> None:
