@@ -21,10 +21,12 @@ from .fit import fit as fit
 from .fit import parameter_groups as parameter_groups
 from .prepare import default_keep as default_keep
 from .prepare import prepare as prepare
+from .quantizers.pruning import PruningTernary as PruningTernary
 from .save import save as save
 from .weights import TWN as TWN
 from .weights import Int8 as Int8
 from .weights import WeightQuantizer as WeightQuantizer
 from .weights import WeightSpec as WeightSpec
 from .weights import density as density
+from .weights import discrepancy as discrepancy
 from .weights import step as step

@@ -40,7 +40,7 @@ from ..frontends.torch import (
     trace,
 )
 from .activations import LSQ, OutputQuantizer, Sign
-from .weights import TWN, Int8, WeightSpec
+from .weights import TWN, Int8, PathSpec, WeightSpec, checked
 
 
 def prepare(
@@ -67,10 +67,13 @@ def prepare(
 
     traced, steps = _traced(model, sample)
     specs = _specs(traced, steps, weights, keep)
+    normed = _normed(steps)
     _insert_quantizers(traced, steps, activations, inputs)
     for path, spec in specs.items():
         layer = traced.get_submodule(path)
-        quantizer = spec.quantizer(layer.weight.detach())  # type: ignore[operator]
+        quantizer = spec.quantizer(checked(layer.weight.detach(), path))  # type: ignore[operator]
+        if path not in normed:
+            quantizer.without_norm()
         parametrize.register_parametrization(layer, "weight", quantizer)
     traced.recompile()
     for name, module in traced.named_modules():
@@ -269,6 +272,18 @@ def _layers(steps: Steps) -> dict[str, nn.Module]:
     return {s.path: s.module for s in steps.values() if isinstance(s, Layer)}
 
 
+def _normed(steps: Steps) -> set[str]:
+    """The layers that a batch norm follows."""
+    found = set()
+    for node, step in steps.items():
+        after = _only_user(node)
+        while after is not None and isinstance(steps[after], Same):
+            after = _only_user(after)
+        if isinstance(step, Layer) and after is not None and isinstance(steps[after], Norm):
+            found.add(step.path)
+    return found
+
+
 def _default_keep(steps: Steps) -> list[str]:
     layers = _layers(steps)
     ends = [*layers][:1] + [*layers][-1:]
@@ -304,4 +319,5 @@ def _specs(
             raise ModelError("E107", f"keep: {path!r} {what}", where="prepare", hint=hint)
         if not isinstance(spec, WeightSpec):
             raise ModelError("E107", f"keep: {spec!r} is not a spec", where=path, hint="use qat.Int8()")
-    return {path: given.get(path, weights) for path in layers}
+    chosen = {path: given.get(path, weights) for path in layers}
+    return {path: spec.at(path) if isinstance(spec, PathSpec) else spec for path, spec in chosen.items()}

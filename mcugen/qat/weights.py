@@ -6,9 +6,9 @@ what the front end exports come from the same `quantize`, so they agree exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,29 @@ class WeightQuantizer(nn.Module):
     def step(self, progress: float) -> None:
         """Called before each optimiser step with the fraction of training that is done, for schedules."""
 
+    @classmethod
+    def step_layers(cls, layers: Sequence[Quantized], progress: float) -> None:
+        """What qat.step calls, once with all quantisers of this class: for schedules that read the latent weights."""
+        for found in layers:
+            found.quantizer.step(progress)
+
+    def without_norm(self) -> None:
+        """Called by prepare() where no batch norm follows the layer that could learn the scale."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A layer that has a weight quantiser."""
+
+    path: str
+    layer: nn.Module
+    quantizer: WeightQuantizer
+
+    @property
+    def latent(self) -> tuple[Tensor, ...]:
+        """The latent tensors, without gradients."""
+        return tuple(w.detach() for w in latent_of(self.layer))
+
 
 @runtime_checkable
 class WeightSpec(Protocol):
@@ -59,6 +82,15 @@ class WeightSpec(Protocol):
 
     def quantizer(self, weight: Tensor) -> WeightQuantizer:
         """A fresh quantiser; the weight is for its shape and for data-dependent state."""
+        ...
+
+
+@runtime_checkable
+class PathSpec(Protocol):
+    """A spec that is not the same for every layer."""
+
+    def at(self, path: str) -> WeightSpec:
+        """The spec of one layer. ModelError E107 if it has none."""
         ...
 
 
@@ -75,8 +107,7 @@ class TWN:
     threshold: float = 0.75
 
     def __post_init__(self) -> None:
-        if self.per not in ("channel", "layer"):
-            raise ModelError("E107", f"per={self.per!r}", where="TWN", hint="use 'channel' or 'layer'")
+        one_of(get_args(Granularity), self.per, "per", "TWN")
         if not 0 <= self.threshold < float("inf"):
             raise ModelError("E107", f"threshold={self.threshold}", where="TWN", hint="use 0.75")
 
@@ -92,6 +123,22 @@ class Int8:
     def quantizer(self, weight: Tensor) -> WeightQuantizer:
         """The parametrisation."""
         return _Int8Quantizer()
+
+
+def checked(weight: Tensor, where: str) -> Tensor:
+    """The weight, if it can be quantised. ModelError E103: empty. E105: not finite."""
+    if weight.numel() == 0:
+        raise ModelError("E103", f"a weight of shape {tuple(weight.shape)} is empty", where=where)
+    if not bool(torch.isfinite(weight).all()):
+        raise ModelError("E105", "weights are not finite", where=where, hint="lower the learning rate")
+    return weight
+
+
+def one_of(known: tuple[object, ...], value: object, name: str, where: str) -> None:
+    """ModelError E107 unless the option is one of those that are known."""
+    if value not in known:
+        hint = f"use one of {', '.join(map(repr, known))}"
+        raise ModelError("E107", f"{name}={value!r}", where=where, hint=hint)
 
 
 def _rows(w: Tensor, per: Granularity) -> tuple[int, ...]:
@@ -144,10 +191,14 @@ def quantized_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, WeightQ
             yield path, layer, q
 
 
+@torch.no_grad()
 def step(model: nn.Module, progress: float) -> None:
     """Tell every weight quantiser how much of the training is done, 0..1; call it before each optimiser step."""
-    for _, _, q in quantized_layers(model):
-        q.step(progress)
+    if not 0 <= progress <= 1:
+        raise ModelError("E107", f"progress={progress}", where="qat.step", hint="the fraction that is done, 0 to 1")
+    layers = [Quantized(*found) for found in quantized_layers(model)]
+    for kind in dict.fromkeys(type(found.quantizer) for found in layers):
+        kind.step_layers([found for found in layers if type(found.quantizer) is kind], progress)
 
 
 def density(model: nn.Module) -> float:
@@ -159,3 +210,21 @@ def density(model: nn.Module) -> float:
             nonzero += int(codes.count_nonzero())
             total += codes.numel()
     return nonzero / total if total else float("nan")
+
+
+@torch.no_grad()
+def discrepancy(model: nn.Module) -> dict[str, float]:
+    """By layer with one latent weight, what straight-through gradients get wrong: 0 none, 2 at most.
+
+    The mean over the rows of |w/|w| - t/|t||^2 = 2 (1 - cos(w, t)), t the codes; rows of zeros are left out (nan if
+    that is all of them).
+    """
+    found = {}
+    for path, layer, q in quantized_layers(model):
+        latent = latent_of(layer)
+        if len(latent) == 1:
+            w = latent[0].detach().flatten(1).double()
+            t = q.export(*latent)[0].flatten(1).double()
+            size = w.norm(dim=1) * t.norm(dim=1)
+            found[path] = float((2 - 2 * (w * t).sum(1) / size)[size > 0].mean())
+    return found
