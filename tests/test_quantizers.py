@@ -17,6 +17,7 @@ from torch import nn  # noqa: E402
 from mcugen import qat  # noqa: E402
 from mcugen.errors import ModelError  # noqa: E402
 from mcugen.frontends.torch import latent_of  # noqa: E402
+from mcugen.qat.activations import best_step, channel_errors  # noqa: E402
 from mcugen.qat.quantizers.pruning import PruningQuantizer, select  # noqa: E402
 from mcugen.qat.weights import quantized_layers  # noqa: E402
 
@@ -83,6 +84,9 @@ SPECS = {
     "pruning": qat.PruningTernary(),
     "pruning global": qat.PruningTernary(density=0.3, scope="global", keep_rows=True),
     "pruning channel": qat.PruningTernary(density=0.6, scope="channel", decay="wd", gradient="projected"),
+    "direct bits": qat.DirectQuantization(),
+    "direct bits layer": qat.DirectQuantization(per="layer", rate=1.0),
+    "direct assignment": qat.DirectQuantization("assignment", rate=20.0),
 }
 
 
@@ -405,3 +409,237 @@ def test_copies_and_other_processes_see_the_same_support():
         for i in range(40):
             qat.step(net, i / 40)
     assert all(torch.equal(v, w) for v, w in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+# Direct quantisation
+
+
+def originals(q, w):
+    return [t.clone().requires_grad_() for t in q.right_inverse(w)]
+
+
+@pytest.mark.parametrize("per", ["channel", "layer"])
+def test_direct_bits_begin_as_exactly_twn(per):
+    w = torch.randn(7, 5, 3, 3)
+    w[0] = 0
+    w[1] = torch.tensor([-1.0, 0, 1]).repeat(15).reshape(5, 3, 3) * 0.7
+    for threshold in (0.0, 0.7, 1.5):  # with 1.5, weights exactly at the threshold of row 1
+        q = qat.DirectQuantization(per=per, threshold=threshold).quantizer(w)
+        twn = qat.TWN(per=per, threshold=threshold).quantizer(w)
+        for a, b in zip(q.export(*q.right_inverse(w)), twn.export(w), strict=True):
+            assert torch.equal(a, b)
+        assert torch.equal(q(*q.right_inverse(w)), twn(w))
+    assert all(z.abs().max() <= 1 for z in q.right_inverse(w))
+
+
+def test_gradients_of_direct_bits_by_hand():
+    w, up = torch.randn(4, 9), torch.randn(4, 9)
+    q = qat.DirectQuantization().quantizer(w)
+    a, b = originals(q, w)
+    with torch.no_grad():
+        a[0, 0] = 1.5  # clipped: no gradient
+    q(a, b).backward(up)
+    level = q.level.detach()
+    torch.testing.assert_close(a.grad, up * level / 2 * (a.detach().abs() <= 1))
+    torch.testing.assert_close(b.grad, up * level / 2)
+    assert a.grad[0, 0] == 0
+    codes = (a.detach().sign() + b.detach().sign()) / 2
+    torch.testing.assert_close(q.level.grad, (up * codes).sum(1, keepdim=True))
+
+
+def test_gradients_of_the_assignment_by_formula_and_by_differences():
+    w, up = torch.randn(3, 5, dtype=torch.float64), torch.randn(3, 5, dtype=torch.float64)
+    q = qat.DirectQuantization("assignment").quantizer(w).train()
+    latent = originals(q, w)
+    q.step(0.5)
+    heat = float(q.temperature)
+    assert heat == pytest.approx(60**0.5)
+    out = q(*latent)
+    out.backward(up)
+    p = torch.softmax(torch.stack([t.detach() for t in latent]) * heat, 0)
+    level = q.level.detach()
+    for j, t in zip((-1, 0, 1), latent, strict=True):
+        torch.testing.assert_close(t.grad, heat * up * (j * level - out.detach()) * p[j + 1])
+    torch.testing.assert_close(q.level.grad, (up * (p[2] - p[0])).sum(1, keepdim=True))
+    with torch.no_grad():
+        values = []
+        for d in (1e-6, -1e-6):
+            moved = [t.clone() for t in latent]
+            moved[2][1, 2] += d
+            values.append((q(*moved) * up).sum())
+        assert float(latent[2].grad[1, 2]) == pytest.approx(float(values[0] - values[1]) / 2e-6, rel=1e-4)
+
+
+def test_the_temperature_schedule():
+    q = qat.DirectQuantization("assignment").quantizer(torch.randn(2, 3))
+    found = []
+    for f in (0.0, 0.2, 0.5, 0.8, 0.84, 0.85, 1.0):
+        q.step(f)
+        found.append((round(float(q.temperature), 3), bool(q.soft)))
+    half = round(60**0.5, 3)
+    assert found == [(1, True), (1, True), (half, True), (60, True), (60, True), (60, False), (60, False)]
+    latent = [torch.tensor([[a]]) for a in (0.5, 0.5, 0.5)]
+    assert q.quantize(*latent)[0].item() == 0
+
+
+def test_assignment_begins_near_the_weights():
+    w = torch.randn(8, 100)
+    q = qat.DirectQuantization("assignment").quantizer(w).train()
+    assert float(F.cosine_similarity(q(*q.right_inverse(w)).detach(), w).min()) > 0.9
+    codes, scale = q.export(*q.right_inverse(w))
+    nearest = (w / scale[:, None].float()).clamp(-1, 1).round()
+    assert torch.equal(codes, nearest.to(torch.int8))
+
+
+def test_levels_stay_positive_and_bits_in_range_whatever_the_rate():
+    for form in ("bits", "assignment"):
+        net = qat.prepare(cnn(), weights=qat.DirectQuantization(form), keep=["0"])
+        train(net, range(30), 30, torch.optim.SGD(net.parameters(), lr=30.0))
+        qat.step(net, 1.0)
+        codes, scale = quantized(net, "4")
+        assert (scale > 0).all() and codes.abs().max() <= 1
+        if form == "bits":
+            assert max(z.abs().max() for z in latent_of(net.get_submodule("4"))) <= 1
+
+
+def quantized(net, path):
+    return next(q.export(*latent_of(layer)) for p, layer, q in quantized_layers(net) if p == path)
+
+
+def test_learning_rates_of_their_own():
+    net = qat.prepare(cnn(), weights=qat.DirectQuantization(rate=5.0, level_rate=0.1), keep=["0"])
+    groups = qat.parameter_groups(net, 1e-4, 0.01)
+    assert [g.get("lr") for g in groups] == [None, None, pytest.approx(0.05), pytest.approx(0.001)]
+    assert [g["weight_decay"] for g in groups] == [1e-4, 0, 0, 0]
+    assert [len(g["params"]) for g in groups[2:]] == [4, 2]
+    everything = {id(p) for p in net.parameters() if p.requires_grad}
+    listed = [id(p) for g in groups for p in g["params"]]
+    assert len(listed) == len(everything) and set(listed) == everything
+    assert ["lr" in g for g in qat.parameter_groups(net, 1e-4)] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"form": "onehot"}, {"per": "row"}, {"threshold": -1.0}, {"rate": 0.0}, {"level_rate": math.inf},
+        {"temperature": 0.5}, {"soft": (0.8, 0.2)}, {"soft": (0.2, 0.9)}, {"soft": (0.2,)}, {"hard": 1.2},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_bad_options_of_direct_quantisation(options):
+    refused("E107", lambda: qat.DirectQuantization(**options))
+
+
+# Activations by channel
+
+
+def uneven() -> torch.Tensor:
+    """64 channels of log-normal spread, three of them eight times larger: (16, 64, 8, 8)."""
+    x = torch.randn(16, 64, 8, 8).relu() * torch.exp(0.8 * torch.randn(64)).reshape(1, -1, 1, 1)
+    x[:, :3] *= 8
+    return x
+
+
+def relative(x: torch.Tensor, step: float, bits: int) -> torch.Tensor:
+    """Mean squared error by channel in units of its energy, written out."""
+    out = []
+    for c in range(x.shape[1]):
+        a = x[:, c]
+        q = step * (a / step + 0.5).floor().clamp(0, 2**bits - 1)
+        out.append(float(((a - q) ** 2).mean() / (a**2).mean()))
+    return torch.tensor(out)
+
+
+@pytest.mark.parametrize("criterion", ["mean", "median", "trimmed"])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_the_channel_criterion_finds_its_least_step(criterion, bits):
+    x = uneven()
+    top = 2**bits - 1
+    best_90_percent = lambda e: e.sort().values[:58].mean()  # noqa: E731
+    measure = {"mean": torch.mean, "median": lambda e: e.quantile(0.5), "trimmed": best_90_percent}[criterion]
+    steps = np.geomspace(0.0011, 1, 40) * float(x.max()) / top
+    least = min(float(measure(relative(x, s, bits))) for s in steps)
+    found = float(best_step(x, 0, top, samples=x.numel(), criterion=criterion))
+    assert float(measure(relative(x, found, bits))) <= least * (1.1 if criterion == "median" else 1.01)
+
+
+def test_most_channels_gain_at_two_bits():
+    """docs/TRAINING.md: a few channels of large values decide the squared error."""
+    x = uneven()
+    square, mean = (float(best_step(x, 0, 3, criterion=c)) for c in ("square", "mean"))
+    before, after = relative(x, square, 2), relative(x, mean, 2)
+    assert mean < 0.5 * square and float(after.median()) < 0.35 * float(before.median())
+    assert float((after < before).float().mean()) > 0.75
+    dead = x.clone()
+    dead[:, 10] = 0
+    assert math.isfinite(float(best_step(dead, 0, 3, criterion="mean")))
+    assert float(best_step(torch.zeros(2, 3), 0, 3, criterion="median")) > 0
+
+
+def test_calibrate_by_criterion():
+    x, _ = data()
+    x = torch.cat([x, 20 * x], 1)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4))
+    steps = {}
+    for criterion in (None, "square", "mean", "median", "trimmed"):
+        net = qat.prepare(model, inputs=qat.LSQ(2), activations=qat.LSQ(4))
+        qat.calibrate(net, [x], criterion)
+        steps[criterion] = net.get_submodule("input_q").export()[1]
+    own = qat.prepare(model, inputs=qat.LSQ(2, criterion="mean"))
+    qat.calibrate(own, [x])
+    assert own.get_submodule("input_q").export()[1] == steps["mean"] < 0.5 * steps["square"]
+    assert steps[None] == steps["square"]
+    refused("E107", lambda: qat.calibrate(net, [x], "max"), "criterion")
+    refused("E107", lambda: qat.LSQ(2, criterion="max"), "criterion")
+    for call in (lambda: qat.ChannelError(net, -1.0), lambda: qat.ChannelError(net, criterion="square"),
+                 lambda: qat.ChannelError(model)):  # fmt: skip
+        refused("E107", call, "ChannelError")
+
+
+def test_the_channel_error_of_a_batch_and_its_gradient():
+    x, y = data()
+    net = qat.prepare(cnn(), activations=qat.LSQ(2))
+    net.train()(x)
+    loss = qat.ChannelError(net, mu=0.5)
+    plain = copy.deepcopy(net)
+    for m in plain.modules():
+        m._forward_hooks.clear()
+    total = loss(net(x), y, x)
+    base = F.cross_entropy(plain(x), y)
+    assert loss.errors == [] and bool(total > base)
+    total.backward()
+    base.backward()
+    for (name, p), q in zip(net.named_parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(p.grad, q.grad, rtol=1e-4, atol=1e-7) == (not name.endswith("gain")), name
+    # the quantiser of the input: loss term and LSQ gradient, by hand
+    q = net.get_submodule("input_q")
+    step, top = q.export()[1], 255
+    v = x / step
+    slope = torch.where((v >= 0) & (v <= top), v.add(0.5).floor() - v, v.add(0.5).floor().clamp(0, top))
+    error = x - step * v.add(0.5).floor().clamp(0, top)
+    by_step = float((-2 * error / x.numel() / x.square().mean() * slope).sum()) / (x.numel() * top) ** 0.5
+    other = plain.get_submodule("input_q").gain.grad
+    assert float((q.gain.grad - other).detach()) == pytest.approx(0.5 * by_step / step, rel=1e-3)
+    with torch.no_grad():
+        net(x)
+    assert loss.errors == []
+
+
+def test_training_with_the_channel_error_lowers_it():
+    x, y = data()
+    x = torch.cat([x, 20 * x], 1)
+    found = []
+    for mu in (0.0, 100.0):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4))
+        net = qat.prepare(model, inputs=qat.LSQ(2)).train()
+        loss = qat.ChannelError(net, mu)
+        sgd = torch.optim.Adam(net.parameters(), lr=0.03)
+        for _ in range(60):
+            sgd.zero_grad()
+            loss(net(x), y, x).backward()
+            sgd.step()
+        step = net.get_submodule("input_q").export()[1]
+        rows = x.transpose(0, 1).flatten(1)
+        found.append(float(channel_errors(rows, (rows / step).add(0.5).floor().clamp(0, 3) * step).mean()))
+    assert found[1] < 0.9 * found[0]

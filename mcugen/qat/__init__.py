@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..frontends.torch import fake_codes as fake_codes
 from .activations import LSQ as LSQ
 from .activations import ActQuantizer as ActQuantizer
+from .activations import ChannelError as ChannelError
 from .activations import OutputQuantizer as OutputQuantizer
 from .calibrate import calibrate as calibrate
 from .calibrate import recalibrate_bn as recalibrate_bn
@@ -21,6 +22,7 @@ from .fit import fit as fit
 from .fit import parameter_groups as parameter_groups
 from .prepare import default_keep as default_keep
 from .prepare import prepare as prepare
+from .quantizers.direct import DirectQuantization as DirectQuantization
 from .quantizers.pruning import PruningTernary as PruningTernary
 from .save import save as save
 from .weights import TWN as TWN

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import ModelError
-from .activations import ActQuantizer, OutputQuantizer
+from .activations import ActQuantizer, Criterion, OutputQuantizer
+from .weights import one_of
 
 Batches = Iterable[Tensor | tuple[Tensor, ...] | list[Tensor]]
 
@@ -45,17 +46,23 @@ def _modes(model: nn.Module) -> Iterator[None]:
             m.training = flag
 
 
-def calibrate(model: nn.Module, batches: Batches) -> None:
+def calibrate(model: nn.Module, batches: Batches, criterion: Criterion | None = None) -> None:
     """Set every activation scale anew from data: the mean over the batches of each batch's best step.
+
+    criterion: what "best" means, "square", "mean", "median" or "trimmed", see LSQ; None is each quantiser's own.
 
     The rest of the model runs in evaluation mode and is not changed. Without training after prepare(), run
     recalibrate_bn first: quantised weights shift the statistics that batch norms have.
     """
     found, count = quantizers(model), 0
+    if criterion is not None:
+        one_of(get_args(Criterion), criterion, "criterion", "calibrate")
     with _modes(model):
         for q in found:
             q.reset()
             q.observing = True
+            if criterion is not None and isinstance(q, ActQuantizer):
+                q.criterion = criterion
         try:
             for batch in batches:
                 model(inputs_of(batch))

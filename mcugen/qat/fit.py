@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..frontends.torch import latent_of
 from .activations import ActQuantizer
-from .weights import density, step
+from .weights import density, quantized_layers, step
 
 Data = tuple[Tensor, Tensor]
 
@@ -58,7 +59,7 @@ def fit(
 
     torch.manual_seed(seed)
     shuffle = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay), lr=lr)
+    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay, lr), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
     history: list[Epoch] = []
     with _bar(epochs * per_epoch, progress, log) as bar:
@@ -107,13 +108,22 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> f
     return right / len(x)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices and filters only: not on biases, batch norms and quantiser steps."""
+def parameter_groups(model: nn.Module, weight_decay: float, lr: float | None = None) -> list[dict[str, Any]]:
+    """Weight decay on matrices and filters only: not on biases, batch norms and quantiser steps.
+
+    lr: the learning rate that the optimiser gets; with it, what weight quantisers train at rates of their own has them.
+    """
     steps = {id(m.gain) for m in model.modules() if isinstance(m, ActQuantizer)}
+    own = {id(p): rate for _, layer, q in quantized_layers(model) for p, rate in q.rates(*latent_of(layer))}
     found = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in found if p.dim() > 1 and id(p) not in steps]
-    rest = [p for p in found if p.dim() <= 1 or id(p) in steps]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    plain = [p for p in found if id(p) not in own]
+    decayed = [p for p in plain if p.dim() > 1 and id(p) not in steps]
+    rest = [p for p in plain if p.dim() <= 1 or id(p) in steps]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    for rate in dict.fromkeys(own.values()):
+        group = {"params": [p for p in found if own.get(id(p)) == rate], "weight_decay": 0.0}
+        groups.append(group if lr is None else {**group, "lr": lr * rate})
+    return groups
 
 
 def _shuffled(data: Any, batch_size: int, generator: torch.Generator) -> Iterator[Data]:

@@ -58,6 +58,10 @@ class WeightQuantizer(nn.Module):
         for found in layers:
             found.quantizer.step(progress)
 
+    def rates(self, *latent: Tensor) -> list[tuple[Tensor, float]]:
+        """Parameters that want learning rates of their own, as factors of the network's; they get no weight decay."""
+        return []
+
     def without_norm(self) -> None:
         """Called by prepare() where no batch norm follows the layer that could learn the scale."""
 
@@ -141,7 +145,7 @@ def one_of(known: tuple[object, ...], value: object, name: str, where: str) -> N
         raise ModelError("E107", f"{name}={value!r}", where=where, hint=hint)
 
 
-def _rows(w: Tensor, per: Granularity) -> tuple[int, ...]:
+def rows_of(w: Tensor, per: Granularity) -> tuple[int, ...]:
     """The axes that share one scale."""
     return tuple(range(0 if per == "layer" else 1, w.dim()))
 
@@ -153,7 +157,7 @@ class _TWNQuantizer(WeightQuantizer):
 
     def quantize(self, *latent: Tensor) -> tuple[Tensor, Tensor]:
         (w,) = latent
-        axes, size = _rows(w, self.per), w.abs()
+        axes, size = rows_of(w, self.per), w.abs()
         keep = size > self.threshold * size.mean(axes, keepdim=True)
         count = keep.sum(axes, keepdim=True)
         scale = (size * keep).sum(axes, keepdim=True) / count.clamp(min=1)
@@ -169,7 +173,7 @@ class _Int8Quantizer(WeightQuantizer):
 
     def quantize(self, *latent: Tensor) -> tuple[Tensor, Tensor]:
         (w,) = latent
-        scale = w.abs().amax(_rows(w, "channel"), keepdim=True) / 127
+        scale = w.abs().amax(rows_of(w, "channel"), keepdim=True) / 127
         scale = torch.where(scale > 0, scale, torch.ones_like(scale))
         return torch.floor(w / scale + 0.5).clamp(-127, 127), scale
 
