@@ -17,6 +17,7 @@ from torch import nn  # noqa: E402
 from mcugen import qat  # noqa: E402
 from mcugen.errors import ModelError  # noqa: E402
 from mcugen.frontends.torch import latent_of  # noqa: E402
+from mcugen.pack import rice_bits  # noqa: E402
 from mcugen.qat.activations import best_step, channel_errors  # noqa: E402
 from mcugen.qat.quantizers.pruning import PruningQuantizer, select  # noqa: E402
 from mcugen.qat.weights import quantized_layers  # noqa: E402
@@ -87,6 +88,13 @@ SPECS = {
     "direct bits": qat.DirectQuantization(),
     "direct bits layer": qat.DirectQuantization(per="layer", rate=1.0),
     "direct assignment": qat.DirectQuantization("assignment", rate=20.0),
+    "ttq": qat.TTQ(),
+    "learned step": qat.LearnedStep(),
+    "learned step channel": qat.LearnedStep(per="channel"),
+    "absmean": qat.AbsMean(),
+    "slb": qat.SLB(),
+    "slb normal": qat.SLB(initial="normal"),
+    "entropy": qat.EntropyTernary(),
 }
 
 
@@ -643,3 +651,108 @@ def test_training_with_the_channel_error_lowers_it():
         rows = x.transpose(0, 1).flatten(1)
         found.append(float(channel_errors(rows, (rows / step).add(0.5).floor().clamp(0, 3) * step).mean()))
     assert found[1] < 0.9 * found[0]
+
+
+# Baselines and relatives
+
+
+def test_ttq_by_hand():
+    w = torch.tensor([[1.0, -0.5, 0.04], [-0.05, 0.3, -0.1]], requires_grad=True)
+    q = qat.TTQ(tied=False).quantizer(w.detach())
+    assert q.levels.tolist() == pytest.approx([0.65, 0.3])  # over 0.05: 1, 0.3; under -0.05: 0.5, 0.1
+    up = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    out = q(w)
+    torch.testing.assert_close(out.detach(), torch.tensor([[0.65, -0.3, 0.0], [0.0, 0.65, -0.3]]))
+    out.backward(up)
+    torch.testing.assert_close(w.grad, up * torch.tensor([[0.65, 0.3, 1.0], [1.0, 0.65, 0.3]]))
+    assert q.levels.grad.tolist() == pytest.approx([1 + 5, -2 - 6])
+    tied = qat.TTQ().quantizer(w.detach())
+    tied(w).backward(up)
+    assert tied.levels.grad.tolist() == pytest.approx([1 + 5 - 2 - 6])
+
+
+def test_ttq_with_two_levels_is_not_exported():
+    x, y = data()
+    net = qat.prepare(cnn(), weights=qat.TTQ(tied=False), keep=["0"])
+    qat.fit(net, (x, y), epochs=1, progress=False)
+    assert 0 < qat.density(net) < 1
+    refused("E104", lambda: qat.save(net, x[:4], "never"), "one scale", "tied=True")
+    for _, _, q in quantized_layers(net):
+        if q.ternary:
+            q.levels.data.fill_(0.25)
+    agree(net.eval(), x)
+
+
+def test_learned_step_by_hand():
+    w = torch.tensor([[0.1, -0.4, 0.9, -2.0]], dtype=torch.float64, requires_grad=True)
+    q = qat.LearnedStep().quantizer(w.detach())
+    assert q.initial.item() == pytest.approx(2 * 3.4 / 4)
+    q.initial.fill_(0.8)
+    out = q(w)
+    assert out.tolist() == [[0, 0, 0.8, -0.8]]  # -0.4 is a tie
+    up = torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=torch.float64)
+    out.backward(up)
+    assert w.grad.tolist() == [[1, 2, 0, 0]]
+    by_step = (1 * (0 - 0.125) + 2 * (0 + 0.5) + 3 * 1 + 4 * -1) / 4**0.5
+    assert q.gain.grad.item() == pytest.approx(by_step / 0.8)
+
+
+def test_absmean_by_hand():
+    w = torch.tensor([[0.5, -1.5], [4.0, 2.0]])
+    codes, scale = qat.AbsMean().quantizer(w).export(w)
+    assert codes.tolist() == [[0, -1], [1, 1]] and scale.tolist() == [2, 2]  # from 1 on
+    codes, scale = qat.AbsMean(per="channel").quantizer(w).export(w)
+    assert codes.tolist() == [[0, -1], [1, 1]] and scale.tolist() == [1, 3]
+
+
+def test_slb_levels_do_not_learn():
+    w = torch.randn(4, 50)
+    q = qat.SLB(initial="normal").quantizer(w).train()
+    latent = originals(q, w)
+    assert [float(t.detach().std()) for t in latent] == pytest.approx([(2 / 50) ** 0.5] * 3, rel=0.15)
+    q(*latent).sum().backward()
+    assert q.level.grad is None and all(t.grad.any() for t in latent)
+    codes, scale = q.export(*latent)
+    assert len(set(scale.tolist())) == 1
+    assert torch.equal(codes, torch.stack(latent).argmax(0).to(torch.int8) - 1)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1, 0.4])
+def test_the_entropy_assignment_is_the_least_of_its_levels(strength):
+    w = torch.randn(5, 400, dtype=torch.float64)
+    q = qat.EntropyTernary(strength).quantizer(w)
+    codes, scale = q.export(w)
+    k = rice_bits(codes.numpy())[1]
+    for _ in range(5):  # parameter and assignment settle
+        q._look(w)
+    codes, scale = q.export(w)
+    k = rice_bits(codes.numpy())[1]
+    assert float(q.price) == pytest.approx(k + 2 - 2.0**-k)
+    price = strength * w.square().mean(1, keepdim=True)
+    for _ in range(30):  # the level settles
+        costs = torch.stack([(w - c * scale[:, None]).square() + price * (k + 2 if c else 2.0**-k) for c in (-1, 0, 1)])
+        best = costs.argmin(0) - 1
+        scale = (w * best).sum(1) / best.abs().sum(1)
+    assert (best != codes).float().mean() < 0.02
+
+
+def test_stronger_entropy_means_fewer_bits():
+    bits = []
+    for strength in (0.0, 0.5, 2.0):
+        torch.manual_seed(0)
+        net = qat.prepare(cnn(), weights=qat.EntropyTernary(strength), keep=["0"])
+        train(net, range(40), 40, torch.optim.Adam(net.parameters(), lr=1e-2))
+        bits.append(sum(rice_bits(c.numpy())[0] for p, c in codes_of(net).items() if p != "0"))
+    assert bits[0] > 1.05 * bits[1] > 1.05 * 1.3 * bits[2]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: qat.TTQ(threshold=1.0), lambda: qat.TTQ(threshold=-0.1), lambda: qat.LearnedStep(per="row"),
+        lambda: qat.AbsMean(per="row"), lambda: qat.SLB(initial="zero"), lambda: qat.SLB(hard=0.5),
+        lambda: qat.EntropyTernary(-1.0), lambda: qat.EntropyTernary(ramp=2.0), lambda: qat.EntropyTernary(every=0),
+    ],
+)  # fmt: skip
+def test_bad_options_of_the_others(make):
+    refused("E107", make)

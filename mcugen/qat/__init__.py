@@ -22,8 +22,13 @@ from .fit import fit as fit
 from .fit import parameter_groups as parameter_groups
 from .prepare import default_keep as default_keep
 from .prepare import prepare as prepare
+from .quantizers.absmean import AbsMean as AbsMean
 from .quantizers.direct import DirectQuantization as DirectQuantization
+from .quantizers.entropy import EntropyTernary as EntropyTernary
+from .quantizers.learnedstep import LearnedStep as LearnedStep
 from .quantizers.pruning import PruningTernary as PruningTernary
+from .quantizers.slb import SLB as SLB
+from .quantizers.ttq import TTQ as TTQ
 from .save import save as save
 from .weights import TWN as TWN
 from .weights import Int8 as Int8

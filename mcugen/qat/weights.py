@@ -205,12 +205,13 @@ def step(model: nn.Module, progress: float) -> None:
         kind.step_layers([found for found in layers if type(found.quantizer) is kind], progress)
 
 
+@torch.no_grad()
 def density(model: nn.Module) -> float:
     """The fraction of non-zero weights among all ternary weights of the model; nan if there are none."""
     nonzero = total = 0
     for _, layer, q in quantized_layers(model):
         if q.ternary:
-            codes, _ = q.export(*latent_of(layer))
+            codes, _ = q.quantize(*latent_of(layer))
             nonzero += int(codes.count_nonzero())
             total += codes.numel()
     return nonzero / total if total else float("nan")
@@ -228,7 +229,7 @@ def discrepancy(model: nn.Module) -> dict[str, float]:
         latent = latent_of(layer)
         if len(latent) == 1:
             w = latent[0].detach().flatten(1).double()
-            t = q.export(*latent)[0].flatten(1).double()
+            t = q.quantize(*latent)[0].flatten(1).double()
             size = w.norm(dim=1) * t.norm(dim=1)
             found[path] = float((2 - 2 * (w * t).sum(1) / size)[size > 0].mean())
     return found

@@ -60,7 +60,7 @@ class DirectQuantization:
 
     def quantizer(self, weight: Tensor) -> WeightQuantizer:
         """The parametrisation."""
-        return _Bits(self, weight) if self.form == "bits" else _Assignment(self, weight)
+        return _Bits(self, weight) if self.form == "bits" else Assignment(self, weight)
 
 
 class _Direct(WeightQuantizer):
@@ -129,7 +129,9 @@ class _Bits(_Direct):
                 checked(z, found.path).clamp_(-1, 1)
 
 
-class _Assignment(_Direct):
+class Assignment(_Direct):
+    """Form "assignment"."""
+
     temperature: Tensor
     soft: Tensor
 
