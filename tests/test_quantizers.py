@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -19,8 +20,10 @@ from mcugen.errors import ModelError  # noqa: E402
 from mcugen.frontends.torch import latent_of  # noqa: E402
 from mcugen.pack import rice_bits  # noqa: E402
 from mcugen.qat.activations import best_step, channel_errors  # noqa: E402
+from mcugen.qat.allocate import linear_cka  # noqa: E402
+from mcugen.qat.gpfq import unfolded, walk  # noqa: E402
 from mcugen.qat.quantizers.pruning import PruningQuantizer, select  # noqa: E402
-from mcugen.qat.weights import quantized_layers  # noqa: E402
+from mcugen.qat.weights import quantized_layers, quantizer_of  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +98,8 @@ SPECS = {
     "slb": qat.SLB(),
     "slb normal": qat.SLB(initial="normal"),
     "entropy": qat.EntropyTernary(),
+    "noise": qat.QuantNoise(qat.TWN()),
+    "noise pruning": qat.QuantNoise(qat.PruningTernary(scope="global"), p=0.8),
 }
 
 
@@ -756,3 +761,217 @@ def test_stronger_entropy_means_fewer_bits():
 )  # fmt: skip
 def test_bad_options_of_the_others(make):
     refused("E107", make)
+
+
+def test_noise_quantises_a_share_that_grows():
+    model = nn.Sequential(nn.Linear(300, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 300))
+    net = qat.prepare(model, weights=qat.QuantNoise(qat.TWN(), p=0.2, final=0.6, seed=3), keep=[]).train()
+    layer, raw = net.get_submodule("0"), model[0].weight
+    for f, want in ((0.0, 0.2), (0.5, 0.4), (1.0, 0.6)):
+        qat.step(net, f)
+        first, second = layer.weight, layer.weight
+        quantised = first != raw
+        assert float(quantised.float().mean()) == pytest.approx(want, abs=0.02)
+        assert not torch.equal(first, second)
+        codes, scale = quantizer_of(layer).export(raw)
+        torch.testing.assert_close(first[quantised].double(), (codes * scale[:, None])[quantised], rtol=1e-6, atol=0)
+    assert quantizer_of(net.get_submodule("2")).spec.seed != quantizer_of(layer).spec.seed
+    other = qat.prepare(model, weights=qat.QuantNoise(qat.TWN(), p=0.2, final=0.6, seed=3), keep=[]).train()
+    torch.manual_seed(77)  # nothing is drawn from the global generator
+    qat.step(other, 0.0)
+    draws = [other.get_submodule("0").weight for _ in range(6)]
+    qat.step(other, 1.0)
+    assert not torch.equal(draws[-1], first)
+    assert torch.equal(net.eval().get_submodule("0").weight, qat.TWN().quantizer(raw)(raw))
+
+
+def test_noise_needs_real_weights_and_sensible_shares():
+    refused("E107", lambda: qat.QuantNoise(qat.DirectQuantization()).quantizer(torch.randn(2, 3)), "no real weights")
+    for call in (lambda: qat.QuantNoise(qat.TWN(), p=1.5), lambda: qat.QuantNoise(qat.TWN(), final=-0.1),
+                 lambda: qat.QuantNoise("twn"), lambda: qat.QuantNoise(qat.QuantNoise(qat.TWN()))):  # fmt: skip
+        refused("E107", call, "QuantNoise")
+
+
+def test_distillation_by_hand():
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Dropout(0.9))
+    x, y = data()
+    logits = torch.randn(len(x), 4, requires_grad=True)
+    loss = qat.distillation(teacher, alpha=0.3, temperature=2.0)
+    p, q = (torch.softmax(z.detach().double() / 2, 1) for z in (teacher(x), logits))
+    want = 0.7 * F.cross_entropy(logits, y).detach() + 0.3 * 4 * (p * (p / q).log()).sum(1).mean()
+    found = loss(logits, y, x)
+    assert float(found.detach()) == pytest.approx(float(want), rel=1e-5)
+    found.backward()
+    assert logits.grad.any() and teacher[1].weight.grad is None
+    assert float(qat.distillation(teacher, 1.0)(teacher(x), y, x).detach()) == pytest.approx(0, abs=1e-6)
+    for call in (lambda: qat.distillation(teacher, 1.5), lambda: qat.distillation(teacher, 0.5, 0.0),
+                 lambda: qat.distillation("net"), lambda: loss(logits[:, :3], y, x)):  # fmt: skip
+        refused("E107", call, "distillation")
+
+
+# GPFQ
+
+
+def test_gpfq_is_its_recurrence():
+    """Against the recurrence written out in plain Python."""
+    w, x = torch.randn(3, 7).double(), torch.randn(11, 7).double()
+    xq = x + 0.1 * torch.randn(11, 7)
+    xq[:, 4] = 0
+    delta = torch.tensor([[0.7], [0.9], [1.3]]).double()
+    for sparsity in (0.0, 0.3):
+        want = []
+        for row, d in zip(w.tolist(), delta.flatten().tolist(), strict=True):
+            u, codes = [0.0] * 11, []
+            for t in range(7):
+                a, b = x[:, t].tolist(), xq[:, t].tolist()
+                u = [v + row[t] * i for v, i in zip(u, a, strict=True)]
+                energy = sum(i * i for i in b)
+                arg = sum(v * i for v, i in zip(u, b, strict=True)) / energy if energy else 0.0
+                code = (abs(arg) > (0.5 + sparsity) * d) * math.copysign(1, arg)
+                u = [v - d * code * i for v, i in zip(u, b, strict=True)]
+                codes.append(code)
+            want.append(codes)
+        assert walk(w, x, xq, delta, sparsity).tolist() == want
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Linear(6, 4), (5, 6)),
+        (nn.Conv2d(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (2, 4, 9, 7)),
+        (nn.Conv2d(3, 2, (3, 5), padding="same"), (2, 3, 5, 6)),
+        (nn.Conv2d(3, 2, 2, padding="valid"), (2, 3, 5, 6)),
+        (nn.Conv1d(4, 4, 5, stride=2, padding=3), (3, 4, 12)),
+    ],
+    ids=str,
+)
+def test_unfolded_inputs_give_the_layers_outputs(layer, shape):
+    x = torch.randn(shape)
+    columns = unfolded(layer, x)
+    groups = columns.shape[1]
+    parts = [columns[:, g] @ w.flatten(1).T for g, w in enumerate(layer.weight.chunk(groups))]
+    out = torch.cat(parts, 1) + layer.bias
+    want = layer(x)
+    want = want if want.dim() == 2 else want.flatten(2).transpose(1, 2).reshape(-1, want.shape[1])
+    torch.testing.assert_close(out, want)
+
+
+def test_gpfq_beats_rounding_without_training():
+    x, y = data(400)
+    x = (x + 0.3 * torch.randn(x.shape)).clamp(min=0)
+    model = cnn()
+    qat.fit(model, (x, y), epochs=4, lr=5e-3, batch_size=32, progress=False)
+    model.eval()
+    before = copy.deepcopy(model.state_dict())
+    net = qat.gpfq(model, x.split(100), keep=[])
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items()) and not model.training
+    twn = qat.prepare(model, weights=qat.TWN(), keep=[])
+    qat.recalibrate_bn(twn, x.split(100))
+    qat.calibrate(twn, x.split(100))
+    with torch.no_grad():
+        want = model(x)
+        errors = [float((m.eval()(x) - want).square().mean() / want.var()) for m in (net, twn)]
+    assert errors[0] < 0.75 * errors[1]
+    agree(net, x)
+    assert all(set(c.unique().tolist()) <= {-1, 0, 1} for c in codes_of(net).values())
+    sparse = qat.gpfq(model, x.split(100), keep=[], sparsity=0.3)
+    assert qat.density(sparse) < qat.density(net)
+
+
+def test_gpfq_refuses_what_it_cannot_use():
+    x, _ = data()
+    refused("E107", lambda: qat.gpfq(cnn(), []), "no batches")
+    for options in ({"delta": 0.0}, {"sparsity": -1.0}, {"patches": 0}):
+        refused("E107", lambda options=options: qat.gpfq(cnn(), [x], **options), "gpfq")
+
+
+# Sensitivity and allocation
+
+
+def trained() -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
+    x, y = data(200)
+    x = (x + 0.3 * torch.randn(x.shape)).clamp(min=0)
+    model = cnn()
+    qat.fit(model, (x, y), epochs=3, lr=5e-3, batch_size=32, progress=False)
+    return model.eval(), (x, y)
+
+
+def test_sensitivity_of_one_layer_is_the_loss_with_only_that_layer_quantised():
+    model, (x, y) = trained()
+    before = copy.deepcopy(model.state_dict())
+    found = qat.sensitivity(model, (x, y), [qat.TWN(), qat.Int8()], beta=0.5)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert list(found) == ["0", "4", "9"]
+    assert found["4"].bytes == (-(-864 // 5), 864) and found["9"].rice[1] == 192
+    codes, scale = qat.TWN().quantizer(model[9].weight).export(model[9].weight)
+    assert found["9"].rice[0] == math.ceil(rice_bits(codes.numpy())[0] / 8)
+    w = (codes * scale[:, None]).float()
+    raw = model[9].weight.detach()
+    assert found["9"].error[0] == pytest.approx(float((w - raw).square().sum() / raw.square().sum()), rel=1e-4)
+
+    def loss(net):
+        for m in net.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                m.reset_running_stats()
+                m.momentum, m.training = None, True
+        with torch.no_grad():
+            net(x)
+            return float(F.cross_entropy(net.eval()(x), y))
+
+    changed = copy.deepcopy(model)
+    changed[9].weight.data.copy_(w)
+    assert found["9"].increase[0] == pytest.approx(loss(changed) - loss(copy.deepcopy(model)), abs=1e-4)
+    assert all(abs(s.increase[1]) < 0.02 and s.error[1] < 1e-3 for s in found.values())
+    with torch.no_grad():
+        a = model[0](x)
+        b = model[4](model[:4](x))
+        c = model(x)
+    pairs = [linear_cka(a, b), linear_cka(a, c), linear_cka(b, c)]
+    assert found["0"].orthogonality == pytest.approx(math.exp(-0.5 * (pairs[0] + pairs[1])), rel=0.02)
+
+
+def test_linear_cka_by_its_formula():
+    a, b = torch.randn(20, 5).double(), torch.randn(20, 3, 2).double()
+    ca, cb = a - a.mean(0), b.flatten(1) - b.flatten(1).mean(0)
+    want = (cb.T @ ca).norm() ** 2 / ((ca.T @ ca).norm() * (cb.T @ cb).norm())
+    assert linear_cka(a, b) == pytest.approx(float(want))
+    turned = torch.linalg.qr(torch.randn(5, 5).double())[0]
+    assert linear_cka(a, 3 * a @ turned + 1) == pytest.approx(1)
+    assert linear_cka(a, torch.ones(20, 2)) == 0
+
+
+@pytest.mark.parametrize("measure", ["loss", "orthogonality"])
+def test_the_allocation_is_the_best_that_fits(measure):
+    model, some = trained()
+    options = (qat.TWN(), qat.Int8(), qat.PruningTernary(density=0.2))
+    found = qat.sensitivity(model, some, options)
+    for budget in (230, 400, 700, 1000, 1200):
+        for rice in (False, True):
+            got = qat.allocate(model, budget, some, options, measure, rice)
+            cost = {}
+            for pick in itertools.product(range(3), repeat=3):
+                sizes = [
+                    min(s.bytes[j], s.rice[j]) if rice else s.bytes[j]
+                    for s, j in zip(found.values(), pick, strict=True)
+                ]
+                if sum(sizes) <= budget:
+                    cost[pick] = sum(s.increase[j] if measure == "loss" else s.orthogonality * s.error[j]
+                                     for s, j in zip(found.values(), pick, strict=True))  # fmt: skip
+            mine = tuple(options.index(got[p]) for p in found)
+            assert cost[mine] <= min(cost.values()) + 1e-8
+    net = qat.prepare(model, keep=got)
+    assert {p: q.ternary for p, _, q in quantized_layers(net)} == {p: s != qat.Int8() for p, s in got.items()}
+
+
+def test_a_budget_that_cannot_be_met_names_the_least():
+    model, some = trained()
+    least = 15 + 173 + 39
+    refused("E107", lambda: qat.allocate(model, least - 1, some), str(least))
+    assert set(qat.allocate(model, least, some).values()) == {qat.TWN()}
+    kept = qat.allocate(model, 5000, some, [qat.TWN()], keep={"0": qat.Int8()})
+    assert kept == {"0": qat.Int8(), "4": qat.TWN(), "9": qat.TWN()}
+    refused("E107", lambda: qat.allocate(model, 5000.0, some), "flash_budget")
+    refused("E107", lambda: qat.allocate(model, 5000, some, measure="size"), "measure")
+    refused("E107", lambda: qat.allocate(model, 5000, some, keep={"7": qat.Int8()}), "'7'")
+    refused("E107", lambda: qat.sensitivity(model, (some[0], some[1][:3])), "labels")
+    refused("E107", lambda: qat.sensitivity(model, some, []), "weights")

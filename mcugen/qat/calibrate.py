@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 import torch
@@ -34,7 +34,7 @@ def quantizers(model: nn.Module) -> list[ActQuantizer | OutputQuantizer]:
 
 
 @contextlib.contextmanager
-def _modes(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation without gradients; every module's training flag comes back."""
     training = {m: m.training for m in model.modules()}
     model.eval()
@@ -57,7 +57,7 @@ def calibrate(model: nn.Module, batches: Batches, criterion: Criterion | None = 
     found, count = quantizers(model), 0
     if criterion is not None:
         one_of(get_args(Criterion), criterion, "criterion", "calibrate")
-    with _modes(model):
+    with evaluating(model):
         for q in found:
             q.reset()
             q.observing = True
@@ -78,22 +78,35 @@ def recalibrate_bn(model: nn.Module, batches: Batches) -> None:
 
     Activation quantisers that have no scale yet let values through.
     """
-    found, count = quantizers(model), 0
+    with bypassed(quantizers(model)):
+        average_norms(model, batches)
+
+
+@contextlib.contextmanager
+def bypassed(found: Sequence[ActQuantizer | OutputQuantizer]) -> Iterator[None]:
+    """Quantisers that have no scale yet let values through."""
+    for q in found:
+        q.bypass = True
+    try:
+        yield
+    finally:
+        for q in found:
+            q.bypass = False
+
+
+def average_norms(model: nn.Module, batches: Batches) -> None:
+    """recalibrate_bn for any model."""
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    momenta = [m.momentum for m in norms]
-    with _modes(model):
+    momenta, count = [m.momentum for m in norms], 0
+    with evaluating(model):
         for m in norms:
             m.reset_running_stats()
             m.momentum, m.training = None, True  # None: the plain average
-        for q in found:
-            q.bypass = True
         try:
             for batch in batches:
                 model(inputs_of(batch))
                 count += 1
         finally:
-            for q in found:
-                q.bypass = False
             for m, momentum in zip(norms, momenta, strict=True):
                 m.momentum = momentum
     _some(count)

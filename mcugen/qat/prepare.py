@@ -88,6 +88,11 @@ def default_keep(model: nn.Module) -> list[str]:
     return _default_keep(steps)
 
 
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """Path -> convolution or linear layer of a float model, in order of first use; copies."""
+    return _layers(_traced(model, None)[1])
+
+
 def _traced(model: nn.Module, sample: Tensor | None) -> tuple[fx.GraphModule, Steps]:
     """The copy, traced and tidied, with every node read."""
     copied = copy.deepcopy(model).train()
