@@ -15,7 +15,8 @@ import torch.nn.functional as F  # noqa: E402
 from test_frontend_torch import agree  # noqa: E402
 from torch import nn  # noqa: E402
 
-from mcugen import qat  # noqa: E402
+import mcugen  # noqa: E402
+from mcugen import qat, validate  # noqa: E402
 from mcugen.errors import ModelError  # noqa: E402
 from mcugen.frontends.torch import latent_of  # noqa: E402
 from mcugen.pack import rice_bits  # noqa: E402
@@ -975,3 +976,48 @@ def test_a_budget_that_cannot_be_met_names_the_least():
     refused("E107", lambda: qat.allocate(model, 5000, some, keep={"7": qat.Int8()}), "'7'")
     refused("E107", lambda: qat.sensitivity(model, (some[0], some[1][:3])), "labels")
     refused("E107", lambda: qat.sensitivity(model, some, []), "weights")
+
+
+# Reinitialisation
+
+
+def test_reinitialised_rows_lie_nearer_to_their_ternary_ones():
+    model = cnn()
+    before = model[4].weight.detach().clone()
+    found = []
+    for blend in (0.0, 0.5, 1.0):
+        made = qat.reinitialize(model, 0.4, blend)
+        w = made[4].weight.detach()
+        assert int((w != 0).sum()) == round(0.4 * 864) and not w[before.sign() * w < 0].any()
+        torch.testing.assert_close(w.flatten(1).norm(dim=1), before.flatten(1).norm(dim=1))
+        assert all(torch.equal(made[i].weight, model[i].weight) for i in (0, 9))
+        net = qat.prepare(made, weights=qat.PruningTernary(density=0.4))
+        found.append(qat.discrepancy(net)["4"])
+    assert torch.equal(model[4].weight, before)
+    cos = 1 - found[0] / 2  # per row: the angle is halved, on average over the rows nearly so
+    assert found[1] == pytest.approx(2 - 2 * ((1 + cos) / 2) ** 0.5, rel=0.02) and found[2] == pytest.approx(
+        0, abs=1e-6
+    )
+    assert all(m.weight.any() for m in (qat.reinitialize(model, keep=[])[i] for i in (0, 4, 9)))
+    for call in (lambda: qat.reinitialize(model, 1.0), lambda: qat.reinitialize(model, 0.5, 2.0),
+                 lambda: qat.reinitialize(model, keep=["8"])):  # fmt: skip
+        refused("E107", call, "reinitialize")
+
+
+# Firmware
+
+
+def test_firmware_of_a_network_with_many_quantisers(tmp_path):
+    x, y = data()
+    specs = [s for n, s in SPECS.items() if n not in ("slb normal", "noise pruning")]
+    layers: list[nn.Module] = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()]
+    for _ in specs:
+        layers += [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4))
+    net = qat.prepare(model, keep=dict(zip([str(2 + 3 * i) for i in range(len(specs))], specs, strict=True)))
+    qat.fit(net, (x, y), epochs=4, lr=5e-3, batch_size=32, progress=False)
+    assert len({type(q) for _, _, q in quantized_layers(net)}) >= 9
+    artifact = mcugen.compile(net.eval(), x, target="cortex-m4", name="many")
+    artifact.save(tmp_path / "many")
+    verdict = validate.validate(tmp_path / "many", artifact, "host", artifact.archive.samples[0][:16])
+    assert verdict.passed, validate.text(verdict)

@@ -35,6 +35,7 @@ from .quantizers.noise import QuantNoise as QuantNoise
 from .quantizers.pruning import PruningTernary as PruningTernary
 from .quantizers.slb import SLB as SLB
 from .quantizers.ttq import TTQ as TTQ
+from .reinit import reinitialize as reinitialize
 from .save import save as save
 from .weights import TWN as TWN
 from .weights import Int8 as Int8

@@ -133,7 +133,7 @@ class PruningQuantizer(WeightQuantizer):
         """True once support and signs stay as they are."""
         return float(self.progress) >= self.spec.freeze and int(self.steps) > 0
 
-    def without_norm(self) -> None:
+    def withoutrow_norms(self) -> None:
         """The layer's factor is learned."""
         self.gain.requires_grad_(True)
 
@@ -189,7 +189,7 @@ class PruningQuantizer(WeightQuantizer):
     def scores(self, w: Tensor) -> Tensor:
         """Magnitudes of the normalised rows, by which weights are kept; infinite for what keep_rows protects."""
         size = w.abs()
-        scores = size / _norm(w)
+        scores = size / row_norms(w)
         if self.spec.keep_rows:
             rows = scores.flatten(1)
             largest = torch.zeros_like(rows, dtype=torch.bool).scatter_(1, rows.argmax(1, keepdim=True), True)
@@ -218,7 +218,7 @@ class PruningQuantizer(WeightQuantizer):
         raw = w.detach()
         if self.training and float(self.progress) < self.spec.ternary:
             pruned = raw * (self.support != 0)
-            value = pruned / _norm(pruned) * self._factor()
+            value = pruned / row_norms(pruned) * self._factor()
         else:
             codes, scale = self.quantize(raw)
             value = codes * scale
@@ -246,7 +246,7 @@ class _Attach(torch.autograd.Function):
         by_gain = (g * value).sum() if ctx.needs_input_grad[1] else None
         if ctx.frozen:  # zeros and not None, so that every process of a distributed run reduces the same tensors
             return torch.zeros_like(w), by_gain, None, None, None, None
-        norm = _norm(w)
+        norm = row_norms(w)
         if spec.gradient == "projected":
             unit = w / norm
             along = (g * unit).sum(tuple(range(1, w.dim())), keepdim=True)
@@ -258,7 +258,7 @@ class _Attach(torch.autograd.Function):
         return g, by_gain, None, None, None, None
 
 
-def _norm(w: Tensor) -> Tensor:
+def row_norms(w: Tensor) -> Tensor:
     """L2 norms of the rows, 1 for rows of zeros."""
     norm = w.square().sum(tuple(range(1, w.dim())), keepdim=True).sqrt()
     return torch.where(norm > 0, norm, torch.ones_like(norm))
