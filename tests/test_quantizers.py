@@ -182,9 +182,10 @@ def test_unusable_weights_are_named(name):
 
 def test_the_largest_are_selected_and_of_equal_ones_the_first():
     w = torch.tensor([[3.0, 1.0, 1.0, 2.0], [1.0, 0.0, 5.0, 1.0]])
-    assert select(w, 0.5, "layer", "").int().tolist() == [[1, 1, 0, 1], [0, 0, 1, 0]]
-    assert select(w, 0.5, "channel", "").int().tolist() == [[1, 0, 0, 1], [1, 0, 1, 0]]
-    assert select(torch.ones(3, 4), 0.51, "layer", "").int().tolist() == [[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]]
+    assert select(w.flatten(), 4).int().tolist() == [1, 1, 0, 1, 0, 0, 1, 0]
+    assert select(w, 2).int().tolist() == [[1, 0, 0, 1], [1, 0, 1, 0]]
+    assert select(torch.ones(12), 6).int().tolist() == [1] * 6 + [0] * 6
+    assert not select(w, 0).any() and select(w, 4).all()
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.333, 0.5, 0.77, 0.98])
@@ -238,8 +239,8 @@ def test_a_global_threshold_gives_layers_shares_of_their_own():
 
 def test_selection_is_every_16_steps_and_at_the_ends_of_phases(monkeypatch):
     taken = []
-    take = PruningQuantizer._take
-    monkeypatch.setattr(PruningQuantizer, "_take", lambda q, w, kept: (taken.append(step[0]), take(q, w, kept)))
+    aim = PruningQuantizer._aim
+    monkeypatch.setattr(PruningQuantizer, "_aim", lambda q, *args: (taken.append(step[0]), aim(q, *args)))
     step = [-1]
     net = qat.prepare(cnn(), weights=qat.PruningTernary(ramp=0.5, ternary=0.2, freeze=0.9), keep=["0", "9"])
     taken.clear()
@@ -248,11 +249,26 @@ def test_selection_is_every_16_steps_and_at_the_ends_of_phases(monkeypatch):
     assert taken == [0, 16, 20, 32, 48, 50, 64, 80, 90]
 
 
+def test_training_takes_the_threshold_and_evaluation_the_exact_number():
+    w = torch.randn(6, 50)
+    for scope in ("layer", "channel"):
+        q = qat.PruningTernary(density=0.4, scope=scope).quantizer(w).train()
+        assert torch.equal(q(w), q.eval()(w))
+        moved = w + 0.3 * torch.randn(6, 50)
+        trained, exact = q.train()(moved), q.eval()(moved)
+        norm = moved.norm(dim=1, keepdim=True)
+        limit = q.threshold[:, None]
+        assert torch.equal(trained != 0, moved.abs() / norm >= limit)
+        assert int((exact != 0).sum()) == 120 and int((trained != 0).sum()) != 120
+        size = q.norm / (trained != 0).sum(1, keepdim=True).sqrt()
+        torch.testing.assert_close(trained, size * moved.sign() * (trained != 0))
+
+
 def test_before_ternary_rows_are_pruned_and_of_unit_norm():
     w = torch.randn(6, 40)
     q = qat.PruningTernary(density=0.5).quantizer(w).train()
     q.progress.fill_(0.1)
-    kept = q.support != 0
+    kept = q.export(w)[0] != 0
     value = q(w)
     assert torch.equal(value != 0, kept)
     torch.testing.assert_close(value.norm(dim=1), q.norm.expand(6))
@@ -411,7 +427,7 @@ def test_setting_a_weight_starts_its_quantiser_anew():
     w = torch.randn(12, 8, 3, 3)
     net.get_submodule("4").weight = w
     largest = w.abs() / w.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
-    assert torch.equal(codes_of(net)["4"] != 0, select(largest, 0.5, "layer", ""))
+    assert torch.equal(codes_of(net)["4"] != 0, select(largest.flatten(), 432).reshape(w.shape))
 
 
 def test_copies_and_other_processes_see_the_same_support():

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import ModelError
 from .prepare import default_keep, layers_of
-from .quantizers.pruning import row_norms, select
+from .quantizers.pruning import count_of, row_norms, select
 from .weights import checked
 
 
@@ -37,7 +37,8 @@ def reinitialize(
     for path in layers.keys() - set(kept):
         w = checked(made.get_submodule(path).weight, path)  # type: ignore[arg-type]
         norm = row_norms(w)
-        pruned = w * select(w.abs() / norm, density, "layer", path)
+        scores = (w.abs() / norm).reshape(1, -1)
+        pruned = w * select(scores, count_of(scores, density, path)).reshape(w.shape)
         signs = pruned.sign()
         row = (1 - blend) * pruned / row_norms(pruned) + blend * signs / row_norms(signs)
         w.copy_(row / row_norms(row) * norm)

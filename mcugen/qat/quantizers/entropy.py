@@ -31,7 +31,7 @@ class EntropyTernary:
 
     def __post_init__(self) -> None:
         for name, good, hint in (
-            ("strength", 0 <= self.strength < math.inf, "0 or more; 0.2 prunes some, 1 most"),
+            ("strength", 0 <= self.strength < math.inf, "0 or more; 0.2 prunes some, 0.5 many, 1 may empty layers"),
             ("ramp", 0 <= self.ramp <= 1, "a fraction of the training"),
             ("every", type(self.every) is int and self.every > 0, "a number of steps, 1 or more"),
         ):

@@ -10,9 +10,9 @@ of these magnitudes, k = round(density * numel), make the support. In training, 
     ternary <= f < freeze   it computes with sign(W) / sqrt(k_row) on the support: unit rows of equal magnitudes
     freeze <= f             support and signs stay as they are; the rest of the network adapts
 
-In evaluation and in the exported model the weights are always the ternary ones. One factor per layer, the norm that
-its rows had on average when training began, keeps outputs and gradients at the size they had; it is learned where no
-batch norm follows.
+In evaluation and in the exported model the weights are always the ternary ones, of exactly that many. One factor per
+layer, the norm that its rows had on average when training began, keeps outputs and gradients at the size they had; it
+is learned where no batch norm follows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PruningTernary:
     strength * W ("wd"), or strength * (W - |W_row| * ternary) ("disc"), the discrepancy itself. gradient: "straight"
     through, or "projected" off the row's direction, as normalisation does exactly. start: density when training
     begins; ramp: fraction of training at which the support has its final size, by a cubic law. ternary, freeze: see
-    the module. every: steps between two selections of the support. keep_rows: no row loses all of its weights.
+    the module. every: steps between two settings of the threshold. keep_rows: no row loses all of its weights.
 
     Without qat.step() the support is the one of the weights given to prepare(), and training is ternary at once.
     """
@@ -103,9 +103,17 @@ class PruningTernary:
 
 
 class PruningQuantizer(WeightQuantizer):
-    """The parametrisation; `support` holds the sign of every weight that is left, and 0."""
+    """The parametrisation.
+
+    `count` weights are left, per row if the scope is "channel": in evaluation and export exactly these, by selection.
+    In training, where that would cost more than the layer, those whose score reaches `threshold`, which is set every
+    few steps. Once frozen, `support` has the sign of every weight that is left, and 0.
+    """
 
     support: Tensor
+    count: Tensor
+    threshold: Tensor
+    fixed: Tensor
     progress: Tensor
     steps: Tensor
     norm: Tensor
@@ -117,6 +125,9 @@ class PruningQuantizer(WeightQuantizer):
         self.spec = spec
         checked(weight, "PruningTernary")
         self.register_buffer("support", torch.zeros_like(weight, dtype=torch.int8))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("threshold", weight.new_zeros(len(weight) if spec.scope == "channel" else 1))
+        self.register_buffer("fixed", torch.zeros((), dtype=torch.bool))
         self.register_buffer("progress", torch.tensor(self._first, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("norm", torch.ones((), dtype=weight.dtype))
@@ -131,9 +142,9 @@ class PruningQuantizer(WeightQuantizer):
     @property
     def frozen(self) -> bool:
         """True once support and signs stay as they are."""
-        return float(self.progress) >= self.spec.freeze and int(self.steps) > 0
+        return int(self.steps) > 0 and float(self.progress) >= self.spec.freeze
 
-    def withoutrow_norms(self) -> None:
+    def without_norm(self) -> None:
         """The layer's factor is learned."""
         self.gain.requires_grad_(True)
 
@@ -145,38 +156,57 @@ class PruningQuantizer(WeightQuantizer):
         self.steps.zero_()
         self.progress.fill_(self._first)
         assert isinstance(self.spec.density, float)
-        self._take(weight, select(self.scores(weight), self.spec.density, self.spec.scope, "PruningTernary"))
+        self._aim(weight, self.spec.density, "PruningTernary")
         return weight
 
     @classmethod
     def step_layers(cls, layers: Sequence[Quantized], progress: float) -> None:
-        """Move on; select the supports anew where it is their turn, those of global scope together."""
-        due: list[tuple[Quantized, PruningQuantizer]] = []
+        """Move on; set counts and thresholds anew where it is their turn, those of global scope together."""
         joint: dict[PruningTernary, list[tuple[Quantized, PruningQuantizer]]] = {}
         together: set[PruningTernary] = set()
         for found in layers:
             q = found.quantizer
             assert isinstance(q, PruningQuantizer)
             turn = q._turn(progress)
-            if q.spec.scope != "global":
-                due += [(found, q)] * turn
-                continue
-            joint.setdefault(q.spec, []).append((found, q))
-            together |= {q.spec} if turn else set()
-        for found, q in due:
-            w = checked(found.latent[0], found.path)
-            q._take(w, select(q.scores(w), q.spec.density_at(progress), q.spec.scope, found.path))
+            if q.spec.scope == "global":
+                joint.setdefault(q.spec, []).append((found, q))
+                together |= {q.spec} if turn else set()
+            elif turn:
+                q._aim(checked(found.latent[0], found.path), q.spec.density_at(progress), found.path)
         for spec in together:
-            weights = [checked(found.latent[0], found.path) for found, _ in joint[spec]]
             # rows of unit mean square: on rows of unit norm, one threshold would empty the layers with long rows
-            scores = [q.scores(w) * w[0].numel() ** 0.5 for (_, q), w in zip(joint[spec], weights, strict=True)]
-            kept = select(torch.cat([s.flatten() for s in scores]), spec.density_at(progress), "layer", "all layers")
-            parts = kept.split([w.numel() for w in weights])
-            for (_, q), w, part in zip(joint[spec], weights, parts, strict=True):
-                q._take(w, part.reshape(w.shape))
+            sizes = [found.latent[0][0].numel() ** 0.5 for found, _ in joint[spec]]
+            scores = [q.scores(checked(f.latent[0], f.path)) * n for (f, q), n in zip(joint[spec], sizes, strict=True)]
+            every = torch.cat([s.flatten() for s in scores])
+            kept = select(every, count_of(every[None], spec.density_at(progress), "all layers"))
+            least = every[kept].min()
+            parts = kept.split([s.numel() for s in scores])
+            for (_, q), part, n in zip(joint[spec], parts, sizes, strict=True):
+                q.count.copy_(part.sum())
+                q.threshold.copy_(least / n)
+        for found in layers:
+            q = found.quantizer
+            assert isinstance(q, PruningQuantizer)
+            if q.frozen and not bool(q.fixed):
+                q.support.copy_(q._exact(found.latent[0]))
+            q.fixed.fill_(q.frozen)
+
+    def _aim(self, w: Tensor, density: float, where: str) -> None:
+        """Set the count of weights that are kept, and the threshold that keeps so many now."""
+        scores = self.scores(w)
+        rows = scores.flatten(1) if self.spec.scope == "channel" else scores.reshape(1, -1)
+        k = count_of(rows, density, where)
+        self.count.fill_(k)
+        self.threshold.copy_(torch.where(select(rows, k), rows, math.inf).amin(1).reshape(self.threshold.shape))
+
+    def _exact(self, w: Tensor) -> Tensor:
+        """Signs of the largest weights, exactly as many as are to be kept; a kept weight of zero counts as positive."""
+        scores = self.scores(w)
+        rows = scores.flatten(1) if self.spec.scope == "channel" else scores.reshape(1, -1)
+        return torch.where(w < 0, -1, 1) * select(rows, int(self.count)).reshape(w.shape)
 
     def _turn(self, progress: float) -> bool:
-        """Note the progress; True if the support is to be selected in this step."""
+        """Note the progress; True if the threshold is to be set in this step."""
         before, spec, count = float(self.progress), self.spec, int(self.steps)
         was_frozen = self.frozen
         self.progress.fill_(progress)
@@ -196,17 +226,13 @@ class PruningQuantizer(WeightQuantizer):
             scores = scores.masked_fill(largest.reshape(scores.shape), math.inf)
         return scores
 
-    def _take(self, w: Tensor, kept: Tensor) -> None:
-        """Keep these; a weight of exactly zero that is kept counts as positive."""
-        self.support.copy_(torch.where(w < 0, -1, 1) * kept)
-
     def quantize(self, *latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Ternary codes on the support; the row's scale is norm / sqrt(non-zeros of the row)."""
+        """Ternary codes on the support, exactly selected; the row's scale is norm / sqrt(non-zeros of the row)."""
         (w,) = latent
-        codes = self.support.to(w.dtype)
-        if not self.frozen:
-            codes = torch.where(w == 0, codes, w.sign() * codes.abs())
-        count = codes.abs().sum(tuple(range(1, w.dim())), keepdim=True)
+        return self._scaled((self.support if self.frozen else self._exact(w)).to(w.dtype))
+
+    def _scaled(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        count = codes.abs().sum(tuple(range(1, codes.dim())), keepdim=True)
         return codes, self._factor() / count.clamp(min=1).sqrt()
 
     def _factor(self) -> Tensor:
@@ -216,12 +242,17 @@ class PruningQuantizer(WeightQuantizer):
         """The weights that the layer computes with; see the module and PruningTernary.gradient."""
         (w,) = latent
         raw = w.detach()
-        if self.training and float(self.progress) < self.spec.ternary:
-            pruned = raw * (self.support != 0)
-            value = pruned / row_norms(pruned) * self._factor()
-        else:
+        if not self.training or self.frozen:
             codes, scale = self.quantize(raw)
             value = codes * scale
+        else:
+            kept = self.scores(raw) >= self.threshold.reshape(-1, *[1] * (w.dim() - 1))
+            if float(self.progress) < self.spec.ternary:
+                pruned = raw * kept
+                value = pruned / row_norms(pruned) * self._factor()
+            else:
+                codes, scale = self._scaled(torch.where(raw < 0, -1.0, 1.0).to(raw.dtype) * kept)
+                value = codes * scale
         out: Tensor = _Attach.apply(w, self.gain, value, self._factor(), self.spec, self.frozen)
         return out
 
@@ -264,19 +295,21 @@ def row_norms(w: Tensor) -> Tensor:
     return torch.where(norm > 0, norm, torch.ones_like(norm))
 
 
-def select(scores: Tensor, density: float, scope: Scope, where: str) -> Tensor:
-    """The round(density * numel) largest scores, of each row if scope is "channel"; of equal ones the first ones.
-
-    bool, of the shape of scores. ModelError E107 if that is none of them.
-    """
-    rows = scores.flatten(1) if scope == "channel" else scores.reshape(1, -1)
+def count_of(rows: Tensor, density: float, where: str) -> int:
+    """round(density * columns), which each row keeps. ModelError E107 if that is none, or fewer than are protected."""
     n = rows.shape[1]
     k = round(density * n)
     protected = int(rows.isinf().sum(1).max())
     if k < max(protected, 1):
         what = f"density {density:.4g} of {n} weights leaves {k}" + (f", {protected} rows need one each" * (k > 0))
         raise ModelError("E107", what, where=where, hint="take a higher density, or keep the layer int8")
-    least = rows.kthvalue(n - k + 1, dim=1, keepdim=True).values
+    return k
+
+
+def select(rows: Tensor, k: int) -> Tensor:
+    """The k largest of the last axis, of equal ones the first: bool, of the same shape."""
+    if k == 0:
+        return torch.zeros_like(rows, dtype=torch.bool)
+    least = rows.kthvalue(rows.shape[-1] - k + 1, dim=-1, keepdim=True).values
     above, equal = rows > least, rows == least
-    ties = equal & (equal.cumsum(1) <= k - above.sum(1, keepdim=True))
-    return (above | ties).reshape(scores.shape)
+    return above | (equal & (equal.cumsum(-1) <= k - above.sum(-1, keepdim=True)))
