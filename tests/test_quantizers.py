@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import math
 
@@ -55,6 +56,14 @@ def data(n: int = 96) -> tuple[torch.Tensor, torch.Tensor]:
     for i, c in enumerate(y.tolist()):
         x[i, 0, 4 * (c // 2) : 4 * (c // 2) + 4, 4 * (c % 2) : 4 * (c % 2) + 4] += 0.5
     return x, y
+
+
+@functools.cache
+def float_net() -> nn.Module:
+    """cnn(), trained."""
+    model = cnn()
+    qat.fit(model, data(), epochs=4, lr=1e-2, batch_size=32, progress=False)
+    return model
 
 
 def refused(code: str, call, *words: str) -> None:
@@ -134,9 +143,7 @@ def test_zero_weights_give_a_usable_scale(name):
 def test_it_learns_and_the_front_end_takes_it_exactly(name):
     """Trained on from a float network; each layer of the integer network equals the fake-quantised one."""
     x, y = data()
-    model = cnn()
-    qat.fit(model, (x, y), epochs=4, lr=1e-2, batch_size=32, progress=False)
-    net = qat.prepare(model, weights=SPECS[name], keep=[])
+    net = qat.prepare(float_net(), weights=SPECS[name], keep=[])
     history = qat.fit(net, (x, y), (x, y), epochs=10, lr=1e-2, batch_size=32, progress=False)
     assert history[-1].test_accuracy > 0.9
     graph = agree(net.eval(), x)
@@ -154,13 +161,14 @@ def test_training_resumes_exactly(name, tmp_path):
         net = qat.prepare(cnn(), weights=SPECS[name], keep=["0"])
         return net, torch.optim.Adam(net.parameters(), lr=1e-2)
 
-    for at in (5, 37, 56):
-        a, adam = fresh()
-        train(a, range(at), 60, adam)
-        qat.save_checkpoint(tmp_path / "c.pt", a, adam)
-        train(a, range(at, 60), 60, adam)
+    places = (0, 5, 37, 56, 60)
+    a, adam = fresh()
+    for begin, end in itertools.pairwise(places):
+        train(a, range(begin, end), 60, adam)
+        qat.save_checkpoint(tmp_path / f"{end}.pt", a, adam)
+    for at in places[1:-1]:
         b, adam = fresh()
-        qat.load_checkpoint(tmp_path / "c.pt", b, adam)
+        qat.load_checkpoint(tmp_path / f"{at}.pt", b, adam)
         train(b, range(at, 60), 60, adam)
         for (key, v), w in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
             assert torch.equal(v, w), (at, key)
