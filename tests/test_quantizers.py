@@ -384,6 +384,10 @@ def test_densities_by_layer():
     net = qat.prepare(cnn(), weights=spec, keep=["0"])
     assert {p: n for p, n in nonzero(net).items() if p != "0"} == {"4": 216, "9": round(0.6 * 192)}
     refused("E107", lambda: qat.prepare(cnn(), weights=spec, keep=[]), "0", "no density")
+    refused("E107", lambda: qat.prepare(cnn(), weights=qat.PruningTernary({"conv": 0.5})), "'conv'", "not a layer")
+    noise = qat.QuantNoise(spec)
+    assert nonzero(qat.prepare(cnn(), weights=noise, keep=["0"])) == nonzero(net)
+    refused("E107", lambda: qat.prepare(cnn(), weights=qat.QuantNoise(qat.PruningTernary({"1": 0.5}))), "'1'")
 
 
 def test_keep_rows_leaves_no_row_empty():
@@ -435,7 +439,10 @@ def test_setting_a_weight_starts_its_quantiser_anew():
     w = torch.randn(12, 8, 3, 3)
     net.get_submodule("4").weight = w
     largest = w.abs() / w.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
-    assert torch.equal(codes_of(net)["4"] != 0, select(largest.flatten(), 432).reshape(w.shape))
+    for _ in range(2):  # and freezes what it has now
+        assert torch.equal(codes_of(net)["4"] != 0, select(largest.flatten(), 432).reshape(w.shape))
+        qat.step(net, 1.0)
+    assert qat.PruningTernary(density=np.float64(0.5)).density == 0.5
 
 
 def test_copies_and_other_processes_see_the_same_support():

@@ -316,13 +316,22 @@ def _specs(
         else dict.fromkeys(_default_keep(steps) if keep is None else keep, Int8())
     )
     for path, spec in given.items():
-        if path not in layers:
-            near = difflib.get_close_matches(path, layers, 1, 0.4)
-            known = path in dict(model.named_modules()) and path
-            what = "is not a convolution or linear layer" if known else "is not a layer of the model"
-            hint = f"did you mean {near[0]!r}?" if near else f"layers: {', '.join(layers)}"
-            raise ModelError("E107", f"keep: {path!r} {what}", where="prepare", hint=hint)
+        _known(path, "keep", model, layers)
         if not isinstance(spec, WeightSpec):
             raise ModelError("E107", f"keep: {spec!r} is not a spec", where=path, hint="use qat.Int8()")
+    for spec in (weights, *given.values()):
+        for path in spec.paths if isinstance(spec, PathSpec) else ():
+            _known(path, "weights", model, layers)
     chosen = {path: given.get(path, weights) for path in layers}
     return {path: spec.at(path) if isinstance(spec, PathSpec) else spec for path, spec in chosen.items()}
+
+
+def _known(path: str, option: str, model: nn.Module, layers: Mapping[str, nn.Module]) -> None:
+    """ModelError E107 unless the path is one of the layers."""
+    if path in layers:
+        return
+    near = difflib.get_close_matches(path, layers, 1, 0.4)
+    other = path in dict(model.named_modules()) and path
+    what = "is not a convolution or linear layer" if other else "is not a layer of the model"
+    hint = f"did you mean {near[0]!r}?" if near else f"layers: {', '.join(layers)}"
+    raise ModelError("E107", f"{option}: {path!r} {what}", where="prepare", hint=hint)

@@ -6,7 +6,7 @@ what the front end exports come from the same `quantize`, so they agree exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
@@ -95,6 +95,11 @@ class PathSpec(Protocol):
 
     def at(self, path: str) -> WeightSpec:
         """The spec of one layer. ModelError E107 if it has none."""
+        ...
+
+    @property
+    def paths(self) -> Collection[str]:
+        """Layers that it names; they must be there."""
         ...
 
 

@@ -126,7 +126,7 @@ class _Bits(_Direct):
         """Keep the tensors in [-1, 1]: beyond it they would have no gradient."""
         for found in layers:
             for z in found.latent:
-                checked(z, found.path).clamp_(-1, 1)
+                z.clamp_(-1, 1)
 
 
 class Assignment(_Direct):

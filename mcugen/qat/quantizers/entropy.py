@@ -22,7 +22,8 @@ class EntropyTernary:
     Ternarization, arXiv 2004.01077), but the price is the one of mcugen's Rice code (pack.rice_bits): with its best
     parameter k for the layer, a zero costs 2^-k bits and any other weight k + 2. a, per output channel, is the mean
     magnitude of what is not zero; straight through. The strength grows linearly until the fraction `ramp` of training;
-    k is looked for every `every` steps. EC2T's second stage, centroids trained for a frozen assignment, is left out.
+    k is looked for every `every` steps; too great a strength empties layers. EC2T's second stage, centroids trained for
+    a frozen assignment, is left out.
     """
 
     strength: float = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,11 @@ class QuantNoise:
         """The spec of one layer: what it draws is its own."""
         inner = self.weights.at(path) if isinstance(self.weights, PathSpec) else self.weights
         return replace(self, weights=inner, seed=zlib.crc32(f"{self.seed} {path}".encode()))
+
+    @property
+    def paths(self) -> Collection[str]:
+        """As the spec inside."""
+        return self.weights.paths if isinstance(self.weights, PathSpec) else ()
 
     def quantizer(self, weight: Tensor) -> WeightQuantizer:
         """The parametrisation."""

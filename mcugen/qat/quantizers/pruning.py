@@ -18,7 +18,7 @@ is learned where no batch norm follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -66,7 +66,7 @@ class PruningTernary:
 
         given = self.density.items() if isinstance(self.density, Mapping) else [("density", self.density)]
         for name, value in given:
-            if type(value) is not float or not 0 < value < 1:
+            if not _is_share(value):
                 refuse(f"{name}={value!r}", "the density is a fraction between 0 and 1, neither of them")
         for name, known in (("scope", Scope), ("decay", Decay), ("gradient", Gradient)):
             one_of(get_args(known), getattr(self, name), name, "PruningTernary")
@@ -91,6 +91,11 @@ class PruningTernary:
             raise ModelError("E107", "no density for this layer", where=path, hint=hint)
         return replace(self, density=self.density[path])
 
+    @property
+    def paths(self) -> Collection[str]:
+        """Layers that have densities of their own."""
+        return self.density if isinstance(self.density, Mapping) else ()
+
     def quantizer(self, weight: Tensor) -> WeightQuantizer:
         """The parametrisation."""
         return PruningQuantizer(self, weight)
@@ -100,6 +105,10 @@ class PruningTernary:
         assert isinstance(self.density, float)
         left = 1 - progress / self.ramp if progress < self.ramp else 0.0
         return self.density + (max(self.start, self.density) - self.density) * left**3
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, float) and 0 < value < 1
 
 
 class PruningQuantizer(WeightQuantizer):
@@ -154,6 +163,7 @@ class PruningQuantizer(WeightQuantizer):
         mean_square = weight.square().sum() / len(weight)
         self.norm.copy_(torch.where(mean_square > 0, mean_square.sqrt(), torch.ones_like(mean_square)))
         self.steps.zero_()
+        self.fixed.fill_(False)
         self.progress.fill_(self._first)
         assert isinstance(self.spec.density, float)
         self._aim(weight, self.spec.density, "PruningTernary")
