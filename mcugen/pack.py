@@ -63,6 +63,19 @@ def unpack_base3(data: Array, n: int) -> Array:
     return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
 
 
+def rice_bits(w: Array) -> tuple[int, int]:
+    """(bits, k) of the Rice code of ternary weights with its best parameter k, 0..15: the size alone, for now.
+
+    One stream over the tensor in C order, per weight that is not zero: the zeros before it, gap >> k ones, a zero and
+    the k low bits; then a bit for the sign. Zeros behind the last weight cost nothing: the counts are known.
+    """
+    places = np.flatnonzero(w.ravel())
+    gaps = np.diff(places, prepend=-1) - 1
+    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(16)]
+    k = int(np.argmin(bits))
+    return bits[k], k
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A weight format: its C unpacker is `mcugen1_unpack_<name>`."""

@@ -53,7 +53,7 @@ FOREIGN = {
     "tqdm": ("qat/",),
     "matplotlib": ("report.py", "qat/"),
     "jinja2": ("emit.py",),
-    "scipy": ("select.py",),
+    "scipy": ("select.py", "qat/allocate.py"),
     "onnx": ("frontends/onnx.py",),
     "tflite": ("frontends/tflite.py",),
     "ai_edge_litert": ("frontends/tflite.py",),

@@ -6,14 +6,19 @@ Rounding is floor(v + 0.5), as in the integer reference, so that ties agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .weights import one_of
+
+Criterion = Literal["square", "mean", "median", "trimmed"]
 
 
 class Sign(Enum):
@@ -31,17 +36,23 @@ class LSQ:
     Esser et al.: Learned Step Size Quantization (arXiv 1902.08153), equations 1 to 3; gradient of the step scaled by
     1 / sqrt(numel * Qp). The step starts at the one of least squared error on the first batch, not at the paper's
     2 mean|x| / sqrt(Qp).
+
+    criterion: what "least error" means for that step. "square" is the squared error. The others take the error of
+    each channel relative to its energy, so that a few channels of large values do not decide for all: its "mean" over
+    the channels, its "median", or the mean of the best 90 % ("trimmed"). See best_step. Meant for 1 to 4 bits.
     """
 
     bits: int = 8
+    criterion: Criterion = "square"
 
     def __post_init__(self) -> None:
         if type(self.bits) is not int or not 1 <= self.bits <= 8:
             raise ModelError("E107", f"bits={self.bits!r}", where="LSQ", hint="activations have 1 to 8 bits")
+        one_of(get_args(Criterion), self.criterion, "criterion", "LSQ")
 
     def quantizer(self, sign: Sign, name: str) -> ActQuantizer:
         """The module; `name` is for messages."""
-        return ActQuantizer(self.bits, sign, name)
+        return ActQuantizer(self.bits, sign, name, self.criterion)
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -114,9 +125,9 @@ class ActQuantizer(_Quantizer):
     initial: Tensor
     zero_point: Tensor
 
-    def __init__(self, bits: int, sign: Sign, name: str = "") -> None:
+    def __init__(self, bits: int, sign: Sign, name: str = "", criterion: Criterion = "square") -> None:
         super().__init__(name)
-        self.bits, self.sign = bits, sign
+        self.bits, self.sign, self.criterion = bits, sign, criterion
         self.gain = nn.Parameter(torch.zeros(()))
         self.register_buffer("initial", torch.ones(()))
         self.register_buffer("zero_point", torch.tensor(1 << bits - 1 if sign is Sign.SIGNED else 0))
@@ -159,7 +170,7 @@ class ActQuantizer(_Quantizer):
             self.batches.zero_()
         lo, hi = self.limits
         self.batches += 1
-        self.initial += (best_step(x, lo, hi) - self.initial) / self.batches
+        self.initial += (best_step(x, lo, hi, criterion=self.criterion) - self.initial) / self.batches
         self.gain.zero_()
 
     @torch.no_grad()
@@ -260,14 +271,87 @@ class ProbabilityQuantizer(nn.Module):
         return 16, self.scale, 0
 
 
-def best_step(x: Tensor, lo: int, hi: int, samples: int = 1 << 16) -> Tensor:
-    """The step of least squared error for codes lo..hi, searched among clippings of the range of x; positive."""
+def best_step(x: Tensor, lo: int, hi: int, samples: int = 1 << 16, criterion: Criterion = "square") -> Tensor:
+    """The step of least error for codes lo..hi, searched among clippings of the range of x; positive.
+
+    criterion: see LSQ; x (N, channels, ...). About `samples` values are looked at.
+    """
     flat = x.reshape(-1)
     ends = [flat.max() / hi] * (hi > 0) + [flat.min() / lo] * (lo < 0)
     top = torch.stack(ends).max()
     if not bool(top > 0):
         return torch.full_like(top, 1.0 / max(hi, 1))
-    flat = flat[:: max(1, flat.numel() // samples)]
-    steps = top * torch.linspace(1.0, 0.05, 39, device=x.device)
-    errors = torch.stack([((torch.floor(flat / s + 0.5).clamp(lo, hi) * s) - flat).square().mean() for s in steps])
-    return steps[errors.argmin()]
+    if criterion == "square":
+        flat = flat[:: max(1, flat.numel() // samples)]
+        steps = top * torch.linspace(1.0, 0.05, 39, device=x.device)
+        errors = [(_nearest(flat, s, lo, hi) - flat).square().mean() for s in steps]
+    else:
+        rows = x.transpose(0, 1).flatten(1) if x.dim() > 1 else x[None]
+        rows = rows[:, :: max(1, rows.numel() // samples)]
+        steps = top * torch.logspace(0, -3, 97, device=x.device)  # the least channel may be far below the largest
+        errors = [over_channels(channel_errors(rows, _nearest(rows, s, lo, hi)), criterion) for s in steps]
+    return steps[torch.stack(errors).argmin()]
+
+
+def _nearest(x: Tensor, step: Tensor, lo: int, hi: int) -> Tensor:
+    return torch.floor(x / step + 0.5).clamp(lo, hi) * step
+
+
+def channel_errors(rows: Tensor, quantised: Tensor) -> Tensor:
+    """Mean squared error of each row (channel) in units of its energy; rows of zeros are left out."""
+    energy = rows.square().mean(1)
+    some = energy > 0
+    return (rows - quantised).square().mean(1)[some] / energy[some]
+
+
+def over_channels(errors: Tensor, criterion: Criterion) -> Tensor:
+    """One number of the errors by channel: their mean, median, or the mean of the best 90 %; 0 of none."""
+    if not len(errors):
+        return errors.sum()
+    if criterion == "median":
+        return errors.quantile(0.5)
+    if criterion == "trimmed":
+        return errors.sort().values[: math.ceil(0.9 * len(errors))].mean()
+    return errors.mean()
+
+
+class ChannelError:
+    """The loss of a batch plus mu times the channel-relative error of every activation quantiser.
+
+    A callable loss(logits, y, x) for a training loop, made once per model; `base` is the loss of (logits, y). The
+    error, by `criterion` of LSQ, reaches the steps only, by their LSQ gradient, and not the layers before.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mu: float = 0.1,
+        criterion: Criterion = "mean",
+        base: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    ) -> None:
+        one_of(get_args(Criterion)[1:], criterion, "criterion", "ChannelError")
+        if not 0 <= mu < math.inf:
+            raise ModelError("E107", f"mu={mu}", where="ChannelError", hint="try 0.1")
+        self.mu, self.criterion, self.base = mu, criterion, base
+        self.errors: list[Tensor] = []
+        found = [m for m in model.modules() if isinstance(m, ActQuantizer)]
+        if not found:
+            hint = "use qat.prepare(model) first"
+            raise ModelError("E107", "the model has no activation quantisers", where="ChannelError", hint=hint)
+        for q in found:
+            q.register_forward_hook(self._note)
+
+    def _note(self, q: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        if not q.training or not torch.is_grad_enabled():
+            return
+        assert isinstance(q, ActQuantizer)
+        x = inputs[0].detach()
+        y: Tensor = _FakeQuantize.apply(x, q.gain, q.scale, *q.limits)
+        rows = [t.transpose(0, 1).flatten(1) if t.dim() > 1 else t[None] for t in (x, y)]
+        self.errors.append(over_channels(channel_errors(rows[0], rows[1]), self.criterion))
+
+    def __call__(self, logits: Tensor, y: Tensor, x: Tensor | None = None) -> Tensor:
+        """The loss; the errors are those of the forward passes since the last call."""
+        errors, self.errors = self.errors, []
+        loss = self.base(logits, y)
+        return loss + self.mu * torch.stack(errors).sum() if errors else loss

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import ModelError
 from ..frontends.torch import inputs_of
-from .activations import ActQuantizer, OutputQuantizer
+from .activations import ActQuantizer, Criterion, OutputQuantizer
+from .weights import one_of
 
 Batches = Iterable[Any]  # x or (x, y, ...); of several inputs (a, b), (a, b, y, ...) or ((a, b), y, ...)
 
@@ -41,7 +42,7 @@ def quantizers(model: nn.Module) -> list[ActQuantizer | OutputQuantizer]:
 
 
 @contextlib.contextmanager
-def _modes(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation without gradients; every module's training flag comes back."""
     training = {m: m.training for m in model.modules()}
     model.eval()
@@ -53,17 +54,23 @@ def _modes(model: nn.Module) -> Iterator[None]:
             m.training = flag
 
 
-def calibrate(model: nn.Module, batches: Batches) -> None:
+def calibrate(model: nn.Module, batches: Batches, criterion: Criterion | None = None) -> None:
     """Set every activation scale anew from data: the mean over the batches of each batch's best step.
+
+    criterion: what "best" means, "square", "mean", "median" or "trimmed", see LSQ; None is each quantiser's own.
 
     The rest of the model runs in evaluation mode and is not changed. Without training after prepare(), run
     recalibrate_bn first: quantised weights shift the statistics that batch norms have.
     """
     found, count = quantizers(model), 0
-    with _modes(model):
+    if criterion is not None:
+        one_of(get_args(Criterion), criterion, "criterion", "calibrate")
+    with evaluating(model):
         for q in found:
             q.reset()
             q.observing = True
+            if criterion is not None and isinstance(q, ActQuantizer):
+                q.criterion = criterion
         try:
             for batch in batches:
                 model(*inputs_in(model, batch))
@@ -79,22 +86,35 @@ def recalibrate_bn(model: nn.Module, batches: Batches) -> None:
 
     Activation quantisers that have no scale yet let values through.
     """
-    found, count = quantizers(model), 0
+    with bypassed(quantizers(model)):
+        average_norms(model, batches)
+
+
+@contextlib.contextmanager
+def bypassed(found: Sequence[ActQuantizer | OutputQuantizer]) -> Iterator[None]:
+    """Quantisers that have no scale yet let values through."""
+    for q in found:
+        q.bypass = True
+    try:
+        yield
+    finally:
+        for q in found:
+            q.bypass = False
+
+
+def average_norms(model: nn.Module, batches: Batches) -> None:
+    """recalibrate_bn for any model."""
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    momenta = [m.momentum for m in norms]
-    with _modes(model):
+    momenta, count = [m.momentum for m in norms], 0
+    with evaluating(model):
         for m in norms:
             m.reset_running_stats()
             m.momentum, m.training = None, True  # None: the plain average
-        for q in found:
-            q.bypass = True
         try:
             for batch in batches:
                 model(*inputs_in(model, batch))
                 count += 1
         finally:
-            for q in found:
-                q.bypass = False
             for m, momentum in zip(norms, momenta, strict=True):
                 m.momentum = momentum
     _some(count)

@@ -26,11 +26,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ModelError, OutputError
+from ..frontends.torch import latent_of
 from .activations import ActQuantizer
 from .checkpoint import read_checkpoint, restore, save_checkpoint
 from .history import check_history, write_history
 from .summary import logits_of, predictions
-from .weights import density, step
+from .weights import density, quantized_layers, step
 
 Data = tuple[Tensor, Tensor]
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -127,7 +128,7 @@ def fit(
     torch.manual_seed(seed + rank)
     shuffle = torch.Generator().manual_seed(seed)  # the same in all processes
     chance = torch.Generator().manual_seed(seed + rank)
-    optimize = OPTIMIZERS[optimizer](parameter_groups(model, weight_decay), lr=lr)
+    optimize = OPTIMIZERS[optimizer](parameter_groups(model, weight_decay, lr), lr=lr)
     warm = round(warmup * per_epoch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimize, max(1, epochs * per_epoch - warm))
     average = _Ema(model, ema) if ema is not None else None
@@ -197,7 +198,7 @@ def fit(
                 now = epoch * per_epoch + i
                 if now <= warm:
                     for group in optimize.param_groups:
-                        group["lr"] = lr * min(1.0, (now + 1) / max(1, warm))
+                        group["lr"] = group["initial_lr"] * min(1.0, (now + 1) / max(1, warm))
                 step(model, (epoch + i / per_epoch) / epochs)
                 if augment is not None:
                     x = augment(x, chance)
@@ -262,13 +263,22 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> f
     return int((found == y.cpu()).sum()) / len(x)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices and filters only: not on biases, batch norms and quantiser steps."""
+def parameter_groups(model: nn.Module, weight_decay: float, lr: float | None = None) -> list[dict[str, Any]]:
+    """Weight decay on matrices and filters only: not on biases, batch norms and quantiser steps.
+
+    lr: the learning rate that the optimiser gets; with it, what weight quantisers train at rates of their own has them.
+    """
     steps = {id(m.gain) for m in model.modules() if isinstance(m, ActQuantizer)}
+    own = {id(p): rate for _, layer, q in quantized_layers(model) for p, rate in q.rates(*latent_of(layer))}
     found = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in found if p.dim() > 1 and id(p) not in steps]
-    rest = [p for p in found if p.dim() <= 1 or id(p) in steps]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    plain = [p for p in found if id(p) not in own]
+    decayed = [p for p in plain if p.dim() > 1 and id(p) not in steps]
+    rest = [p for p in plain if p.dim() <= 1 or id(p) in steps]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    for rate in dict.fromkeys(own.values()):
+        group = {"params": [p for p in found if own.get(id(p)) == rate], "weight_decay": 0.0}
+        groups.append(group if lr is None else {**group, "lr": lr * rate})
+    return groups
 
 
 def _check(optimizer: str, lr: float, batch_size: int, warmup: float, clip: float | None, ema: float | None) -> None:

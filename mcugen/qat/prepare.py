@@ -50,7 +50,7 @@ from ..frontends.torch import (
 )
 from ..ir import NAME
 from .activations import LSQ, OutputQuantizer, ProbabilityQuantizer, Sign
-from .weights import TWN, Int8, WeightSpec
+from .weights import TWN, Int8, PathSpec, WeightSpec, checked
 
 
 def prepare(
@@ -78,10 +78,13 @@ def prepare(
 
     traced, steps = _traced(model, sample)
     specs = _specs(traced, steps, weights, keep)
+    normed = _normed(steps)
     _insert_quantizers(traced, steps, activations, inputs)
     for path, spec in specs.items():
         layer = traced.get_submodule(path)
-        quantizer = spec.quantizer(layer.weight.detach())  # type: ignore[operator]
+        quantizer = spec.quantizer(checked(layer.weight.detach(), path))  # type: ignore[operator]
+        if path not in normed:
+            quantizer.without_norm()
         parametrize.register_parametrization(layer, "weight", quantizer)
     traced.recompile()
     for name, module in traced.named_modules():
@@ -94,6 +97,11 @@ def default_keep(model: nn.Module) -> list[str]:
     """The paths that prepare() makes int8 unless told otherwise: first and last layers, depthwise layers."""
     _, steps = _traced(model, None)
     return _default_keep(steps)
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """Path -> convolution or linear layer of a float model, in order of first use; copies."""
+    return _layers(_traced(model, None)[1])
 
 
 def _traced(model: nn.Module, sample: Sample | None) -> tuple[fx.GraphModule, Steps]:
@@ -321,6 +329,18 @@ def _layers(steps: Steps) -> dict[str, nn.Module]:
     return {s.path: s.module for s in steps.values() if isinstance(s, Layer)}
 
 
+def _normed(steps: Steps) -> set[str]:
+    """The layers that a batch norm follows."""
+    found = set()
+    for node, step in steps.items():
+        after = _only_user(node)
+        while after is not None and isinstance(steps[after], Same):
+            after = _only_user(after)
+        if isinstance(step, Layer) and after is not None and isinstance(steps[after], Norm):
+            found.add(step.path)
+    return found
+
+
 def _default_keep(steps: Steps) -> list[str]:
     """The first layer that each input reaches, the last one before each output, and depthwise layers."""
     ends: set[str] = set()
@@ -365,12 +385,22 @@ def _specs(
         else dict.fromkeys(_default_keep(steps) if keep is None else keep, Int8())
     )
     for path, spec in given.items():
-        if path not in layers:
-            near = difflib.get_close_matches(path, layers, 1, 0.4)
-            known = path in dict(model.named_modules()) and path
-            what = "is not a convolution or linear layer" if known else "is not a layer of the model"
-            hint = f"did you mean {near[0]!r}?" if near else f"layers: {', '.join(layers)}"
-            raise ModelError("E107", f"keep: {path!r} {what}", where="prepare", hint=hint)
+        _known(path, "keep", model, layers)
         if not isinstance(spec, WeightSpec):
             raise ModelError("E107", f"keep: {spec!r} is not a spec", where=path, hint="use qat.Int8()")
-    return {path: given.get(path, weights) for path in layers}
+    for spec in (weights, *given.values()):
+        for path in spec.paths if isinstance(spec, PathSpec) else ():
+            _known(path, "weights", model, layers)
+    chosen = {path: given.get(path, weights) for path in layers}
+    return {path: spec.at(path) if isinstance(spec, PathSpec) else spec for path, spec in chosen.items()}
+
+
+def _known(path: str, option: str, model: nn.Module, layers: Mapping[str, nn.Module]) -> None:
+    """ModelError E107 unless the path is one of the layers."""
+    if path in layers:
+        return
+    near = difflib.get_close_matches(path, layers, 1, 0.4)
+    other = path in dict(model.named_modules()) and path
+    what = "is not a convolution or linear layer" if other else "is not a layer of the model"
+    hint = f"did you mean {near[0]!r}?" if near else f"layers: {', '.join(layers)}"
+    raise ModelError("E107", f"{option}: {path!r} {what}", where="prepare", hint=hint)

@@ -1,0 +1,1 @@
+"""Weight quantisers beyond the plain ones of weights.py, one file each."""
