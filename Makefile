@@ -1,12 +1,12 @@
 # Each target sets up what it needs and repeats no set-up that is done.
 #
-#   EXTRAS=train,dev,sim   extras of pyproject.toml to install (default: train,dev,sim,pio)
+#   EXTRAS=train,dev,sim   extras of pyproject.toml to install (default: train,dev,sim,pio,zig)
 #   PIP_ARGS=...           more arguments for pip: an index, a proxy
 #   PYTHON=python3.12      the interpreter that .venv is made with (default: python3, 3.11 or newer)
 #   JOBS=4                 parallel test processes (default: one per core)
 #   ARGS=...               more arguments for pytest or for the demo
 
-EXTRAS ?= train,dev,sim,pio
+EXTRAS ?= train,dev,sim,pio,zig
 PYTHON ?= python3
 JOBS ?= auto
 VENV := .venv
@@ -19,7 +19,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 C_FILES = find firmware -name .pio -prune -o -name '*.[ch]' -print0
 
-.PHONY: help setup system demo test test-fast check format golden clean
+.PHONY: help setup system demo test test-fast check format zoo-table golden clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +48,9 @@ format: setup  ## format Python and C in place, and apply the linter's safe fixe
 	$(PY) -m ruff check --fix --exit-zero
 	$(PY) -m ruff format
 	$(C_FILES) | xargs -0 -r $(PY) $(VENV)/bin/clang-format -i
+
+zoo-table: setup  ## what the trained networks in examples/ reach, from their archives; a few minutes
+	$(PY) examples/zoo.py $(ARGS)
 
 golden: setup  ## rewrite tests/golden from what the compiler emits now; read the diff before you commit
 	$(PYTEST) -k golden --update-golden $(ARGS)

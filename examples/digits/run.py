@@ -29,8 +29,8 @@ def data() -> common.Arrays:
     return x[~test], digits.target[~test], x[test], digits.target[test]
 
 
-def train(path: Path) -> tuple[float, float]:
-    """Train the float network, then the ternary one from it; write the archive. Returns both test accuracies."""
+def train(path: Path) -> common.Trained:
+    """Train the float network, then the ternary one from it; write the archive."""
     from collections import OrderedDict
 
     import torch
@@ -70,18 +70,16 @@ def train(path: Path) -> tuple[float, float]:
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the network is so small that a second thread only waits
-    x_train, y_train, x_test, y_test = (torch.from_numpy(a) for a in data())
+    x_train, y_train, x_test, _ = (torch.from_numpy(a) for a in data())
     print(f"training on {len(x_train)} images, testing on {len(x_test)}")
     model = network()
     qat.fit(model, (x_train, y_train), epochs=40, lr=4e-3, batch_size=64, label_smoothing=0.05, log=False)
-    float_accuracy = qat.evaluate(model, x_test, y_test)
 
     print("ternary weights, 8-bit activations")
     ternary = qat.prepare(model, weights=qat.TWN(), activations=qat.LSQ(bits=8))
     qat.fit(ternary, (x_train, y_train), epochs=60, lr=2e-3, batch_size=64, label_smoothing=0.05, log=False)
-    ternary_accuracy = qat.evaluate(ternary, x_test, y_test)
     qat.save(ternary, x_test[:32], path, name="digits")
-    return float_accuracy, ternary_accuracy
+    return common.Trained(common.classes(model, x_test), common.classes(ternary, x_test))
 
 
 def main() -> int:

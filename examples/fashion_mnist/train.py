@@ -3,8 +3,8 @@
 Data: MCUGEN_DATA/fashion_mnist.npz, else the user's cache, else a download of 30 MB into that cache. All 10,000 test
 images are compared on this machine, the first 200 on each emulated core.
 
-    python examples/fashion_mnist/run.py             train, compile, validate; all goes to build/fashion_mnist
-    python examples/fashion_mnist/run.py --no-train  the same from the archive beside this file, without torch
+    python examples/fashion_mnist/train.py             train, compile, validate; all goes to build/fashion_mnist
+    python examples/fashion_mnist/train.py --no-train  the same from the archive beside this file, without torch
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def data() -> common.Arrays:
     return train, y_train.astype(np.int64), test, y_test.astype(np.int64)
 
 
-def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> tuple[float, float]:
-    """Train the float network, then the ternary one from it; write the archive. Returns both test accuracies."""
+def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> common.Trained:
+    """Train the float network, then the ternary one from it; write the archive."""
     from collections import OrderedDict
     from collections.abc import Iterator
 
@@ -87,7 +87,7 @@ def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> tuple[
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # the same sums in the same order, everywhere
-    x_train, y_train, x_test, y_test = (torch.from_numpy(a) for a in data())
+    x_train, y_train, x_test, _ = (torch.from_numpy(a) for a in data())
     print(f"training on {len(x_train)} images, testing on {len(x_test)}", flush=True)
     a, b, c = WIDTHS
     layers = {
@@ -103,15 +103,13 @@ def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> tuple[
     }
     model = nn.Sequential(OrderedDict(layers))
     qat.fit(model, Batches(x_train, y_train, 128, 1), epochs=float_epochs, lr=4e-3)
-    float_accuracy = qat.evaluate(model, x_test, y_test)
 
     print("ternary weights, 8-bit activations", flush=True)
     ternary = qat.prepare(model, weights=qat.TWN(), activations=qat.LSQ(bits=8))
     ternary.input_q.gain.requires_grad_(False)  # its step stays 1/255: the firmware takes the pixels as they are
     qat.fit(ternary, Batches(x_train, y_train, 128, 2), epochs=ternary_epochs, lr=2e-3)
-    ternary_accuracy = qat.evaluate(ternary, x_test, y_test)
     qat.save(ternary, x_test[:32], path, name="fashion_mnist")
-    return float_accuracy, ternary_accuracy
+    return common.Trained(common.classes(model, x_test), common.classes(ternary, x_test))
 
 
 def main() -> int:
