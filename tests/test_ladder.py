@@ -40,6 +40,7 @@ LADDER = (
     "project",
     "measure",
     "validate",
+    "profile",
     "cli",
 )
 # beside the ladder: the training library, and what of the compiler it may use

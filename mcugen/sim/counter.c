@@ -39,10 +39,12 @@ struct cell {
     uint64_t waits; /* of cycles */
 };
 
-/* A line of flash that was read: which, and when it was last used. */
-struct line {
-    uint32_t number;
-    uint64_t used;
+/* The lines of flash used last. used: when, 0 for none. slot: of each line of flash, 0 if it is not here. */
+struct cache {
+    uint32_t lines; /* at most LINES_CACHED */
+    uint32_t number[LINES_CACHED];
+    uint64_t used[LINES_CACHED];
+    uint8_t *slot;
 };
 
 struct flash {
@@ -51,13 +53,11 @@ struct flash {
     uint32_t bytes;
     uint32_t line; /* bytes read at a time */
     uint32_t prefetch;
-    uint32_t code_lines; /* cached, at most LINES_CACHED */
-    uint32_t data_lines;
     uint32_t at;       /* the line that instructions come from */
     uint64_t ready;    /* when the line after it has been read */
     uint64_t busy;     /* until then the array reads something */
-    struct line code[LINES_CACHED];
-    struct line data[LINES_CACHED];
+    struct cache code;
+    struct cache data;
 };
 
 struct counter {
@@ -124,23 +124,29 @@ static uint32_t long_cycles(uint32_t a, uint32_t b, int is_signed, int accumulat
 /* ---- flash ---- */
 
 /* True if the line is cached; else it is from now on, in place of the one that was used longest ago. */
-static int cached(struct line *lines, uint32_t n, uint32_t number, uint64_t now)
+static int cached(struct cache *c, uint32_t number, uint64_t now)
 {
+    const uint32_t slot = c->slot[number];
     uint32_t oldest = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (lines[i].number == number) {
-            lines[i].used = now;
-            return 1;
-        }
-        if (lines[i].used < lines[oldest].used) {
+    if (slot != 0) {
+        c->used[slot - 1] = now;
+        return 1;
+    }
+    if (c->lines == 0) {
+        return 0;
+    }
+    for (uint32_t i = 1; i < c->lines; i++) {
+        if (c->used[i] < c->used[oldest]) {
             oldest = i;
         }
     }
-    if (n > 0) {
-        lines[oldest].number = number;
-        lines[oldest].used = now;
+    if (c->used[oldest] != 0) {
+        c->slot[c->number[oldest]] = 0;
     }
+    c->slot[number] = (uint8_t)(oldest + 1);
+    c->number[oldest] = number;
+    c->used[oldest] = now;
     return 0;
 }
 
@@ -160,7 +166,7 @@ static uint64_t fetch(struct flash *f, uint32_t number, uint64_t now)
         return 0;
     }
     f->at = number;
-    if (cached(f->code, f->code_lines, number, now + 1)) {
+    if (cached(&f->code, number, now + 1)) {
         f->ready = 0;
         return 0;
     }
@@ -195,7 +201,7 @@ static uint64_t load(struct flash *f, uint32_t address, uint32_t size, uint64_t 
         return 0;
     }
     for (uint32_t number = at / f->line; number <= (at + size - 1) / f->line; number++) {
-        if (!cached(f->data, f->data_lines, number, now + wait + 1)) {
+        if (!cached(&f->data, number, now + wait + 1)) {
             wait += (f->busy > now + wait ? f->busy - now - wait : 0) + f->waits;
             f->ready += f->ready != 0 ? 1 + f->waits : 0;
             f->busy = later(f->busy, f->ready);

@@ -165,17 +165,21 @@ def build_elf(
 _LINES = 128
 
 
-class _Line(ctypes.Structure):
-    _fields_ = (("number", ctypes.c_uint32), ("used", ctypes.c_uint64))
+class _Cache(ctypes.Structure):
+    _fields_ = (
+        ("lines", ctypes.c_uint32),
+        ("number", ctypes.c_uint32 * _LINES),
+        ("used", ctypes.c_uint64 * _LINES),
+        ("slot", ctypes.c_void_p),
+    )
 
 
 class _Flash(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_uint32) for name in ("waits", "origin", "bytes", "line", "prefetch")),
-        *((name, ctypes.c_uint32) for name in ("code_lines", "data_lines", "at")),
+        *((name, ctypes.c_uint32) for name in ("waits", "origin", "bytes", "line", "prefetch", "at")),
         *((name, ctypes.c_uint64) for name in ("ready", "busy")),
-        ("code", _Line * _LINES),
-        ("data", _Line * _LINES),
+        ("code", _Cache),
+        ("data", _Cache),
     )
 
 
@@ -238,6 +242,7 @@ class Machine:
         self._rows["function"] = np.searchsorted(starts, halves, side="right") if starts else 0
         for at in starts:
             self._flag(at, timing.ENTRY)
+        self._kept: list[Array] = []  # what counters point to
         if step:
             self._flag(self._address(step), timing.STEP)
 
@@ -347,26 +352,27 @@ class Machine:
         )
 
     def _counter(self, cells: Array) -> _Counter:
-        import unicorn
         from unicorn import arm_const as arm
 
+        self._kept = []
         c = _Counter(insns=self._rows.ctypes.data, cells=cells.ctypes.data)
         c.base, c.halfwords, c.rows, c.rules = self._base, len(self._rows), len(cells) - 1, self.timing.rules
         names = [*(f"R{i}" for i in range(13)), "SP", "LR", "PC"]
         c.registers = (ctypes.c_int32 * 16)(*(getattr(arm, f"UC_ARM_REG_{n}") for n in names))
         c.read = ctypes.cast(_library().uc_reg_read, ctypes.c_void_p).value
         if self.flash is not None:
-            f = c.flash
-            code = [at for at, content in self._image.segments for _ in content[:1]]
-            f.origin = min(code, default=0)
-            ends = (at + len(b) for at, b in self._image.segments)
-            f.waits, f.bytes, f.line = self.flash.wait_states, max(ends, default=0) - f.origin, self.flash.line
-            f.prefetch, f.at = self.flash.prefetch, 0xFFFFFFFF
-            f.code_lines, f.data_lines = self.flash.code_lines, self.flash.data_lines
-            for line in (*f.code, *f.data):
-                line.number = 0xFFFFFFFF
-        assert unicorn.__version__
+            self._slow(c.flash, self.flash)
         return c
+
+    def _slow(self, f: _Flash, flash: Flash) -> None:
+        """Everything that the program loads is flash; where it was copied to is not."""
+        f.origin = min((at for at, b in self._image.segments if b), default=0)
+        f.bytes = max((at + len(b) for at, b in self._image.segments), default=0) - f.origin
+        f.waits, f.line, f.prefetch, f.at = flash.wait_states, flash.line, flash.prefetch, 0xFFFFFFFF
+        for cache, lines in ((f.code, flash.code_lines), (f.data, flash.data_lines)):
+            slots = np.zeros(f.bytes // f.line + 2, np.uint8)
+            self._kept.append(slots)
+            cache.lines, cache.slot = lines, slots.ctypes.data
 
     def _functions(self, cells: Array) -> tuple[Function, ...]:
         found = []
