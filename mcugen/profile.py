@@ -21,9 +21,13 @@ from .sim import cycles, host, qemu, timing
 from .sim.cycles import Flash, Function
 from .targets import Target
 
-# Flash accelerators that cache: 64 lines of 16 bytes of instructions and 8 of data (ST RM0090, section 3.5); 1 KB and 256
-# bytes, read in double words (ST RM0351 and RM0440, section 3.3).
-_CACHED = {"STM32F4": Flash(0, 16, True, 64, 8), "STM32L4": Flash(0, 8, True, 128, 32), "STM32G4": Flash(0, 8, True, 128, 32)}
+# Flash accelerators that cache: 64 lines of 16 bytes of instructions and 8 of data (ST RM0090, section 3.5); 1 KB and
+# 256 bytes, read in double words (ST RM0351 and RM0440, section 3.3).
+_CACHED = {
+    "STM32F4": Flash(0, 16, True, 64, 8),
+    "STM32L4": Flash(0, 8, True, 128, 32),
+    "STM32G4": Flash(0, 8, True, 128, 32),
+}
 _NARROW = ("cortex-m0", "cortex-m0plus", "cortex-m3")  # cores whose chips mostly read flash in 64 bits, others in 128
 
 
@@ -74,8 +78,9 @@ def profile(
 ) -> Profile:
     """Runs one inference of an artifact, a generated directory, or a model that is compiled for `target`.
 
-    x: a quantised input, by default the archive's first sample. wait_states: with the target's flash (or with that many),
-    by the model flash_of gives; flash: with this one. Raises what compiling raises, E401, E501, E502, E503, E601, E703.
+    x: a quantised input, by default the archive's first sample. wait_states: with the target's flash, or with that
+    many, in the model that flash_of gives; flash: with this one. Raises what compiling raises, E401, E501 to E503,
+    E601, E703, E704.
     """
     machine = targets.get(target) if isinstance(target, str) else target
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
@@ -143,6 +148,7 @@ def _simulated(artifact: Artifact, directory: Path, target: Target, vector: Arra
             Path(work) / "profile.elf",
             core,
             target.flags,
+            (*qemu.OPTIMIZE, *qemu.keep_apart(name, Path(work))),
             include=[directory],
             keep=[f"{name}_step"],
         )
@@ -200,22 +206,19 @@ def text(p: Profile, functions: bool = False) -> str:
     known = p.cycles is not None
     unit = "cycles" if known else "instructions"
     total = p.cycles if p.cycles is not None else p.instructions
-    rows = [("layer", "kernel", "MAC", "instructions", *(["cycles"] if known else []), f"{unit}/MAC", "share")]
-    if p.flash:
-        rows[0] += ("waits",)
-    if known:
-        rows[0] += ("estimate", "error")
-    sums = Layer("sum", "", *(sum(getattr(x, k) for x in p.layers) for k in ("macs", "instructions")), p.cycles, p.waits, 0)  # type: ignore[call-arg]
-    for x in (*p.layers, sums):
+    macs, estimated = (sum(getattr(x, k) for x in p.layers) for k in ("macs", "estimated"))
+    everything = Layer("sum", "", macs, p.instructions, p.cycles, p.waits, estimated)
+    head = ["layer", "kernel", "MAC", "instructions", *(["cycles"] if known else []), f"{unit}/MAC", "share"]
+    rows = [(*head, *(["waits"] if p.flash else []), *(["estimate", "error"] if known else []))]
+    for x in (*p.layers, everything):
         spent = x.cycles if x.cycles is not None else x.instructions
-        estimated = x.estimated if x is not sums else sum(y.estimated for y in p.layers)
         row = [x.name, x.kernel, f"{x.macs:,}" if x.macs else "", f"{x.instructions:,}"]
         row += [f"{spent:,}"] if known else []
         row += [f"{spent / x.macs:.2f}" if x.macs else "", f"{100 * spent / total:.1f} %"]
         row += [f"{x.waits:,}"] if p.flash else []
         if known:
-            error = f"{100 * (estimated - spent) / spent:+.0f} %" if estimated and spent else ""
-            row += [f"{estimated:,}" if estimated else "", error]
+            row.append(f"{x.estimated:,}" if x.estimated else "")
+            row.append(f"{100 * (x.estimated - spent) / spent:+.0f} %" if x.estimated and spent else "")
         rows.append(tuple(row))
     lines = [f"{p.model} on {p.target} ({p.core}), one inference", "", report.table(rows, left=2)]
     if functions and p.functions:
@@ -228,13 +231,13 @@ def text(p: Profile, functions: bool = False) -> str:
     ms = f", {p.ms:,.3f} ms at {p.target}'s clock" if p.ms is not None else ""
     lines.append(f"{total:,} {unit}{ms}")
     if p.flash:
-        f = p.flash
-        how = ", ".join(
-            [f"lines of {f.line} bytes", "with prefetch" if f.prefetch else "no prefetch"]
-            + ([f"{f.code_lines} lines of code cached"] if f.code_lines else ["no cache of code"])
-            + ([f"{f.data_lines} of data"] if f.data_lines else [])
+        slow = p.flash
+        how = [f"lines of {slow.line} bytes", "with prefetch" if slow.prefetch else "no prefetch"]
+        how += [f"{slow.code_lines} lines of code cached" if slow.code_lines else "no cache of code"]
+        how += [f"{slow.data_lines} of data"] if slow.data_lines else []
+        lines.append(
+            f"flash with {slow.wait_states} wait states: {', '.join(how)}; {p.waits:,} of the cycles are waits"
         )
-        lines.append(f"flash with {f.wait_states} wait states: {how}; {p.waits:,} of the cycles are waits")
     elif known:
         lines.append("memory without wait states; --wait-states adds those of flash")
     lines.append(f"timings ({p.basis}): {p.source}")

@@ -1,4 +1,4 @@
-"""Counts the cycles of Armv6-M, Armv7-M and Armv8-M code that Unicorn executes: a function with its arguments and memory.
+"""Counts the cycles of code for Cortex-M cores that Unicorn executes: a function with its arguments and memory.
 
 timing.py has the cycles of each instruction, counter.c adds them up inside the emulator. What that is and is not:
 docs/VERIFIED.md.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import shutil
 import struct
 import sys
 import tempfile
 import time
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -225,9 +223,11 @@ class Machine:
     """A program in a core's memory, and what is known of its instructions. Each call begins with fresh memory."""
 
     def __init__(self, elf: Path, core: str, flash: Flash | None = None, step: str = "") -> None:
-        """step: the function whose entry begins a new part of a run. Raises E401, E501, E502, E701."""
+        """step: the function whose entry begins a new part of a run. Raises E401, E501, E502, E701, E703."""
         self.timing = timing.timing(core)
         require()
+        if flash and (flash.line < 4 or max(flash.code_lines, flash.data_lines) > _LINES):
+            raise OutputError("E703", f"lines of flash have at least 4 bytes, caches {_LINES} lines", where=str(flash))
         self.elf, self.core, self.flash = elf, core, flash
         self._image = armv6m.read_image(elf)
         self._base, rows, self._unknown = timing.decode(core, self._image.code)
@@ -369,10 +369,10 @@ class Machine:
         f.origin = min((at for at, b in self._image.segments if b), default=0)
         f.bytes = max((at + len(b) for at, b in self._image.segments), default=0) - f.origin
         f.waits, f.line, f.prefetch, f.at = flash.wait_states, flash.line, flash.prefetch, 0xFFFFFFFF
-        for cache, lines in ((f.code, flash.code_lines), (f.data, flash.data_lines)):
+        for lines, n in ((f.code, flash.code_lines), (f.data, flash.data_lines)):
             slots = np.zeros(f.bytes // f.line + 2, np.uint8)
             self._kept.append(slots)
-            cache.lines, cache.slot = lines, slots.ctypes.data
+            lines.lines, lines.slot = n, slots.ctypes.data
 
     def _functions(self, cells: Array) -> tuple[Function, ...]:
         found = []

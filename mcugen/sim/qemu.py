@@ -202,6 +202,17 @@ class Count:
     y: bytes
 
 
+def keep_apart(name: str, work: Path) -> tuple[str, ...]:
+    """Flags that keep <name>_step a function of its own, called by <name>_run, so that what a step takes can be told.
+
+    Small ones the compiler would inline: a call and a return more for each step, and nothing else changes.
+    """
+    header = work / f"{name}_apart.h"
+    declaration = f"__typeof__({name}_step) {name}_step __attribute__((noinline));"
+    header.write_text(f'#ifndef __ASSEMBLER__\n#include "{name}.h"\n{declaration}\n#endif\n')
+    return ("-include", str(header))
+
+
 def build_count(
     directory: Path,
     name: str,
@@ -221,7 +232,8 @@ def build_count(
         "MCUGEN_RUN": f"{name}_run",
     }
     sources = [*sources_of(directory, (".c", ".S")), resources.TEST / "count.c"]
-    return build_elf(sources, [directory], defines, machine, out, flags=flags, cc=cc)
+    optimize = (*OPTIMIZE, *keep_apart(name, out.parent))
+    return build_elf(sources, [directory], defines, machine, out, flags=flags, optimize=optimize, cc=cc)
 
 
 def count(elf: Path, machine: str, x: bytes, timeout: float = TIMEOUT_S) -> Count:

@@ -5,10 +5,10 @@ Sources: the tables of instruction timings in Arm's technical reference manuals,
     M0   DDI 0432C, table 3-1       M3   DDI 0337I, tables 3-1 and section 3.3.2 (load/store timings)
     M0+  DDI 0484C, table 3-1       M4   100166 (DDI 0439D), tables 3-1 and 7-1, and the load/store timings of the M3
 
-P, the refill of the pipeline after a taken branch, is 1 to 3 cycles in the manuals of M3 and M4 "depending on the alignment
-and width of the target instruction"; here it is 2. A conditional branch that is not taken takes 1 cycle. Between the
-bounds that the manuals give for divisions and M3's long multiplications counter.c interpolates by the operands.
-Arm publishes no such table for M33, which gets the M4's, nor for M7: that row is an estimate with two instructions a cycle.
+P, the refill of the pipeline after a taken branch, is 1 to 3 cycles in the manuals of M3 and M4, by the alignment and
+width of the target instruction; here it is 2. A conditional branch that is not taken takes 1 cycle. Between the bounds
+that the manuals give for divisions and M3's long multiplications counter.c interpolates by the operands. Arm publishes
+no such table for M33, which gets the M4's, nor for M7: that row is an estimate with two instructions a cycle.
 """
 
 from __future__ import annotations
@@ -105,21 +105,30 @@ ROW = np.dtype(
 )
 Rows = npt.NDArray[Any]
 
-_ONE = frozenset(
-    """adc add adr addw and asr bfc bfi bic clz cmn cmp cpy eor lsl lsr mov movt movw mvn neg nop orn orr pkhbt pkhtb qadd
-    qadd16 qadd8 qasx qdadd qdsub qsax qsub qsub16 qsub8 rbit rev rev16 revsh ror rrx rsb sadd16 sadd8 sasx sbc sbfx sel
-    shadd16 shadd8 shasx shsax shsub16 shsub8 ssat ssat16 ssax ssub16 ssub8 sub subw sxtab sxtab16 sxtah sxtb sxtb16
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ONE = _words(
+    """
+    adc add adr addw and asr bfc bfi bic clz cmn cmp cpy eor lsl lsr mov movt movw mvn neg nop orn orr pkhbt pkhtb
+    qadd qadd16 qadd8 qasx qdadd qdsub qsax qsub qsub16 qsub8 rbit rev rev16 revsh ror rrx rsb sadd16 sadd8 sasx sbc sbfx
+    sel shadd16 shadd8 shasx shsax shsub16 shsub8 ssat ssat16 ssax ssub16 ssub8 sub subw sxtab sxtab16 sxtah sxtb sxtb16
     sxth teq tst uadd16 uadd8 uasx ubfx uhadd16 uhadd8 uhasx uhsax uhsub16 uhsub8 uqadd16 uqadd8 uqasx uqsax uqsub16
     uqsub8 usad8 usada8 usat usat16 usax usub16 usub8 uxtab uxtab16 uxtah uxtb uxtb16 uxth mul smulbb smulbt smultb
     smultt smulwb smulwt smlabb smlabt smlatb smlatt smlawb smlawt smlad smladx smlsd smlsdx smmla smmlar smmls
     smmlsr smmul smmulr smuad smuadx smusd smusdx smlalbb smlalbt smlaltb smlaltt smlald smlaldx smlsld smlsldx umaal
     cps sev wfe wfi yield pld pli clrex hint
-    vabs vadd vsub vmul vneg vnmul vcmp vcmpe vcvt vcvtr vcvtb vcvtt vmov vmrs vmsr""".split()
+    vabs vadd vsub vmul vneg vnmul vcmp vcmpe vcvt vcvtr vcvtb vcvtt vmov vmrs vmsr
+    """
 )
-_FLOAT = dict.fromkeys(("vmla vmls vnmla vnmls vfma vfms vfnma vfnms").split(), 3) | {"vdiv": 14, "vsqrt": 14}
-_COMPARES = frozenset("cmp cmn tst teq nop pld pli".split())
+_FLOAT = dict.fromkeys(_words("vmla vmls vnmla vnmls vfma vfms vfnma vfnms"), 3) | {"vdiv": 14, "vsqrt": 14}
+_COMPARES = _words("cmp cmn tst teq nop pld pli")
+_MOVES = _words("mov movw mvn sxtb sxth uxtb uxth rev rev16 revsh rbit clz")  # two operands, one is read
+_CHANGES = _words("bfi bfc movt")  # read what they write
 _SINGLE = {"": 4, "b": 1, "sb": 1, "h": 2, "sh": 2, "t": 4, "ex": 4, "exb": 1, "exh": 2}
-_SYSTEM = frozenset("mrs msr dmb dsb isb".split())
+_SYSTEM = _words("mrs msr dmb dsb isb")
 _LONGS = {"umull": 0, "smull": 1, "umlal": 0, "smlal": 1}
 
 
@@ -252,7 +261,10 @@ def _row(t: Timing, insn: Any, name: str, in_it: bool, unknown: dict[int, str]) 
             unknown[insn.address] = insn.mnemonic
         if 15 in written:
             kind, flags, cost = _OTHER, flags | BRANCH, t.indirect
-    read = _mask(registers if name in _COMPARES or kind in (_STORE, _STORE_INDEXED) else registers[1:])
+    alone = len(operands) > 2 or name in _MOVES or kind in (_LOAD, _MULTIPLE)
+    read = _mask(
+        registers[1:] if alone and name not in _CHANGES and kind not in (_STORE, _STORE_INDEXED) else registers
+    )
     return (
         *(kind, flags, insn.size, cost, taken, access, count, rn, rm, shift),
         *(0, _mask(written), _mask(base), read, 0),
