@@ -426,7 +426,13 @@ def _validate(args: argparse.Namespace) -> int:
 def _profile(args: argparse.Namespace) -> int:
     if not args.target and not Path(args.model).is_dir():
         raise OutputError("E703", "give --target T", where="profile")
-    found = profile.profile(args.model, args.target, wait_states=args.wait_states, optimize=args.optimize)
+    found = profile.profile(
+        args.model,
+        args.target,
+        wait_states=args.wait_states,
+        optimize=args.optimize,
+        tell=lambda said: print(f"mcugen: {said}", file=sys.stderr),
+    )
     if args.json:
         _dump(found.document())
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _CACHED = {
     "STM32L4": Flash(0, 8, True, 128, 32),
     "STM32G4": Flash(0, 8, True, 128, 32),
 }
+LONG = 300e6  # cycles that take some seconds to simulate
 _NARROW = ("cortex-m0", "cortex-m0plus", "cortex-m3")  # cores whose chips mostly read flash in 64 bits, others in 128
 
 
@@ -75,12 +77,13 @@ def profile(
     wait_states: bool | int = False,
     flash: Flash | None = None,
     optimize: str = "balanced",
+    tell: Callable[[str], None] | None = None,
 ) -> Profile:
     """Runs one inference of an artifact, a generated directory, or a model that is compiled for `target`.
 
     x: a quantised input, by default the archive's first sample. wait_states: with the target's flash, or with that
     many, in the model that flash_of gives; flash: with this one. Raises what compiling raises, E401, E501 to E503,
-    E601, E703, E704.
+    E601, E703, E704. tell: is told when it will take more than some seconds.
     """
     machine = targets.get(target) if isinstance(target, str) else target
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
@@ -100,6 +103,9 @@ def profile(
         if directory.parent == Path(work):
             artifact.save(directory)
         vector = driver.vectors(artifact.archive, 1) if x is None else _vector(artifact, x)
+        expected = artifact.report["totals"]["cycles_estimated"]
+        if tell is not None and expected > LONG:
+            tell(f"simulating about {expected / 1e6:,.0f} million cycles")
         if machine.core.name == "cortex-m55":
             if wait_states is not False or flash is not None:
                 raise TargetError("E401", "QEMU knows no cycles, so no wait states", where=machine.name)

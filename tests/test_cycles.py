@@ -263,6 +263,8 @@ void hang(void);
 void hang(void) { for (;;) { } }
 void wild(void);
 void wild(void) { *(volatile uint32_t *)0xA0000000u = 1; }
+uint32_t misaligned(const uint8_t *p);
+uint32_t misaligned(const uint8_t *p) { return *(const volatile uint32_t *)(p + 1); }
 """
 
 
@@ -303,6 +305,12 @@ def test_calls_that_cannot_be(tmp_path: Path) -> None:
         cycles.call(elf, "other")
     with pytest.raises(TargetError, match=r"\[E401\] cortex-m55"):
         cycles.call(elf, "mix", core="cortex-m55")
+    with pytest.raises(ToolError, match=r"\[E503\].* in misaligned"):
+        cycles.call(source, "misaligned", [np.zeros(8, np.uint8)], core=M0)
+    with pytest.raises(ToolError, match=r"\[E503\].*is no Armv6-M instruction"):
+        cycles.call(cycles.build_elf([source], "mix", tmp_path / "m4.elf", M4), "mix", core=M0)
+    with pytest.raises(OutputError, match=r"\[E703\]"):
+        cycles.call(elf, "mix", flash=Flash(1, 2))
     source.write_text("int mix(void) { return }")
     with pytest.raises(ToolError, match=r"\[E502\]"):
         cycles.call(source, "mix")
@@ -395,6 +403,13 @@ def test_an_input_of_the_callers_own() -> None:
     assert all(profile.profile(artifact, x=v).cycles for v in x[3:])
     with pytest.raises(McugenError, match=r"\[E704\]"):
         profile.profile(artifact, x=x[0][:1].astype(np.float32))
+
+
+def test_a_long_simulation_is_announced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(profile, "LONG", 1e6)
+    assert cli.main(["profile", str(ARCHIVE), "--target", M4, "--json"]) == cli.OK
+    said = capsys.readouterr()
+    assert said.err.startswith("mcugen: simulating about 11 million cycles") and json.loads(said.out)["cycles"]
 
 
 def test_speed(tmp_path: Path) -> None:

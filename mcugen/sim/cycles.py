@@ -37,6 +37,7 @@ Array = npt.NDArray[Any]
 CELL = np.dtype([("count", "<u8"), ("cycles", "<u8"), ("calls", "<u8"), ("waits", "<u8")])
 _MODELS = {"cortex-m0": "M0", "cortex-m0plus": "M0", "cortex-m3": "M3", "cortex-m4": "M4", "cortex-m7": "M7"}
 _MODELS["cortex-m33"] = "M33"
+_ARMV6M = ("cortex-m0", "cortex-m0plus")
 
 
 @dataclass(frozen=True)
@@ -223,13 +224,15 @@ class Machine:
     """A program in a core's memory, and what is known of its instructions. Each call begins with fresh memory."""
 
     def __init__(self, elf: Path, core: str, flash: Flash | None = None, step: str = "") -> None:
-        """step: the function whose entry begins a new part of a run. Raises E401, E501, E502, E701, E703."""
+        """step: the function whose entry begins a new part of a run. Raises E401, E501, E502, E503, E701, E703."""
         self.timing = timing.timing(core)
         require()
         if flash and (flash.line < 4 or max(flash.code_lines, flash.data_lines) > _LINES):
             raise OutputError("E703", f"lines of flash have at least 4 bytes, caches {_LINES} lines", where=str(flash))
         self.elf, self.core, self.flash = elf, core, flash
         self._image = armv6m.read_image(elf)
+        if foreign := next(armv6m.foreign_instructions(self._image), None) if core in _ARMV6M else None:
+            raise ToolError("E503", f"{foreign[1]} at {foreign[0]:#x} is no Armv6-M instruction", where=elf.name)
         self._base, rows, self._unknown = timing.decode(core, self._image.code)
         self._symbols = {s.name: s for s in toolchain.symbols(elf) if s.name[:1] != "$"}
         functions = sorted(
@@ -275,7 +278,7 @@ class Machine:
         # UC_MODE_MCLASS would silently be a Cortex-M33.
         uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{_MODELS[self.core]}"))
-        if self.core not in ("cortex-m0", "cortex-m0plus", "cortex-m3"):  # the FPU: compilers spill to its registers
+        if self.core not in (*_ARMV6M, "cortex-m3"):  # the FPU: compilers spill to its registers
             uc.reg_write(arm.UC_ARM_REG_C1_C0_2, 0xF << 20)
             uc.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
         memory = memory or {}
