@@ -235,6 +235,17 @@ def test_a_cache_ends_the_waits_of_a_loop() -> None:
         assert again.waits == 4 * lines * n
 
 
+@pytest.mark.parametrize("lines, misses", [(0, 7), (1, 7), (2, 4), (3, 3)])
+def test_the_line_used_longest_ago_makes_room(lines: int, misses: int) -> None:
+    """Lines 0, 1, 0, 2, 0, 1, 0: with two kept, 1 makes room for 2 and is missed again, and 2 for it; 0 never."""
+    text = ".syntax unified\n.thumb\n.global rule_0\n.type rule_0, %function\n.balign 16\nrule_0: adr r1, 2f\n"
+    text += "".join(f"ldrb r3, [r1, #{16 * line}]\n" for line in (0, 1, 0, 2, 0, 1, 0))
+    text += "bx lr\n.balign 16\n2: .space 64\n"
+    waits = assembled(text, M4, Flash(3, 16, False, 64, lines)).call("rule_0").waits
+    code = -(-(2 + 7 * 2 + 2) // 16)
+    assert waits == 3 * code + 3 * misses
+
+
 @pytest.mark.parametrize("lines", [0, 1, 4])
 def test_constants_come_from_flash_too(lines: int) -> None:
     """Each byte of 64 is waited for, or each line once."""

@@ -115,12 +115,12 @@ _ONE = _words(
     adc add adr addw and asr bfc bfi bic clz cmn cmp cpy eor lsl lsr mov movt movw mvn neg nop orn orr pkhbt pkhtb
     qadd qadd16 qadd8 qasx qdadd qdsub qsax qsub qsub16 qsub8 rbit rev rev16 revsh ror rrx rsb sadd16 sadd8 sasx sbc
     sbfx sel shadd16 shadd8 shasx shsax shsub16 shsub8 ssat ssat16 ssax ssub16 ssub8 sub subw sxtab sxtab16 sxtah sxtb
-    sxtb16 sxth teq tst uadd16 uadd8 uasx ubfx uhadd16 uhadd8 uhasx uhsax uhsub16 uhsub8 uqadd16 uqadd8 uqasx uqsax uqsub16
-    uqsub8 usad8 usada8 usat usat16 usax usub16 usub8 uxtab uxtab16 uxtah uxtb uxtb16 uxth mul smulbb smulbt smultb
-    smultt smulwb smulwt smlabb smlabt smlatb smlatt smlawb smlawt smlad smladx smlsd smlsdx smmla smmlar smmls
+    sxtb16 sxth teq tst uadd16 uadd8 uasx ubfx uhadd16 uhadd8 uhasx uhsax uhsub16 uhsub8 uqadd16 uqadd8 uqasx uqsax
+    uqsub16 uqsub8 usad8 usada8 usat usat16 usax usub16 usub8 uxtab uxtab16 uxtah uxtb uxtb16 uxth mul smulbb smulbt
+    smultb smultt smulwb smulwt smlabb smlabt smlatb smlatt smlawb smlawt smlad smladx smlsd smlsdx smmla smmlar smmls
     smmlsr smmul smmulr smuad smuadx smusd smusdx smlalbb smlalbt smlaltb smlaltt smlald smlaldx smlsld smlsldx umaal
-    cps sev wfe wfi yield pld pli clrex hint
-    vabs vadd vsub vmul vneg vnmul vcmp vcmpe vcvt vcvtr vcvtb vcvtt vmov vmrs vmsr
+    cps sev wfe wfi yield pld pli clrex hint vabs vadd vsub vmul vneg vnmul vcmp vcmpe vcvt vcvtr vcvtb vcvtt vmov
+    vmrs vmsr
     """
 )
 _FLOAT = dict.fromkeys(_words("vmla vmls vnmla vnmls vfma vfms vfnma vfnms"), 3) | {"vdiv": 14, "vsqrt": 14}
