@@ -78,7 +78,7 @@ class Call:
     functions: tuple[Function, ...]  # most cycles first
     rows: tuple[tuple[Function, ...], ...]  # the same for each part of the run: see Machine.call
     unknown: tuple[str, ...]  # instructions that ran and that no table names; they count as 1 cycle
-    seconds: float
+    seconds: float  # of processor time
     base: int = 0
     cells: Array = field(default_factory=lambda: np.zeros(0, CELL), repr=False)  # a cell per halfword from base
 
@@ -247,16 +247,18 @@ class Machine:
             self._flag(at, timing.ENTRY)
         self._kept: list[Array] = []  # what counters point to
         if step:
-            self._flag(self._address(step), timing.STEP)
+            self._flag(self.address(step) & ~1, timing.STEP)
 
     def _flag(self, address: int, flag: int) -> None:
         if 0 <= (at := (address - self._base) // 2) < len(self._rows):
             self._rows["flags"][at] |= flag
 
-    def _address(self, function: str) -> int:
-        if function not in self._symbols:
-            raise OutputError("E701", f"has no function {function}", where=self.elf.name)
-        return self._symbols[function].address & ~1
+    def address(self, name: str) -> int:
+        """Of an object, or of a function as pointers to it have it: with bit 0 set. Raises E701."""
+        if name not in self._symbols:
+            raise OutputError("E701", f"has no {name}", where=self.elf.name)
+        symbol = self._symbols[name]
+        return symbol.address | (symbol.kind == "function")
 
     def call(
         self,
@@ -274,7 +276,7 @@ class Machine:
         import unicorn
         from unicorn import arm_const as arm
 
-        start = self._address(function)
+        start = self.address(function) & ~1
         # UC_MODE_MCLASS would silently be a Cortex-M33.
         uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_CORTEX_{_MODELS[self.core]}"))
@@ -317,13 +319,13 @@ class Machine:
         )
         if failed:
             raise ToolError("E503", f"refused the hook: {failed}", where="unicorn")
-        began = time.perf_counter()
+        began = time.process_time()
         reason = ""
         try:
             uc.emu_start(start | 1, _STOP_AT, timeout=int(timeout * 1e6))
         except unicorn.UcError as error:
             reason = str(error)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         pc = uc.reg_read(arm.UC_ARM_REG_PC)
         if pc & ~1 != _STOP_AT or counter.lost or reason:
             at = counter.lost or pc

@@ -2,8 +2,8 @@
 
 Sources: the tables of instruction timings in Arm's technical reference manuals, on memory without wait states.
 
-    M0   DDI 0432C, table 3-1       M3   DDI 0337I, tables 3-1 and section 3.3.2 (load/store timings)
-    M0+  DDI 0484C, table 3-1       M4   100166 (DDI 0439D), tables 3-1 and 7-1, and the load/store timings of the M3
+    M0   DDI 0432C, table 3-1    M3   DDI 0337I and 100165, table 3-1 and section 3.3.2 (load/store timings)
+    M0+  DDI 0484C, table 3-1    M4   DDI 0439D, tables 3-1, 3-2 and 7-1, and section 3.3.2
 
 P, the refill of the pipeline after a taken branch, is 1 to 3 cycles in the manuals of M3 and M4, by the alignment and
 width of the target instruction; here it is 2. A conditional branch that is not taken takes 1 cycle. Between the bounds
@@ -56,12 +56,12 @@ TIMINGS = {
         Timing(
             "cortex-m3",
             "manual",
-            "DDI 0337I, table 3-1 and section 3.3.2",
+            "DDI 0337I and 100165, table 3-1 and section 3.3.2",
             store=1,
             accumulate=2,
             rules=_PIPELINED | _EARLY_LONG,
         ),
-        Timing("cortex-m4", "manual", "100166 (DDI 0439D), tables 3-1 and 7-1", store=1, rules=_PIPELINED),
+        Timing("cortex-m4", "manual", "DDI 0439D, tables 3-1, 3-2, 7-1 and section 3.3.2", store=1, rules=_PIPELINED),
         Timing("cortex-m33", "estimate", "the Cortex-M4's table", store=1, rules=_PIPELINED),
         Timing(
             "cortex-m7",
