@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import test_emit as emitted
 
-from mcugen import cli, driver, profile, targets
+from mcugen import cli, driver, profile, targets, toolchain
 from mcugen.errors import McugenError, MismatchError, OutputError, TargetError, ToolError
 from mcugen.sim import cycles, qemu, timing
 from mcugen.sim.cycles import Flash
@@ -372,6 +372,18 @@ def test_layers_and_functions_add_up(core: str) -> None:
         assert profile.profile(artifact) == p
     calls = {f.name: f.calls for f in p.functions}
     assert calls["residual_run"] == 1 and calls["residual_step"] == len(artifact.program.steps)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="no ziglang")
+def test_zigs_clang_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ToolError("E501", "taken away", where="arm-none-eabi-gcc")
+
+    monkeypatch.delenv("MCUGEN_ARM_GCC", raising=False)
+    monkeypatch.setattr(toolchain, "arm_gcc", missing)
+    p = profile.profile(driver.compile(emitted.golden("residual").archive, target=M4))
+    assert sum(x.cycles or 0 for x in p.layers) == p.cycles and p.cycles != profiled(M4).cycles
 
 
 def test_wait_states_only_add(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,14 @@ from ..toolchain import Compiler
 from . import armv6m, qemu, timing
 
 TIMEOUT_S = 600.0
-MEMORY = ("-Wl,--defsym=mcugen_flash_bytes=0x4000000", "-Wl,--defsym=mcugen_ram_bytes=0x1000000")
+_SCRIPT = """MEMORY
+{
+    FLASH (rx) : ORIGIN = 0x00000000, LENGTH = 64M
+    RAM (rw)   : ORIGIN = 0x20000000, LENGTH = 16M
+}
+
+INCLUDE common.ld
+"""
 WORK_AT = 0x60000000  # arguments and stack: where no program of ours has anything
 STACK = 1 << 16  # bytes
 _STOP_AT = 0x1FFFF000  # where a call returns to: code may lie there, and none does
@@ -141,8 +148,9 @@ def build_elf(
     Raises E501, E502.
     """
     flags = targets.get(core).flags if flags is None else flags
-    script = resources.PORT / "armv6m" / "link.ld"
-    options = [*MEMORY, *(f"-Wl,--undefined={name}" for name in keep)]
+    script = out.with_suffix(".ld")
+    script.write_text(_SCRIPT)
+    options = [f"-Wl,-u,{name}" for name in keep]
     return qemu.link_elf(
         sources,
         [*include, resources.KERNELS],
