@@ -448,9 +448,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 def test_an_input_of_the_callers_own() -> None:
     artifact = driver.compile(emitted.golden("mlp").archive, target=M4)
     x = driver.vectors(artifact.archive, 5)
-    assert all(profile.profile(artifact, x=v).cycles for v in x[3:])
-    with pytest.raises(McugenError, match=r"\[E704\]"):
-        profile.profile(artifact, x=x[0][:1].astype(np.float32))
+    assert all(profile.profile(artifact, x=v[None]).cycles for v in x[0][3:])
+    for wrong in (x[0][:1].astype(np.float32), x[0]):
+        with pytest.raises(McugenError, match=r"\[E704\]"):
+            profile.profile(artifact, x=wrong)
+
+
+def test_several_inputs_and_outputs() -> None:
+    source = emitted.golden("ports").archive
+    found = profile.profile(driver.compile(source, target=M4))  # E601 if an output were wrong
+    assert found.cycles == sum(x.cycles or 0 for x in found.layers) > 0
+    with pytest.raises(McugenError, match=r"\[E404\].*one input and one output"):
+        profile.profile(driver.compile(source, target="cortex-m55"))
 
 
 def test_speed(tmp_path: Path) -> None:
