@@ -13,6 +13,7 @@ import numpy as np
 
 from mcugen import archive, driver, interp, report, validate
 from mcugen.errors import TargetError
+from mcugen.ir import DType
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,31 @@ def classes(model: Any, x: Any) -> np.ndarray:
     with torch.no_grad():
         model.eval()
         return torch.cat([model(part).argmax(1) for part in x.split(500)]).numpy().astype(np.uint8)
+
+
+def check_layers(net: Any, path: Path, x: Any) -> None:
+    """Hold an archive to the fake-quantised network that it is of: each layer on the reference's own inputs, x a batch.
+
+    RuntimeError unless all integers are within 1, and the same but for at most 0.1 % of those in 8 bits: the reference
+    multiplies by numbers of 15 significant bits, and torch rounds its sums to float32.
+    """
+    from mcugen import qat
+
+    source = archive.load(path)
+    env = interp.trace(source.graph, quantized(source, x.numpy()))
+    got = {v.name: a.astype(np.int64) for v, a in env.items()}
+    narrow = {v.name for v in env if v.type.dtype is not DType.I16}
+    wrong = total = 0
+    for name, want in qat.fake_codes(net, x, got).items():
+        apart = np.abs(got[name] - want.reshape(got[name].shape))
+        if apart.max() > 1:
+            raise RuntimeError(f"{path.name}: {name} differs by {apart.max()}")
+        if name in narrow:
+            wrong += int(np.count_nonzero(apart))
+            total += apart.size
+    print(f"layer by layer, {len(x)} images: {wrong:,} of {total:,} integers differ, by 1", flush=True)
+    if wrong > total / 1000:
+        raise RuntimeError(f"{path.name}: more than 0.1 % of the integers differ")
 
 
 def predictions(archive_path: Path) -> Trained | None:
