@@ -73,11 +73,14 @@ def predictions(archive_path: Path) -> Trained | None:
 
 
 def quantized(source: archive.Archive, x: np.ndarray) -> np.ndarray:
-    """Real inputs as the network's bytes: floor(x / scale + 1/2) + zero point."""
+    """Real inputs (N, ...) as the network's bytes, of its shape: floor(x / scale + 1/2) + zero point.
+
+    A 1-D network, (N, channels, time) in torch, takes (N, channels, time, 1).
+    """
     t = source.graph.inputs[0].type
     assert t.quant is not None
     q = np.floor(x.astype(np.float64) / t.quant.scale + 0.5) + t.quant.zero_point
-    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy)
+    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy).reshape(len(x), *t.shape)
 
 
 def main(

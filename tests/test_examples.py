@@ -151,7 +151,7 @@ def test_training_works(example: ModuleType, tmp_path: Path, monkeypatch: pytest
 
 # ---- The networks of the zoo that take pixels ----
 
-ZOO = {"fashion_mnist": "fashion_mnist", "mnist_tiny": "mnist"}  # and the data set of each
+PIXELS = {"fashion_mnist": "fashion_mnist", "mnist_tiny": "mnist"}  # and the data set of each
 
 
 class Network(NamedTuple):
@@ -175,12 +175,12 @@ class Network(NamedTuple):
         return float(np.mean(logits.argmax(1) == y))
 
 
-@pytest.fixture(scope="module", params=ZOO)
+@pytest.fixture(scope="module", params=PIXELS)
 def network(request: pytest.FixtureRequest) -> Network:
     """An example, where the data lies on this machine."""
     name = request.param
-    if datasets.find(ZOO[name]) is None:
-        pytest.skip(f"no {ZOO[name]}.npz in MCUGEN_DATA or the cache")
+    if datasets.find(PIXELS[name]) is None:
+        pytest.skip(f"no {PIXELS[name]}.npz in MCUGEN_DATA or the cache")
     here = EXAMPLES / name
     example, path = imported(here / "train.py"), here / f"{name}.mcugen"
     said = example.common.predictions(path)
@@ -282,3 +282,80 @@ def test_a_network_that_differs_from_its_archive_is_found(example: ModuleType, t
         net.get_submodule("0").bias += 0.2
     with pytest.raises(RuntimeError, match="differ"):
         example.common.check_layers(net, tmp_path / "made", x)
+
+
+# ---- The zoo: networks of other tasks, one directory each ----
+
+ZOO = {"kws_dscnn": "kws12", "ecg_cnn1d": "ecg_mitbih", "wand_cnn1d": "magic_wand"}  # and the data set of each
+
+
+class Member:
+    """One network of the zoo: its train.py, its archive, what its training said, and its README."""
+
+    def __init__(self, name: str) -> None:
+        if datasets.find(ZOO[name]) is None:
+            pytest.skip(f"no data for {name} in MCUGEN_DATA or the cache")
+        here = ROOT / "examples" / name
+        self.module = imported(here / "train.py")
+        self.source = archive.load(here / f"{name}.mcugen")
+        self.said = self.module.common.predictions(here / f"{name}.mcugen")
+        self.readme = (here / "README.md").read_text()
+        self.arrays = self.module.data()
+
+    def percent(self, pattern: str) -> str:
+        """The first group of a pattern that the README has once."""
+        (found,) = re.findall(pattern, self.readme, re.M)
+        return str(found)
+
+
+def form(graph: ir.Graph) -> list[object]:
+    """What does not depend on the training: operators, names, shapes and types, of the weights too."""
+    values = [*graph.inputs, *graph.constants, *(n.output for n in graph.nodes)]
+    return [*(type(n.op) for n in graph.nodes), *((v.name, v.type.shape, v.type.dtype) for v in values)]
+
+
+@pytest.fixture(scope="module", params=sorted(ZOO))
+def member(request: pytest.FixtureRequest) -> Member:
+    """Each network of the zoo whose data lies on this machine."""
+    return Member(request.param)
+
+
+def test_a_zoo_network_is_as_good_as_its_readme_says(member: Member) -> None:
+    """Float and ternary on all of the test set, as the training left them; the integers on 200 inputs."""
+    _, _, x, y = member.arrays
+    found = interp.run(member.source.graph, member.module.common.quantized(member.source, x[:200]))[0].argmax(1)
+    assert member.said.real.shape == member.said.ternary.shape == y.shape
+    real, ternary = (int(np.sum(said == y)) for said in member.said)
+    assert member.percent(r"^\| float32[^|]*\| (\S+) %") == f"{100 * real / len(y):.2f}"
+    assert member.percent(r"^\| ternary, fake-quantised[^|]*\| (\S+) %") == f"{100 * ternary / len(y):.2f}"
+    all_of_it = r"integer reference \| (\S+) %"
+    some = r"first\s+200\s+test\s+\w+,\s+integer\s+reference:\s+(\S+) %"
+    assert member.percent(some if len(x) > 200 else all_of_it) == f"{100 * np.mean(found == y[:200]):.2f}"
+    assert np.mean(found == member.said.ternary[:200]) >= 0.995
+    assert 100 * (real - ternary) <= len(y)  # a point
+
+
+def test_a_zoo_network_on_the_host(member: Member, tmp_path: Path) -> None:
+    """50 inputs here; train.py compares all of them, and some on emulated cores."""
+    artifact = driver.compile(member.source, target="cortex-m4", optimize=member.module.TARGETS["cortex-m4"])
+    artifact.save(tmp_path / "m4")
+    _, _, x, _ = member.arrays
+    inputs = member.module.common.quantized(member.source, x[-50:])
+    verdict = validate.validate(tmp_path / "m4", artifact, "host", inputs)
+    assert verdict.passed and verdict.vectors == min(50, len(x))
+
+
+def test_training_a_zoo_network_works(member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch of each network on few inputs gives a network of the same form."""
+    torch = pytest.importorskip("torch")
+    x_train, y_train, x_test, y_test = member.arrays
+    few = slice(None, None, -(-len(x_train) // 200))  # the sets are sorted
+    monkeypatch.setattr(member.module, "data", lambda: (x_train[few], y_train[few], x_test[:40], y_test[:40]))
+    threads = torch.get_num_threads()
+    try:
+        said = member.module.train(tmp_path / "made", float_epochs=1, ternary_epochs=1)
+    finally:
+        torch.set_num_threads(threads)
+    made, committed = archive.load(tmp_path / "made").graph, member.source.graph
+    assert len(said.real) == len(said.ternary) == min(40, len(x_test))
+    assert form(made) == form(committed)
