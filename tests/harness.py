@@ -453,6 +453,8 @@ def node_programs(
     want = evaluate(node, inputs)
     for kernel in candidates(KERNELS, node):
         for required in signatures(kernel, node):
+            if not kernel.accepts(node, accumulators(node, limits)):
+                break
             if not kernel.stem:
                 _same_bytes(f"{name} {kernel.name}", required, inputs, want)
                 continue

@@ -99,6 +99,10 @@ class Kernel:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
         raise NotImplementedError
 
+    def accepts(self, node: Node, acc: Range) -> bool:
+        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found."""
+        return True
+
     def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:
         """The struct's members for the final layouts; acc: the node's proven accumulator limits per channel."""
         raise NotImplementedError

@@ -1,0 +1,71 @@
+/* sparse_ref.c - the definition in C. Clear before fast: a word, that is four pixels, at a time. */
+#include "sparse.h"
+
+enum { END = 0, MOST = 16, NEGATE = 17, CLEAR = 18, END_SHIFT = 19 };
+
+static uint8_t clamp(int32_t v, int32_t lo, int32_t hi)
+{
+    return (uint8_t)(v < lo ? lo : v > hi ? hi : v);
+}
+
+/* Runs a channel's program for the word y; x is the word from which its offsets count. Returns the next program. */
+static const uint16_t *word(
+    const struct mcugen_sparse *k, const uint16_t *program, const int32_t *tail, const uint8_t *x, uint8_t *y)
+{
+    int32_t sum[4] = {0, 0, 0, 0};
+    uint32_t token = 1, next = *program++;
+
+    for (;;) {
+        if (token == NEGATE) {
+            const int16_t from = (int16_t)*program++;
+
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = from - sum[i];
+            }
+        } else if (token == CLEAR) {
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = 0;
+            }
+        } else if (token == END) {
+            for (uint32_t i = 0; i < 4; i++) {
+                y[i] = clamp(((int32_t)(((int64_t)(int16_t)sum[i] * tail[0]) >> 16) + tail[1]) >> 16, 0, 255);
+            }
+            return program;
+        } else if (token == END_SHIFT) {
+            for (uint32_t i = 0; i < 4; i++) {
+                const uint32_t product = (uint32_t)((int16_t)sum[i] * (int16_t)tail[0]);
+
+                y[i] = clamp((int32_t)(product + (uint32_t)tail[1]) >> (tail[0] >> 16), k->lo, k->hi);
+            }
+            return program;
+        } else {
+            for (; token > 0; token--) {
+                for (uint32_t i = 0; i < 4; i++) {
+                    sum[i] += x[4 * next + i];
+                }
+                next = *program++;
+            }
+        }
+        token = *program++;
+    }
+}
+
+MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y)
+{
+    const uint16_t *program = k->programs;
+
+    for (uint32_t o = 0; o < k->out.channels; o++) {
+        const uint16_t *next = program;
+
+        for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
+            const uint8_t *from = (const uint8_t *)x + 4 * run[0];
+            uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);
+
+            for (uint32_t i = 0; i < run[2]; i++) {
+                next = word(k, program, k->tails + 2 * o, from + 4 * k->step * i, to + 4 * i);
+            }
+        }
+        program = next;
+    }
+    mcugen1_lanes_seal(&k->out, (uint8_t *)y);
+}
