@@ -35,15 +35,17 @@ LAYERS = {
     "pw128_6": (128, 6, 6, 1),
     "pw256_3": (256, 3, 3, 1),
 }
-# The figures to reach (Cortex-M4): prototypes of these kernels on the same layers, in the same simulation.
+# The figures to reach: prototypes of these kernels on the same layers, in the same simulation.
 DENSITIES = (0.1, 0.2, 0.35, 0.5)
 BAR = {
-    "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
-    "c3_16_32": (0.146, 0.248, 0.402, 0.556),
-    "c3_32_16": (0.125, 0.228, 0.381, 0.535),
-    "c3_64_8": (0.117, 0.219, 0.373, 0.526),
-    "pw128_6": (0.206, 0.313, 0.477, 0.640),
-    "pw256_3": (0.299, 0.482, 0.754, 1.027),
+    "cortex-m4": {
+        "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
+        "c3_16_32": (0.146, 0.248, 0.402, 0.556),
+        "c3_32_16": (0.125, 0.228, 0.381, 0.535),
+        "c3_64_8": (0.117, 0.219, 0.373, 0.526),
+        "pw128_6": (0.206, 0.313, 0.477, 0.640),
+        "pw256_3": (0.299, 0.482, 0.754, 1.027),
+    },
 }
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -145,6 +147,11 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
     return free
 
 
+def variant(core: Core) -> str:
+    """The kernel's function for a core."""
+    return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3')), 'ref')}"
+
+
 def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> Row:
     """One row; AssertionError if a byte of the output is not the reference's."""
     kernel = Sparse()
@@ -158,8 +165,7 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
     y_at = RAM + -(-len(memory[RAM]) // 8) * 8
     memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
     placed(bound.fields, memory, FLASH)
-    function = f"mcugen1_{kernel.stem}_{'dsp' if 'dsp' in core.isa else 'ref'}"
-    call = machine.call(function, [FLASH, RAM, y_at], memory)
+    call = machine.call(variant(core), [FLASH, RAM, y_at], memory)
     assert call.memory[y_at] == want.tobytes(), f"{name} at {density}: wrong result"
     seal = sum(f.cycles for f in call.functions if "seal" in f.name or f.name in ("pixel", "halo_row"))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
@@ -168,7 +174,7 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
         *(seal, round(estimated_seal), bound.table_bytes),
-        dict(zip(DENSITIES, BAR[name], strict=True)).get(density) if core.name == "cortex-m4" else None,
+        dict(zip(DENSITIES, BAR[core.name][name], strict=True)).get(density) if core.name in BAR else None,
     )
 
 
@@ -195,8 +201,7 @@ def main() -> None:
     core = targets.get(args.core).core
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
-        function = f"mcugen1_sparse_{'dsp' if 'dsp' in core.isa else 'ref'}"
-        elf = cycles.build_elf([*sources, resources.KERNELS / "lanes.c"], function, Path(work) / "k.elf", core.name)
+        elf = cycles.build_elf([*sources, resources.KERNELS / "lanes.c"], variant(core), Path(work) / "k.elf", core.name)
         machine = cycles.Machine(elf, core.name)
         rows = [measured(name, d, machine, core) for name in args.layers for d in args.densities]
     print("\n".join(table(rows)))

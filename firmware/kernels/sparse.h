@@ -15,11 +15,11 @@
  *     1 .. 16   as many entries: the pixels are added to the sums
  *     17, c     sums = c - sums; c is signed
  *     18        sums = 0
- *     0         end: y = clamp(((sum * t[0] >> 16) + t[1]) >> 16, 0, 255), t = tails + 2 * o
- *     19        end: y = clamp((sum * (int16_t)t[0] + t[1]) >> (t[0] >> 16), lo, hi)
+ *     0, 19     end: y = clamp((sum * mult + add) >> shift, lo, hi), in 32 bits
  *
- * Sums have 16 bits. They may wrap in between; that those which remain fit is proven for every channel, by
- * mcugen/kernels/sparse.py, and so is that the products and sums in the tails have 32 bits.
+ * Sums have 16 bits, modulo 2^16. That those which remain fit is proven for every channel by mcugen/kernels/sparse.py,
+ * and so is that sum * mult + add fits 32 bits. 0 says in addition that shift is 16 at least, that lo and hi are 0 and
+ * 255, and that the result fits 16 bits before it is clamped: there are instructions for just that.
  */
 #ifndef MCUGEN_SPARSE_H
 #define MCUGEN_SPARSE_H
@@ -32,7 +32,7 @@ extern "C" {
 
 struct mcugen_sparse {
     const uint16_t *programs; /* of all channels of y, one behind the other */
-    const int32_t *tails;     /* two words for each channel of y */
+    const int32_t *tails;     /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
     const uint16_t *runs;     /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;
     uint8_t lo;
@@ -44,11 +44,14 @@ struct mcugen_sparse {
 /* x: planes in lanes, sealed; y: out.channels planes, sealed here. */
 void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y);
 void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y); /* M4, M7, M33 */
+void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y);  /* M3, M33 without DSP */
 
 static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y)
 {
 #if defined(__ARM_FEATURE_DSP)
     mcugen1_sparse_dsp(k, x, y);
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+    mcugen1_sparse_m3(k, x, y);
 #else
     mcugen1_sparse_ref(k, x, y);
 #endif

@@ -3,9 +3,12 @@
 
 enum { END = 0, MOST = 16, NEGATE = 17, CLEAR = 18, END_SHIFT = 19 };
 
-static uint8_t clamp(int32_t v, int32_t lo, int32_t hi)
+static uint8_t pixel(const struct mcugen_sparse *k, const int32_t *tail, int16_t sum)
 {
-    return (uint8_t)(v < lo ? lo : v > hi ? hi : v);
+    const int32_t product = sum * (int16_t)tail[0];
+    const int32_t v = (int32_t)((uint32_t)product + (uint32_t)tail[1]) >> (tail[0] >> 16); /* modulo 2^32 in garbage */
+
+    return (uint8_t)(v < k->lo ? k->lo : v > k->hi ? k->hi : v);
 }
 
 /* Runs a channel's program for the word y; x is the word from which its offsets count. Returns the next program. */
@@ -26,16 +29,9 @@ static const uint16_t *word(
             for (uint32_t i = 0; i < 4; i++) {
                 sum[i] = 0;
             }
-        } else if (token == END) {
+        } else if (token == END || token == END_SHIFT) {
             for (uint32_t i = 0; i < 4; i++) {
-                y[i] = clamp(((int32_t)(((int64_t)(int16_t)sum[i] * tail[0]) >> 16) + tail[1]) >> 16, 0, 255);
-            }
-            return program;
-        } else if (token == END_SHIFT) {
-            for (uint32_t i = 0; i < 4; i++) {
-                const uint32_t product = (uint32_t)((int16_t)sum[i] * (int16_t)tail[0]);
-
-                y[i] = clamp((int32_t)(product + (uint32_t)tail[1]) >> (tail[0] >> 16), k->lo, k->hi);
+                y[i] = pixel(k, tail, (int16_t)sum[i]);
             }
             return program;
         } else {

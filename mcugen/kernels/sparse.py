@@ -30,10 +30,22 @@ WIDEST = 4  # words of a strip
 FARTHEST = 0xFFFF  # words that an offset can count
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
-# Cycles on a Cortex-M4 for strips of 1 to 4 words: of a strip, of the entry of one weight, of each token that adds, of
-# the token that negates. As simulated (bench/kernels.py).
-_STRIP = (0, 40, 50, 60, 70)
-_ENTRY = (0, 6, 9, 12, 16)
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler, counted from it as timing.py does; bench/kernels.py compares with the simulation."""
+
+    channel: float
+    run: float
+    strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
+    entry: tuple[float, ...]  # of a weight
+    token: tuple[float, float]  # of strips of up to 3 words, of 4
+    centre: float  # besides its token and two cycles a word
+    shift: tuple[float, float]  # END_SHIFT over END: of a strip, of a word
+
+
+_DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9))
+_M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31))
+_M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5))
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,8 @@ class Channel:
     minus_first: bool
     centre: int | None  # None: the list is not taken from anything, and is the only one
     end: int  # the token
-    tail: tuple[int, int]
+    scale: int  # mult and shift for the sum, as sparse.h has them
+    add: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ class Sparse(base.Kernel):
         return base.Bound(
             (
                 base.Field("programs", "uint16_t", np.concatenate(programs)),
-                base.Field("tails", "int32_t", np.array([c.tail for c in channels], np.int64).astype(np.int32)),
+                base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("run_count", "uint16_t", len(runs)),
                 base.Field("lo", "uint8_t", op.to.lo),
@@ -103,36 +116,40 @@ class Sparse(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return sum(channel_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+        return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
 
 
-def channel_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
-    """Estimated cycles of each channel, without the seal."""
-    runs = _runs(node, sig)
+def _costs(core: base.Core) -> Costs | None:
+    """None for sparse_ref.c."""
+    if "dsp" in core.isa:
+        return _M7 if core.name == "cortex-m7" else _DSP
+    return _M3 if "m3" in core.isa else None
+
+
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+    """Of each channel, without the seal."""
+    runs, costs = _runs(node, sig), _costs(core)
     w = node.inputs[1].const.reshape(node.inputs[1].type.shape[0], -1)
     counts = {-1: (w == -1).sum(axis=1), 1: (w == 1).sum(axis=1)}
     for o, how in enumerate(_channels(node, acc)):
         lead, rest = (int(counts[s][o]) for s in ((-1, 1) if how.minus_first else (1, -1)))
-        if "dsp" not in core.isa:  # sparse_ref.c
-            word = 60 + (lead + rest) * 4 * (core.load + 2 + core.branch) * core.pressure + 4 * (core.load + 12)
-            yield sum(run[2] for run in runs) * word
+        if costs is None:
+            word = 120 * core.pressure + 14 * core.long_multiply
+            entry = 4 * (core.load + core.branch + 7) * core.pressure
+            yield sum(run[2] for run in runs) * (word + (lead + rest) * entry)
             continue
         tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
-        yield CHANNEL + sum(
-            RUN + run[2] // run[3] * _strip_cycles(run[3], max(lead + rest, 1), tokens, how) for run in runs
-        )
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(lead + rest, 1), tokens, how) for run in runs)
+        yield costs.channel + costs.run * len(runs) + sum(strips)
 
 
-CHANNEL, RUN = 40.0, 27.0
-
-
-def _strip_cycles(words: int, entries: int, tokens: int, how: Channel) -> float:
-    dispatch = 7 if words == WIDEST else 8
-    cycles = _STRIP[words] + entries * _ENTRY[words] + tokens * dispatch
+def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
+    token = costs.token[words == WIDEST]
+    cycles = costs.strip[words - 1] + entries * costs.entry[words - 1] + tokens * token
     if how.centre is not None:
-        cycles += dispatch + 3 + 2 * words
+        cycles += token + costs.centre + (words < WIDEST) + 2 * words
     if how.end == pack.END_SHIFT:
-        cycles += 9 * words
+        cycles += costs.shift[0] + costs.shift[1] * words
     return cycles
 
 
@@ -158,42 +175,46 @@ def choose(minus: bool, plus: bool, lo: int, hi: int, mult: int, add: int, shift
 
     full: the result is clamped to 0 .. 255, as END does.
     """
-    minus_first = minus  # plus - minus; with plus weights alone their list leads
-    if minus != plus or not minus:  # one list, or none
+    tail = mult, add, shift
+    if not (minus and plus):  # one list, or none: no centre, if its sum fits as it is
         sign = -1 if minus else 1
-        if -(1 << 15) <= min(sign * lo, sign * hi) and max(sign * lo, sign * hi) < 1 << 15:
-            return _ended(minus_first, None, sign, 0, lo, hi, mult, add, shift, full)
-    sign = 1 if minus else -1
-    ends = sorted((sign * lo, sign * hi))
-    least, most = -(1 << 15) - ends[0], (1 << 15) - 1 - ends[1]  # of the centre
+        if max(sign * lo, sign * hi) < 1 << 15:
+            return _ended(minus_first=minus, centre=None, sign=sign, limits=(lo, hi), tail=tail, full=full)
+    sign = 1 if minus else -1  # centre - plus
+    least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
     assert least <= most, (lo, hi)
-    grain = 1 << max(0, shift - 16)  # centres that END can take
+    grain = 1 << max(0, shift - 16)  # of the centres that END can take
     centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
     if centre < least:
         centre = min(max(0, least), most)
-    return _ended(minus_first, centre, sign, centre, lo, hi, mult, add, shift, full)
+    return _ended(minus_first=minus, centre=centre, sign=sign, limits=(lo, hi), tail=tail, full=full)
 
 
 def _ended(
-    minus_first: bool, stored: int | None, sign: int, centre: int, lo: int, hi: int, mult: int, add: int, shift: int, full: bool
+    *,
+    minus_first: bool,
+    centre: int | None,
+    sign: int,
+    limits: tuple[int, int],
+    tail: tuple[int, int, int],
+    full: bool,
 ) -> Channel:
-    """The channel with its end.
+    """The channel with the tail of its sum, and its end.
 
-    END wants (sum * t0 >> 16) + t1 to have 2^16 times the result, rounded down, in 32 bits: t0 = mult * 2^(32 - shift)
-    and t1 = add * 2^(16 - shift), which are integers, and then the floor of the sum is the sum of the floors because t1
-    is whole. So this equals (sum * mult + add) * 2^16 / 2^shift rounded down, and its upper half is the result rounded
-    down; SMLAWB gives it where no sum in the range leaves 32 bits, that is where the result before the clamp has 16.
+    END is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and t1 = add * 2^(16 - shift) are whole
+    numbers: then rounding down the product is rounding down the sum, which is (sum * mult + add) * 2^16 / 2^shift, and
+    its upper half is the result. It has 32 bits where the result before the clamp has 16; SMLAWB gives no more.
     """
-    m, a = sign * mult, add - sign * centre * mult
-    results = [(acc * mult + add) >> shift for acc in (lo, hi)]
-    t0 = m << (32 - shift)
-    t1 = a << (16 - shift) if shift <= 16 else a >> (shift - 16)
-    whole = shift <= 16 or a % (1 << (shift - 16)) == 0
-    in16 = all(-(1 << 15) <= r < 1 << 15 for r in results)
-    if full and whole and in16 and max(abs(t0), abs(t1)) < 1 << 31:
-        return Channel(minus_first, stored, pack.END, (t0, t1))
+    m, a, s = sign * tail[0], tail[1] - sign * (centre or 0) * tail[0], tail[2]
+    up = max(0, 16 - s)  # shifts below 16 as 16, where the numbers allow it
+    if up and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
+        m, a, s = m << up, a << up, 16
+    results = [(acc * tail[0] + tail[1]) >> tail[2] for acc in limits]
+    fits = all(-(1 << 15) <= r < 1 << 15 for r in results) and abs(a) < 1 << 31
+    if full and fits and s >= 16 and a % (1 << s - 16) == 0:
+        return Channel(minus_first, centre, pack.END, (m & 0xFFFF) | s << 16, a)
     wrapped = (a + (1 << 31)) % (1 << 32) - (1 << 31)  # sums modulo 2^32: the last one fits
-    return Channel(minus_first, stored, pack.END_SHIFT, ((m & 0xFFFF) | shift << 16, wrapped))
+    return Channel(minus_first, centre, pack.END_SHIFT, (tail[0] * sign & 0xFFFF) | tail[2] << 16, wrapped)
 
 
 # Strips.
@@ -227,7 +248,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
         return found
 
     def cost(runs: list[tuple[int, int, int, int]]) -> float:
-        return sum(RUN + n // strip * _typical(strip, entries) for _, _, n, strip in runs)
+        return sum(_DSP.run + n // strip * _typical(strip, entries) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
@@ -236,7 +257,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
 
 
 def _typical(strip: int, entries: int) -> float:
-    return _strip_cycles(strip, entries, 2, Channel(True, 0, pack.END, (0, 0)))
+    return _strip_cycles(_DSP, strip, entries, 2, Channel(True, 0, pack.END, 0, 0))
 
 
 @lru_cache(maxsize=1024)
