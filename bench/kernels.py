@@ -44,6 +44,14 @@ BAR = {
         "c3_32_16": (0.125, 0.228, 0.381, 0.535),
         "c3_64_8": (0.117, 0.219, 0.373, 0.526),
         "pw128_6": (0.206, 0.313, 0.477, 0.640),
+        "pw256_3": (0.243, 0.392, 0.615, 0.838),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.322, 0.451, 0.644, 0.840),
+        "c3_16_32": (0.203, 0.330, 0.521, 0.713),
+        "c3_32_16": (0.166, 0.294, 0.485, 0.676),
+        "c3_64_8": (0.150, 0.277, 0.468, 0.659),
+        "pw128_6": (0.267, 0.399, 0.601, 0.801),
         "pw256_3": (0.299, 0.482, 0.754, 1.027),
     },
 }
@@ -178,16 +186,26 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
     )
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
+def table(found: Sequence[Row]) -> Iterator[str]:
     """The rows as text."""
     yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal     tables"
-    for r in rows:
+    for r in found:
         bar = f"{r.bar:8.3f}  {r.per_mac / r.bar:5.2f}" if r.bar else " " * 15
         off = f"{100 * (r.estimated / r.cycles - 1):+6.1f} %"
         yield (
             f"{r.layer:10} {r.density:7}  {r.input} {r.cycles:8}  {r.per_mac:6.3f}  {bar}  {off}"
             f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {r.table_bytes:7} B"
         )
+
+
+def rows(core: Core, layers: Sequence[str], densities: Sequence[float]) -> list[Row]:
+    """A row for each layer at each density."""
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
+        sources.append(resources.KERNELS / "lanes.c")
+        elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name)
+        machine = cycles.Machine(elf, core.name)
+        return [measured(name, d, machine, core) for name in layers for d in densities]
 
 
 def main() -> None:
@@ -198,15 +216,12 @@ def main() -> None:
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--json", type=Path, help="write the rows there too")
     args = parser.parse_args()
-    core = targets.get(args.core).core
-    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
-        sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
-        elf = cycles.build_elf([*sources, resources.KERNELS / "lanes.c"], variant(core), Path(work) / "k.elf", core.name)
-        machine = cycles.Machine(elf, core.name)
-        rows = [measured(name, d, machine, core) for name in args.layers for d in args.densities]
-    print("\n".join(table(rows)))
+    found = rows(targets.get(args.core).core, args.layers, args.densities)
+    print("\n".join(table(found)))
     if args.json:
-        args.json.write_text(json.dumps([{**asdict(r), "per_mac": round(r.per_mac, 4)} for r in rows], indent=1) + "\n")
+        args.json.write_text(
+            json.dumps([{**asdict(r), "per_mac": round(r.per_mac, 4)} for r in found], indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

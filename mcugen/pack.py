@@ -81,7 +81,7 @@ END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT = 0, 16, 17, 18, 19
 
 
 def pack_lists16(lead: Array, rest: Array, centre: int | None, end: int) -> Array:
-    """The program (uint16) of one channel: sums of the pixels at `lead`, taken from `centre` if any, and those at `rest`.
+    """The program (uint16) of a channel: the sum of the pixels at `lead`, taken from `centre` if any, and of `rest`.
 
     lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END or END_SHIFT. Sums without any entry
     are cleared, because the first entry is always loaded.

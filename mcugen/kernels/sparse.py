@@ -1,13 +1,13 @@
 """sparse: Conv2d with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
-let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16 to
-sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not mind
-what happened in between. If lo and hi, so transformed, both lie in -2^15 .. 2^15 - 1, the 16 bits read as a signed
+let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
+to sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not
+mind what happened in between. If lo and hi, so transformed, both lie in -2^15 .. 2^15 - 1, the 16 bits read as a signed
 number are that sum. The centre is free, and so is the sign (the plus list may come first as well as the minus list):
 a channel is possible if hi - lo < 2^16. For bytes from 0 to 255 and P plus, N minus weights that is 255 (P + N) < 2^16,
 P + N <= 257. What sign and centre change, the tail takes back: acc * mult + add = sum * (sign * mult) + (add - sign *
-centre * mult), an identity of integers.
+centre * mult), an identity of integers. A layer with a channel that is not proven goes to other kernels.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from . import base
 WIDEST = 4  # words of a strip
 FARTHEST = 0xFFFF  # words that an offset can count
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -76,13 +77,17 @@ class Sparse(base.Kernel):
         if sig is None:
             return None
         rows, cols = _GROWTH
-        return sig if max(_reach(lay, t.shape[0], rows, cols) for lay, t in ((sig.inputs[0], x), (sig.output, y))) <= (
-            FARTHEST
-        ) else None
+        return (
+            sig
+            if max(_reach(lay, t.shape[0], rows, cols) for lay, t in ((sig.inputs[0], x), (sig.output, y)))
+            <= (FARTHEST)
+            else None
+        )
 
     def accepts(self, node: Node, acc: Range) -> bool:
         mult, add, _ = _constants(node, acc)
-        return fixed.narrow(acc.lo, acc.hi, mult, add) and bool(np.all(acc.hi - acc.lo < 1 << 16))
+        ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
+        return bool(np.all(acc.hi - acc.lo < 1 << 16) and np.all((ends >= -fixed.INT32) & (ends < fixed.INT32)))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, w, lay = node.op, node.inputs[1].const, sig.inputs[0]
@@ -134,8 +139,8 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
     for o, how in enumerate(_channels(node, acc)):
         lead, rest = (int(counts[s][o]) for s in ((-1, 1) if how.minus_first else (1, -1)))
         if costs is None:
-            word = 120 * core.pressure + 14 * core.long_multiply
-            entry = 4 * (core.load + core.branch + 7) * core.pressure
+            word = 260 * core.pressure
+            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
             yield sum(run[2] for run in runs) * (word + (lead + rest) * entry)
             continue
         tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
@@ -205,16 +210,16 @@ def _ended(
     numbers: then rounding down the product is rounding down the sum, which is (sum * mult + add) * 2^16 / 2^shift, and
     its upper half is the result. It has 32 bits where the result before the clamp has 16; SMLAWB gives no more.
     """
-    m, a, s = sign * tail[0], tail[1] - sign * (centre or 0) * tail[0], tail[2]
-    up = max(0, 16 - s)  # shifts below 16 as 16, where the numbers allow it
-    if up and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
-        m, a, s = m << up, a << up, 16
-    results = [(acc * tail[0] + tail[1]) >> tail[2] for acc in limits]
-    fits = all(-(1 << 15) <= r < 1 << 15 for r in results) and abs(a) < 1 << 31
-    if full and fits and s >= 16 and a % (1 << s - 16) == 0:
-        return Channel(minus_first, centre, pack.END, (m & 0xFFFF) | s << 16, a)
+    mult, add, shift = tail
+    m, a, s = sign * mult, add - sign * (centre or 0) * mult, shift
+    results = [(acc * mult + add) >> shift for acc in limits]
+    if full and all(-(1 << 15) <= r < 1 << 15 for r in results):
+        up = max(0, 16 - s)  # a shift below 16 as 16
+        whole = a % (1 << max(0, s - 16)) == 0
+        if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
+            return Channel(minus_first, centre, pack.END, (m << up & 0xFFFF) | s + up << 16, a << up)
     wrapped = (a + (1 << 31)) % (1 << 32) - (1 << 31)  # sums modulo 2^32: the last one fits
-    return Channel(minus_first, centre, pack.END_SHIFT, (tail[0] * sign & 0xFFFF) | tail[2] << 16, wrapped)
+    return Channel(minus_first, centre, pack.END_SHIFT, (m & 0xFFFF) | s << 16, wrapped)
 
 
 # Strips.
@@ -222,7 +227,9 @@ def _ended(
 
 def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     """Words of `channels` planes, with so many more halo rows and pad columns."""
-    return channels * (lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1))
+    return channels * (
+        lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1)
+    )
 
 
 def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
@@ -235,7 +242,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
     assert isinstance(op, Conv2d)
     a, b = sig.inputs[0], sig.output
     height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
-    entries = np.count_nonzero(w.const) // y.shape[0]
+    entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
     def rows(count: int, words: int) -> list[tuple[int, int, int, int]]:
         found = []
