@@ -163,7 +163,7 @@ def geometries() -> Iterator[tuple[str, Node]]:
 def programs() -> Iterator[Program]:
     for name, node in geometries():
         for p in node_programs(name, node, np.random.default_rng(3)):
-            if p.label == "sparse":
+            if p.label == KERNEL.name:
                 yield p
     yield from edge_programs()
 
@@ -179,7 +179,7 @@ def test_programs_reach_every_path() -> None:
     for p in programs():
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
-        data, at = values["programs"], 0
+        data, at = values["weights"], 0
         assert isinstance(data, np.ndarray)
         while at < data.size:
             lead, rest, centre, end, size = pack.unpack_lists16(data[at:])

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 struct mcugen_sparse {
-    const uint16_t *programs; /* of all channels of y, one behind the other */
+    const uint16_t *weights;  /* programs of all channels of y, one behind the other */
     const int32_t *tails;     /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
     const uint16_t *runs;     /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;

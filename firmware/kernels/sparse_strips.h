@@ -247,7 +247,7 @@
 \name:
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
-        ldr     r12, [r0]               /* programs */
+        ldr     r12, [r0]               /* weights */
         ldr     r3, [r0, #4]            /* tails */
         ldr     r4, [r0, #8]            /* runs */
         ldrh    r5, [r0, #12]           /* run_count */

@@ -68,6 +68,10 @@ class Sparse(base.Kernel):
     op = Conv2d
     code_bytes = 3000
 
+    @property
+    def name(self) -> str:
+        return f"{self.stem}/lists16"
+
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
         assert isinstance(op, Conv2d)
@@ -108,7 +112,7 @@ class Sparse(base.Kernel):
         used = sorted({run[3] for run in runs})
         return base.Bound(
             (
-                base.Field("programs", "uint16_t", np.concatenate(programs)),
+                base.Field("weights", "uint16_t", np.concatenate(programs)),
                 base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("run_count", "uint16_t", len(runs)),
@@ -117,7 +121,7 @@ class Sparse(base.Kernel):
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
             ),
-            needs=("lanes", *(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used)),
+            needs=("lanes", "sparse_strips", *(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used)),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
