@@ -188,13 +188,15 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
 
 def table(found: Sequence[Row]) -> Iterator[str]:
     """The rows as text."""
-    yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal     tables"
+    yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
     for r in found:
         bar = f"{r.bar:8.3f}  {r.per_mac / r.bar:5.2f}" if r.bar else " " * 15
-        off = f"{100 * (r.estimated / r.cycles - 1):+6.1f} %"
+        off, seal_off = (
+            f"{100 * (a / b - 1):+6.1f} %" for a, b in ((r.estimated, r.cycles), (r.seal_estimated, r.seal))
+        )
         yield (
             f"{r.layer:10} {r.density:7}  {r.input} {r.cycles:8}  {r.per_mac:6.3f}  {bar}  {off}"
-            f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {r.table_bytes:7} B"
+            f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {seal_off}  {r.table_bytes:7} B"
         )
 
 

@@ -285,12 +285,14 @@ def words(lay: Layout, t: Tensor) -> int:
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen_lanes_seal: it visits pad columns, halo rows and garbage rows."""
+    """Cycles of mcugen1_lanes_seal: it visits the bytes of pad columns, halo rows and garbage rows, as simulated."""
     c, h, w = t.shape
-    rows = lay.halo_top + lay.halo_bottom
-    garbage = LANES * lay.rows_per_lane - h
-    edge = lay.pad_cols * (1 + rows + lay.rows_per_lane) + rows * w
-    return c * (40 + (edge * LANES + garbage * w) * (4 + 2 * core.load))
+    halo = lay.halo_top + lay.halo_bottom
+    division = 0.6 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
+    pad = lay.pad_cols * (1 + halo + lay.rows_per_lane) * LANES * (10 + core.load + core.branch) * core.pressure
+    halos = halo * w * LANES * ((25 + 2 * core.load + 2 * core.branch) * core.pressure + division)
+    garbage = (LANES * lay.rows_per_lane - h) * w * ((14 + 2 * core.load + 2 * core.branch) * core.pressure + division)
+    return c * (41 * core.pressure + pad + halos + garbage)
 
 
 # Weights.
