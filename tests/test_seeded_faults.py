@@ -32,8 +32,8 @@ FAULTS = (
     Fault(
         "top halo not filled",
         "lanes.c",
-        "row = -l->halo_top; row < 0;",
-        "row = -l->halo_top; row < -1;",
+        "row = -1; row >= -l->halo_top;",
+        "row = -1; row > -l->halo_top;",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^MaxPool .*maxpool_lanes"),
     ),
     Fault(

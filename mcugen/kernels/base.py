@@ -285,14 +285,16 @@ def words(lay: Layout, t: Tensor) -> int:
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen1_lanes_seal: it visits the bytes of pad columns, halo rows and garbage rows, as simulated."""
+    """Cycles of mcugen1_lanes_seal, as simulated: it visits pad columns, garbage rows and halo rows."""
     c, h, w = t.shape
-    halo = lay.halo_top + lay.halo_bottom
-    division = 0.6 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
-    pad = lay.pad_cols * (1 + halo + lay.rows_per_lane) * LANES * (10 + core.load + core.branch) * core.pressure
-    halos = halo * w * LANES * ((25 + 2 * core.load + 2 * core.branch) * core.pressure + division)
-    garbage = (LANES * lay.rows_per_lane - h) * w * ((14 + 2 * core.load + 2 * core.branch) * core.pressure + division)
-    return c * (41 * core.pressure + pad + halos + garbage)
+    halo, garbage = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h
+    rows = halo + lay.rows_per_lane
+    step = core.load + core.branch
+    division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
+    pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
+    halos = halo * (28 + w * (3 + step))
+    gone = garbage * (21 + w * (3.5 + step))
+    return c * ((50 + 4 * step + pads + halos + gone) * core.pressure + (halo + garbage) * division)
 
 
 # Weights.
