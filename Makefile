@@ -19,7 +19,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 C_FILES = find firmware -name .pio -prune -o -name '*.[ch]' -print0
 
-.PHONY: help setup system demo test test-fast check format zoo-table golden clean
+.PHONY: help setup system demo test test-fast check format zoo-table bench golden clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -51,6 +51,9 @@ format: setup  ## format Python and C in place, and apply the linter's safe fixe
 
 zoo-table: setup  ## what the trained networks in examples/ reach, from their archives; a few minutes
 	$(PY) examples/zoo.py $(ARGS)
+
+bench: setup  ## simulated cycles of kernels beside the figures to reach
+	$(PY) bench/kernels.py $(ARGS)
 
 golden: setup  ## rewrite tests/golden from what the compiler emits now; read the diff before you commit
 	$(PYTEST) -k golden --update-golden $(ARGS)

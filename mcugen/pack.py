@@ -76,6 +76,57 @@ def rice_bits(w: Array) -> tuple[int, int]:
     return bits[k], k
 
 
+# Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
+END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT = 0, 16, 17, 18, 19
+
+
+def pack_lists16(lead: Array, rest: Array, centre: int | None, end: int) -> Array:
+    """The program (uint16) of a channel: the sum of the pixels at `lead`, taken from `centre` if any, and of `rest`.
+
+    lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END or END_SHIFT. Sums without any entry
+    are cleared, because the first entry is always loaded.
+    """
+    assert centre is not None or not rest.size
+    offsets = [*lead.tolist(), *rest.tolist(), 0, 0]  # the entry before the last loads one more; so does a lone one
+    if not lead.size:  # the offset of a pixel that is there, its sum dropped
+        offsets.insert(0, 0)
+    program, at = offsets[:2], 2
+
+    def add(n: int) -> None:
+        nonlocal at
+        while n > 0:
+            some = min(n, MOST_ADDED)
+            program.extend([some, *offsets[at : at + some]])
+            at, n = at + some, n - some
+
+    if lead.size:
+        add(lead.size - 1)
+    else:
+        program.append(CLEAR)
+    if centre is not None:
+        program.extend([NEGATE, centre & 0xFFFF])
+        add(rest.size)
+    return np.array([*program, end], np.uint16)
+
+
+def unpack_lists16(data: Array) -> tuple[Array, Array, int | None, int, int]:
+    """The inverse of pack_lists16, and the halfwords of the program: data may go on behind it."""
+    offsets, lists = [int(data[0])], [1, 0]
+    centre, at, following = None, 2, int(data[1])
+    while (token := int(data[at])) not in (END, END_SHIFT):
+        at += 1
+        if token == NEGATE:
+            centre, at = int(data[at].astype(np.int16)), at + 1
+        elif token == CLEAR:
+            offsets, lists = [], [0, 0]
+        else:
+            offsets += [following, *data[at : at + token - 1].tolist()]
+            following, at = int(data[at + token - 1]), at + token
+            lists[centre is not None] += token
+    found = np.array(offsets, np.int64)
+    return found[: lists[0]], found[lists[0] :], centre, token, at + 1
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A weight format: its C unpacker is `mcugen1_unpack_<name>`."""

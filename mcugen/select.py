@@ -123,7 +123,7 @@ def _options(
         for *ins, out in product(*(keys[v] for v in node.args), keys[node.output]):
             like = tuple(_layout(v, k) for v, k in zip(node.args, ins, strict=True))
             sig = kernel.layouts(node, like, _layout(node.output, out))
-            if sig is None:
+            if sig is None or not kernel.accepts(node, acc):
                 continue
             # Values in lanes cost what they take beyond their bare bytes; tables cost flash.
             growth = layout.size(sig.output, node.output.type) + sum(

@@ -33,7 +33,7 @@ from mcugen.sim import host, qemu
 FENCE = 16  # of harness.c
 GAP = 8  # bytes at least between two buffers in an arena
 
-ISAS = ("dsp", "m0", "mve", "neon")  # suffixes of sources that not every machine takes
+ISAS = ("dsp", "m0", "m3", "mve", "neon")  # suffixes of sources that not every machine takes
 
 # ---- what harness.c calls, by index ----
 
@@ -453,6 +453,8 @@ def node_programs(
     want = evaluate(node, inputs)
     for kernel in candidates(KERNELS, node):
         for required in signatures(kernel, node):
+            if not kernel.accepts(node, accumulators(node, limits)):
+                break
             if not kernel.stem:
                 _same_bytes(f"{name} {kernel.name}", required, inputs, want)
                 continue
@@ -520,7 +522,7 @@ TARGETS = {
         Target("sanitised", ctypes.sizeof(ctypes.c_void_p), 1 << 22),
         Target("microbit", 4, 14 << 10, ("m0",), "microbit", "microbit"),
         Target("microbit-large", 4, 3 << 20, ("m0",), "mps2-an386", "microbit"),  # M0 code where there is memory
-        Target("mps2-an385", 4, 3 << 20, (), "mps2-an385", "mps2-an385"),
+        Target("mps2-an385", 4, 3 << 20, ("m3",), "mps2-an385", "mps2-an385"),
         Target("mps2-an386", 4, 3 << 20, ("dsp",), "mps2-an386", "mps2-an386"),
         Target("mps2-an500", 4, 3 << 20, ("dsp",), "mps2-an500", "mps2-an500"),
         Target("mps2-an505", 4, 3 << 20, ("dsp",), "mps2-an505", "mps2-an505"),

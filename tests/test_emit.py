@@ -284,7 +284,8 @@ def two_models(work: Path, a: Artifact, b: Artifact) -> tuple[list[Path], list[P
         directories.append(work / name)
         artifact.save(directories[-1])
     (work / "two.c").write_text(TWO % values)
-    return [work / "two.c", *(p for d in directories for p in c_files(d))], directories
+    sources = (p for d in directories for p in (*c_files(d), *sorted(d.glob("*.S"))))
+    return [work / "two.c", *sources], directories
 
 
 @pytest.mark.parametrize("machine", ["host", *(pytest.param(m, marks=needs_arm) for m in qemu.MACHINES)])

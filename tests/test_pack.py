@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcugen.ir import Array, DType
-from mcugen.pack import BASE3, ENCODINGS, I8, PLANES, Encoding, rice_bits
+from mcugen.pack import (
+    BASE3,
+    ENCODINGS,
+    END,
+    END_SHIFT,
+    I8,
+    PLANES,
+    Encoding,
+    pack_lists16,
+    rice_bits,
+    unpack_lists16,
+)
 
 FORMAT = Path(__file__).parent.parent / "docs" / "FORMAT.md"
 BY_NAME = {e.name: e for e in ENCODINGS}
@@ -168,3 +179,58 @@ def test_rice_comes_near_the_entropy():
         w = np.where(rng.random(200_000) < density, rng.choice([-1, 1], 200_000), 0)
         assert rice_bits(w)[0] / w.size == pytest.approx(want, abs=0.01)
     assert rice_bits(np.zeros((3, 4), np.int8)) == (0, 0)
+
+
+# ---- lists16 ----
+
+
+@pytest.mark.parametrize(
+    "lead, rest, centre, end, program",
+    [
+        ([], [], None, END, "0 0 18 0"),
+        ([], [], -1, END_SHIFT, "0 0 18 17 65535 19"),
+        ([7], [], None, END, "7 0 0"),
+        ([7], [], 0, END, "7 0 17 0 0"),
+        ([7], [9], 0, END, "7 9 17 0 1 0 0"),
+        ([7, 8], [9, 10], -32768, END, "7 8 1 9 17 32768 2 10 0 0"),
+        ([*range(17)], [], None, END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 0 0"),
+        ([*range(18)], [], None, END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1 0 0"),
+        ([65535], [*range(16)], 3, END_SHIFT, "65535 0 17 3 16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 19"),
+    ],
+)
+def test_literal_programs(lead: list[int], rest: list[int], centre: int | None, end: int, program: str) -> None:
+    packed = pack_lists16(np.array(lead, np.int64), np.array(rest, np.int64), centre, end)
+    assert " ".join(map(str, packed.tolist())) == program
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 65535), max_size=70),
+            st.lists(st.integers(0, 65535), max_size=70),
+            st.none() | st.integers(-32768, 32767),
+            st.sampled_from([END, END_SHIFT]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(deadline=None, derandomize=True)
+def test_programs_round_trip_one_behind_the_other(channels: list[tuple[list[int], list[int], int | None, int]]) -> None:
+    channels = [(a, b if c is not None else [], c, end) for a, b, c, end in channels]
+    packed = [pack_lists16(np.array(a, np.int64), np.array(b, np.int64), c, end) for a, b, c, end in channels]
+    data, at = np.concatenate(packed), 0
+    for (a, b, c, end), one in zip(channels, packed, strict=True):
+        lead, rest, centre, token, size = unpack_lists16(data[at:])
+        assert (lead.tolist(), rest.tolist(), centre, token, size) == (a, b, c, end, one.size)
+        at += size
+    assert at == data.size
+
+
+def test_program_of_the_format_document() -> None:
+    text = FORMAT.read_text()
+    shown = re.search(r"lists16 +lead ([\d ]+), centre ([-\d]+), rest ([\d ]+), end (\d+) += +([\da-f ]+)$", text, re.M)
+    assert shown is not None
+    lead, rest = (np.array(shown[i].split(), np.int64) for i in (1, 3))
+    packed = pack_lists16(lead, rest, int(shown[2]), int(shown[4]))
+    assert packed.astype("<u2").tobytes().hex(" ") == shown[5]

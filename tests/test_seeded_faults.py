@@ -32,8 +32,8 @@ FAULTS = (
     Fault(
         "top halo not filled",
         "lanes.c",
-        "row = -l->halo_top; row < 0;",
-        "row = -l->halo_top; row < -1;",
+        "row = -1; row >= -l->halo_top;",
+        "row = -1; row > -l->halo_top;",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^MaxPool .*maxpool_lanes"),
     ),
     Fault(
@@ -103,6 +103,7 @@ FAULTS = (
         "(o / group_out * 0)",
         ("^Conv2d groups-",),
     ),
+    Fault("sums of bytes", "sparse_ref.c", "(int16_t)sum[i]", "(int8_t)sum[i]", ("^Conv2d .*sparse/lists16",)),
     Fault(
         "lane too far", "maxpool_lanes_ref.c", "lane = r / k->out.rows", "lane = (r + 1) / k->out.rows", ("^MaxPool",)
     ),
@@ -160,6 +161,14 @@ ELSEWHERE = (
             "for (; n > 1; n--)",
             ("^Linear 5-", "^mcugen1_dot_dsp"),
         ),
+    ),
+    (
+        "mps2-an386",
+        Fault("odd pixels clamped to 127", "sparse_dsp.h", "usat16  \\o, #8", "usat16  \\o, #7", ("^Conv2d .*sparse",)),
+    ),
+    (
+        "mps2-an385",
+        Fault("a carry stays", "sparse_m3.h", "sub     \\o, \\o, \\e, asr #8", "nop", ("^Conv2d .*sparse",)),
     ),
     (
         "microbit",

@@ -71,7 +71,7 @@ def test_figures_are_sane(target: Target) -> None:
     assert target.wait_states is None or 0 <= target.wait_states <= 15
     assert len(target.source) > 10 and "http" not in target.source
     assert f"-mcpu={target.core.name}" in target.flags[0]
-    assert set(target.core.isa) <= {"m0", "dsp", "mve"}
+    assert set(target.core.isa) <= {"m0", "m3", "dsp", "mve"}
     if target.platformio:
         platform, board = target.platformio.split("/")
         assert f"platform-{platform}, boards/{board}.json, " in target.source.replace(" (a third-party platform)", "")
@@ -95,6 +95,7 @@ def test_gcc_takes_the_flags(flags: tuple[str, ...], tmp_path: Path) -> None:
         f"#if {'!' if 'dsp' in isa else ''}defined(__ARM_FEATURE_DSP)\n#error dsp\n#endif",
         f"#if {'!' if 'mve' in isa else ''}defined(__ARM_FEATURE_MVE)\n#error mve\n#endif",
         f"#if {'!' if 'm0' in isa else ''}defined(__ARM_ARCH_6M__)\n#error m0\n#endif",
+        f"#if __ARM_ARCH_ISA_THUMB {'!=' if {'m3', 'dsp'} & set(isa) else '=='} 2\n#error m3\n#endif",
     ]
     source = tmp_path / "main.c"
     source.write_text("\n".join([*wanted, "int main(void)\n{\n    return 0;\n}\n"]))

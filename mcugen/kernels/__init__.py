@@ -34,12 +34,14 @@ from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
 from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
+from .sparse import Sparse
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
+    Sparse(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),

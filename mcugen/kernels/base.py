@@ -99,6 +99,10 @@ class Kernel:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
         raise NotImplementedError
 
+    def accepts(self, node: Node, acc: Range) -> bool:
+        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found."""
+        return True
+
     def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:
         """The struct's members for the final layouts; acc: the node's proven accumulator limits per channel."""
         raise NotImplementedError
@@ -281,12 +285,16 @@ def words(lay: Layout, t: Tensor) -> int:
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen_lanes_seal: it visits pad columns, halo rows and garbage rows."""
+    """Cycles of mcugen1_lanes_seal, as simulated: it visits pad columns, garbage rows and halo rows."""
     c, h, w = t.shape
-    rows = lay.halo_top + lay.halo_bottom
-    garbage = LANES * lay.rows_per_lane - h
-    edge = lay.pad_cols * (1 + rows + lay.rows_per_lane) + rows * w
-    return c * (40 + (edge * LANES + garbage * w) * (4 + 2 * core.load))
+    halo, garbage = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h
+    rows = halo + lay.rows_per_lane
+    step = core.load + core.branch
+    division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
+    pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
+    halos = halo * (28 + w * (3 + step))
+    gone = garbage * (21 + w * (3.5 + step))
+    return c * ((50 + 4 * step + pads + halos + gone) * core.pressure + (halo + garbage) * division)
 
 
 # Weights.

@@ -3,56 +3,40 @@
 
 #include "names_weights.h"
 
-#include "conv2d_flat.h"
 #include "linear.h"
+#include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-static const struct mcugen_conv2d_flat names_run_k = {
-    /* tail */ {names_namesrun_mult, names_namesrun_add, names_namesrun_shift, 0, 255, 1, 0},
-    /* weights */ names_namesrun_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in_c */ 1,
-    /* in_h */ 4,
-    /* in_w */ 4,
-    /* out_c */ 2,
-    /* out_h */ 4,
-    /* out_w */ 4,
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
-    /* pad_value */ 0,
+static const struct mcugen_relayout int_to_lanes1_k = {
+    /* from */ {1, 4, 4, 0, 0, 0, 0, 0, 0},
+    /* to */ {1, 4, 4, 1, 1, 1, 1, 0, 16},
 };
 
-static const struct mcugen_conv2d_flat n1_abs_k = {
-    /* tail */ {names_1abs_mult, names_1abs_add, names_1abs_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse names_run_k = {
+    /* weights */ names_namesrun_weights,
+    /* tails */ names_namesrun_tails,
+    /* runs */ names_namesrun_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
+    /* out */ {2, 4, 4, 1, 1, 1, 1, 0, 16},
+    /* step */ 1,
+};
+
+static const struct mcugen_sparse n1_abs_k = {
     /* weights */ names_1abs_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in_c */ 2,
-    /* in_h */ 4,
-    /* in_w */ 4,
-    /* out_c */ 2,
-    /* out_h */ 4,
-    /* out_w */ 4,
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
-    /* pad_value */ 0,
+    /* tails */ names_1abs_tails,
+    /* runs */ names_1abs_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
+    /* out */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
+    /* step */ 1,
 };
 
 static const struct mcugen_linear uint8_t_k = {
@@ -68,19 +52,23 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
     int16_t y[NAMES_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const names_run_at = arena + 0; /* 32 B, steps 0..1, u8[2,4,4] flat */
-    uint8_t *const n1_abs_at = arena + 32; /* 32 B, steps 1..2, u8[2,4,4] flat */
+    uint8_t *const int_lanes1_at = arena + 128; /* 64 B, steps 0..1, u8[1,4,4] lanes1+1+1p1 */
+    uint8_t *const names_run_lanes1_at = arena + 0; /* 128 B, steps 1..2, u8[2,4,4] lanes1+1+1p1 */
+    uint8_t *const n1_abs_lanes1_at = arena + 128; /* 32 B, steps 2..3, u8[2,4,4] lanes1+0+0p0 */
 
     (void)arena;
     switch (step) {
-    case 0: /* u8[1,4,4] -> u8[2,4,4], 288 MAC */
-        mcugen1_conv2d_flat(&names_run_k, x, names_run_at, arena + 32);
+    case 0: /* u8[1,4,4] -> u8[1,4,4] */
+        mcugen1_relayout(&int_to_lanes1_k, x, int_lanes1_at);
         break;
-    case 1: /* u8[2,4,4] -> u8[2,4,4], 576 MAC */
-        mcugen1_conv2d_flat(&n1_abs_k, names_run_at, n1_abs_at, arena + 64);
+    case 1: /* u8[1,4,4] -> u8[2,4,4], 288 MAC */
+        mcugen1_sparse(&names_run_k, int_lanes1_at, names_run_lanes1_at);
         break;
-    case 2: /* u8[2,4,4] -> i16[2], 64 MAC */
-        mcugen1_linear(&uint8_t_k, n1_abs_at, y, arena + 0);
+    case 2: /* u8[2,4,4] -> u8[2,4,4], 576 MAC */
+        mcugen1_sparse(&n1_abs_k, names_run_lanes1_at, n1_abs_lanes1_at);
+        break;
+    case 3: /* u8[2,4,4] -> i16[2], 64 MAC */
+        mcugen1_linear(&uint8_t_k, n1_abs_lanes1_at, y, arena + 0);
         break;
     default:
         break;

@@ -4,10 +4,10 @@
 #include "pooling_weights.h"
 
 #include "avgpool_lanes.h"
-#include "conv2d_lanes.h"
 #include "linear.h"
 #include "maxpool_lanes.h"
 #include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
@@ -19,21 +19,15 @@ static const struct mcugen_relayout x_to_lanes4_k = {
     /* to */ {1, 14, 10, 4, 1, 1, 1, 0, 67},
 };
 
-static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {pooling_v0_mult, pooling_v0_add, pooling_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v0_k = {
     /* weights */ pooling_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {1, 14, 10, 4, 1, 1, 1, 0, 67},
+    /* tails */ pooling_v0_tails,
+    /* runs */ pooling_v0_runs,
+    /* run_count */ 8,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {3, 14, 10, 4, 0, 0, 0, 0, 40},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_maxpool_lanes v1_k = {
@@ -47,21 +41,15 @@ static const struct mcugen_maxpool_lanes v1_k = {
     /* left */ 0,
 };
 
-static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {pooling_v2_mult, pooling_v2_add, pooling_v2_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v2_k = {
     /* weights */ pooling_v2_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {3, 7, 5, 2, 1, 1, 1, 0, 25},
+    /* tails */ pooling_v2_tails,
+    /* runs */ pooling_v2_runs,
+    /* run_count */ 4,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 7, 5, 2, 0, 1, 0, 0, 15},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_avgpool_lanes v3_k = {
@@ -101,13 +89,13 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
         mcugen1_relayout(&x_to_lanes4_k, x, x_lanes4_at);
         break;
     case 1: /* u8[1,14,10] -> u8[3,14,10], 3780 MAC */
-        mcugen1_conv2d_lanes(&v0_k, x_lanes4_at, v0_lanes4_at, arena + 748);
+        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at);
         break;
     case 2: /* u8[3,14,10] -> u8[3,7,5] */
         mcugen1_maxpool_lanes(&v1_k, v0_lanes4_at, v1_lanes2_at);
         break;
     case 3: /* u8[3,7,5] -> u8[4,7,5], 3780 MAC */
-        mcugen1_conv2d_lanes(&v2_k, v1_lanes2_at, v2_lanes2_at, arena + 240);
+        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes2_at);
         break;
     case 4: /* u8[4,7,5] -> u8[4,3,2] */
         mcugen1_avgpool_lanes(&v3_k, v2_lanes2_at, v3_lanes1_at);

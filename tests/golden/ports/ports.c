@@ -5,43 +5,38 @@
 
 #include "add_flat.h"
 #include "argmax_flat.h"
-#include "conv2d_flat.h"
 #include "linear.h"
+#include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-static const struct mcugen_conv2d_flat v0_k = {
-    /* tail */ {ports_v0_mult, ports_v0_add, ports_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_relayout image_to_lanes2_k = {
+    /* from */ {1, 6, 6, 0, 0, 0, 0, 0, 0},
+    /* to */ {1, 6, 6, 2, 1, 0, 1, 0, 22},
+};
+
+static const struct mcugen_sparse v0_k = {
     /* weights */ ports_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in_c */ 1,
-    /* in_h */ 6,
-    /* in_w */ 6,
-    /* out_c */ 2,
-    /* out_h */ 3,
-    /* out_w */ 3,
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 2,
-    /* stride_w */ 2,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
-    /* pad_value */ 0,
+    /* tails */ ports_v0_tails,
+    /* runs */ ports_v0_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
+    /* out */ {2, 3, 3, 1, 0, 0, 0, 0, 3},
+    /* step */ 2,
 };
 
 static const struct mcugen_linear v1_k = {
     /* tail */ {ports_v1_mult, ports_v1_add, ports_v1_shift, 0, 255, 1, 0},
     /* weights */ ports_v1_weights,
     /* unpack */ mcugen1_unpack_planes,
-    /* n */ 18,
+    /* n */ 24,
     /* outputs */ 4,
-    /* chunk */ 18,
+    /* chunk */ 24,
 };
 
 static const struct mcugen_linear v2_k = {
@@ -86,29 +81,33 @@ void ports_step(struct ports *m, unsigned step,
     int16_t logits[PORTS_LOGITS_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const v0_at = arena + 0; /* 18 B, steps 0..1, u8[2,3,3] flat */
-    uint8_t *const v1_at = arena + 40; /* 4 B, steps 1..3, u8[4] flat */
-    uint8_t *const v2_at = arena + 0; /* 4 B, steps 2..3, u8[4] flat */
-    uint8_t *const v3_at = arena + 40; /* 4 B, steps 3..4, u8[4] flat */
+    uint8_t *const image_lanes2_at = arena + 0; /* 88 B, steps 0..1, u8[1,6,6] lanes2+1+0p1 */
+    uint8_t *const v0_lanes1_at = arena + 88; /* 24 B, steps 1..2, u8[2,3,3] lanes1+0+0p0 */
+    uint8_t *const v1_at = arena + 24; /* 4 B, steps 2..4, u8[4] flat */
+    uint8_t *const v2_at = arena + 0; /* 4 B, steps 3..4, u8[4] flat */
+    uint8_t *const v3_at = arena + 24; /* 4 B, steps 4..5, u8[4] flat */
 
     (void)arena;
     switch (step) {
-    case 0: /* u8[1,6,6] -> u8[2,3,3], 162 MAC */
-        mcugen1_conv2d_flat(&v0_k, image, v0_at, arena + 20);
+    case 0: /* u8[1,6,6] -> u8[1,6,6] */
+        mcugen1_relayout(&image_to_lanes2_k, image, image_lanes2_at);
         break;
-    case 1: /* u8[2,3,3] -> u8[4], 72 MAC */
-        mcugen1_linear(&v1_k, v0_at, v1_at, arena + 20);
+    case 1: /* u8[1,6,6] -> u8[2,3,3], 162 MAC */
+        mcugen1_sparse(&v0_k, image_lanes2_at, v0_lanes1_at);
         break;
-    case 2: /* u4[6] -> u8[4], 24 MAC */
+    case 2: /* u8[2,3,3] -> u8[4], 72 MAC */
+        mcugen1_linear(&v1_k, v0_lanes1_at, v1_at, arena + 0);
+        break;
+    case 3: /* u4[6] -> u8[4], 24 MAC */
         mcugen1_linear(&v2_k, imu_raw, v2_at, arena + 0);
         break;
-    case 3: /* u8[4], u8[4] -> u8[4] */
+    case 4: /* u8[4], u8[4] -> u8[4] */
         mcugen1_add_flat(&v3_k, v1_at, v2_at, v3_at);
         break;
-    case 4: /* u8[4] -> i16[3], 12 MAC */
+    case 5: /* u8[4] -> i16[3], 12 MAC */
         mcugen1_linear(&logits_k, v3_at, logits, arena + 0);
         break;
-    case 5: /* i16[3] -> u8[1] */
+    case 6: /* i16[3] -> u8[1] */
         mcugen1_argmax_flat(&label_k, logits, label);
         break;
     default:

@@ -4,9 +4,8 @@
 #include "residual_weights.h"
 
 #include "add_lanes.h"
-#include "conv2d_lanes.h"
 #include "relayout.h"
-#include "unpack.h"
+#include "sparse.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -17,55 +16,37 @@ static const struct mcugen_relayout x_to_lanes3_k = {
     /* to */ {2, 12, 8, 3, 1, 1, 1, 128, 46},
 };
 
-static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {residual_v0_mult, residual_v0_add, residual_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v0_k = {
     /* weights */ residual_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {2, 12, 8, 3, 1, 1, 1, 128, 46},
+    /* tails */ residual_v0_tails,
+    /* runs */ residual_v0_runs,
+    /* run_count */ 3,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
-static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {residual_v1_mult, residual_v1_add, residual_v1_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v1_k = {
     /* weights */ residual_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
+    /* tails */ residual_v1_tails,
+    /* runs */ residual_v1_runs,
+    /* run_count */ 3,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
-static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {residual_v2_mult, residual_v2_add, residual_v2_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v2_k = {
     /* weights */ residual_v2_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* tails */ residual_v2_tails,
+    /* runs */ residual_v2_runs,
+    /* run_count */ 3,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_add_lanes v3_k = {
@@ -80,21 +61,15 @@ static const struct mcugen_add_lanes v3_k = {
     /* shift */ 15,
 };
 
-static const struct mcugen_conv2d_lanes v4_k = {
-    /* tail */ {residual_v4_mult, residual_v4_add, residual_v4_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v4_k = {
     /* weights */ residual_v4_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* tails */ residual_v4_tails,
+    /* runs */ residual_v4_runs,
+    /* run_count */ 3,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {2, 12, 8, 3, 0, 0, 0, 0, 24},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_relayout v4_to_flat_k = {
@@ -119,19 +94,19 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
         mcugen1_relayout(&x_to_lanes3_k, x, x_lanes3_at);
         break;
     case 1: /* u8[2,12,8] -> u8[4,12,8], 6912 MAC */
-        mcugen1_conv2d_lanes(&v0_k, x_lanes3_at, v0_lanes3_at, arena + 1104);
+        mcugen1_sparse(&v0_k, x_lanes3_at, v0_lanes3_at);
         break;
     case 2: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_conv2d_lanes(&v1_k, v0_lanes3_at, v1_lanes3_at, arena + 1472);
+        mcugen1_sparse(&v1_k, v0_lanes3_at, v1_lanes3_at);
         break;
     case 3: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_conv2d_lanes(&v2_k, v1_lanes3_at, v2_lanes3_at, arena + 1856);
+        mcugen1_sparse(&v2_k, v1_lanes3_at, v2_lanes3_at);
         break;
     case 4: /* u8[4,12,8], u8[4,12,8] -> u8[4,12,8] */
         mcugen1_add_lanes(&v3_k, v0_lanes3_at, v2_lanes3_at, v3_lanes3_at);
         break;
     case 5: /* u8[4,12,8] -> u8[2,12,8], 6912 MAC */
-        mcugen1_conv2d_lanes(&v4_k, v3_lanes3_at, v4_lanes3_at, arena + 192);
+        mcugen1_sparse(&v4_k, v3_lanes3_at, v4_lanes3_at);
         break;
     case 6: /* u8[2,12,8] -> u8[192] */
         mcugen1_relayout(&v4_to_flat_k, v4_lanes3_at, y);

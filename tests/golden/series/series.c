@@ -4,9 +4,9 @@
 #include "series_weights.h"
 
 #include "avgpool_global_lanes.h"
-#include "conv2d_lanes.h"
 #include "linear.h"
 #include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
@@ -18,38 +18,26 @@ static const struct mcugen_relayout x_to_lanes8_k = {
     /* to */ {2, 30, 1, 8, 2, 1, 0, 0, 11},
 };
 
-static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {series_v0_mult, series_v0_add, series_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v0_k = {
     /* weights */ series_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {2, 30, 1, 8, 2, 1, 0, 0, 11},
+    /* tails */ series_v0_tails,
+    /* runs */ series_v0_runs,
+    /* run_count */ 4,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
-    /* kernel_h */ 5,
-    /* kernel_w */ 1,
-    /* stride_h */ 2,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 2,
-    /* left */ 0,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
-static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {series_v1_mult, series_v1_add, series_v1_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v1_k = {
     /* weights */ series_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
+    /* tails */ series_v1_tails,
+    /* runs */ series_v1_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
-    /* kernel_h */ 3,
-    /* kernel_w */ 1,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 2,
-    /* dilation_w */ 1,
-    /* top */ 4,
-    /* left */ 0,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_avgpool_global_lanes v2_k = {
@@ -81,10 +69,10 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
         mcugen1_relayout(&x_to_lanes8_k, x, x_lanes8_at);
         break;
     case 1: /* u8[2,30,1] -> u8[4,15,1], 600 MAC */
-        mcugen1_conv2d_lanes(&v0_k, x_lanes8_at, v0_lanes4_at, arena + 216);
+        mcugen1_sparse(&v0_k, x_lanes8_at, v0_lanes4_at);
         break;
     case 2: /* u8[4,15,1] -> u8[4,15,1], 720 MAC */
-        mcugen1_conv2d_lanes(&v1_k, v0_lanes4_at, v1_lanes4_at, arena + 192);
+        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes4_at);
         break;
     case 3: /* u8[4,15,1] -> u8[4,1,1] */
         mcugen1_avgpool_global_lanes(&v2_k, v1_lanes4_at, v2_at);

@@ -3,9 +3,9 @@
 
 #include "strides_weights.h"
 
-#include "conv2d_lanes.h"
 #include "linear.h"
 #include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
@@ -17,55 +17,37 @@ static const struct mcugen_relayout x_to_lanes4_k = {
     /* to */ {1, 16, 6, 4, 1, 1, 1, 0, 43},
 };
 
-static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {strides_v0_mult, strides_v0_add, strides_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v0_k = {
     /* weights */ strides_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {1, 16, 6, 4, 1, 1, 1, 0, 43},
+    /* tails */ strides_v0_tails,
+    /* runs */ strides_v0_runs,
+    /* run_count */ 2,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
-static const struct mcugen_conv2d_lanes v1_k = {
-    /* tail */ {strides_v1_mult, strides_v1_add, strides_v1_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v1_k = {
     /* weights */ strides_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
+    /* tails */ strides_v1_tails,
+    /* runs */ strides_v1_runs,
+    /* run_count */ 2,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 2,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
-static const struct mcugen_conv2d_lanes v2_k = {
-    /* tail */ {strides_v2_mult, strides_v2_add, strides_v2_shift, 0, 255, 1, 0},
+static const struct mcugen_sparse v2_k = {
     /* weights */ strides_v2_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
+    /* tails */ strides_v2_tails,
+    /* runs */ strides_v2_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 4, 6, 1, 0, 0, 0, 0, 6},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 2,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
+    /* step */ 1,
 };
 
 static const struct mcugen_linear v3_k = {
@@ -92,13 +74,13 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
         mcugen1_relayout(&x_to_lanes4_k, x, x_lanes4_at);
         break;
     case 1: /* u8[1,16,6] -> u8[4,16,6], 3456 MAC */
-        mcugen1_conv2d_lanes(&v0_k, x_lanes4_at, v0_lanes4_at, arena + 748);
+        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at);
         break;
     case 2: /* u8[4,16,6] -> u8[4,8,6], 6912 MAC */
-        mcugen1_conv2d_lanes(&v1_k, v0_lanes4_at, v1_lanes2_at, arena + 928);
+        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes2_at);
         break;
     case 3: /* u8[4,8,6] -> u8[4,4,6], 3456 MAC */
-        mcugen1_conv2d_lanes(&v2_k, v1_lanes2_at, v2_lanes1_at, arena + 96);
+        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes1_at);
         break;
     case 4: /* u8[4,4,6] -> i16[3], 288 MAC */
         mcugen1_linear(&v3_k, v2_lanes1_at, y, arena + 96);

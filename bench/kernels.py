@@ -1,0 +1,230 @@
+"""Cycles of the kernels on fixed layers, as simulated, beside what the cost model says. Every result is checked too.
+
+    python bench/kernels.py [--core cortex-m4] [--json FILE] [--densities 0.1 0.35] [LAYER...]
+
+A figure is the cycles of a whole layer on memory without wait states, but for the seal of its output, which has a
+column of its own, divided by the multiply-accumulates that a dense layer would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mcugen import fixed, layout, resources, targets
+from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
+from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
+from mcugen.kernels.sparse import Sparse
+from mcugen.ops import base as ops
+from mcugen.ops.conv2d import Conv2d
+from mcugen.sim import cycles
+
+# Channels, height, width, kernel; 3 x 3 layers write the layout that they read, pointwise layers write no halo.
+LAYERS = {
+    "pw64_25x5": (64, 25, 5, 1),
+    "c3_16_32": (16, 32, 32, 3),
+    "c3_32_16": (32, 16, 16, 3),
+    "c3_64_8": (64, 8, 8, 3),
+    "pw128_6": (128, 6, 6, 1),
+    "pw256_3": (256, 3, 3, 1),
+}
+# The figures to reach: prototypes of these kernels on the same layers, in the same simulation.
+DENSITIES = (0.1, 0.2, 0.35, 0.5)
+BAR = {
+    "cortex-m4": {
+        "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
+        "c3_16_32": (0.146, 0.248, 0.402, 0.556),
+        "c3_32_16": (0.125, 0.228, 0.381, 0.535),
+        "c3_64_8": (0.117, 0.219, 0.373, 0.526),
+        "pw128_6": (0.206, 0.313, 0.477, 0.640),
+        "pw256_3": (0.243, 0.392, 0.615, 0.838),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.322, 0.451, 0.644, 0.840),
+        "c3_16_32": (0.203, 0.330, 0.521, 0.713),
+        "c3_32_16": (0.166, 0.294, 0.485, 0.676),
+        "c3_64_8": (0.150, 0.277, 0.468, 0.659),
+        "pw128_6": (0.267, 0.399, 0.601, 0.801),
+        "pw256_3": (0.299, 0.482, 0.754, 1.027),
+    },
+}
+FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
+_SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer at one density; cycles of the whole layer, but for the seal."""
+
+    layer: str
+    density: float
+    kernel: str
+    core: str
+    input: str  # type
+    macs: int
+    cycles: int
+    estimated: int
+    seal: int
+    seal_estimated: int
+    table_bytes: int
+    bar: float | None
+
+    @property
+    def per_mac(self) -> float:
+        """Cycles per dense multiply-accumulate."""
+        return self.cycles / self.macs
+
+
+def layer(name: str, density: float, accepts: Kernel) -> Node:
+    """A layer with as many weights at random places, half of them -1, on the widest input that the kernel accepts."""
+    c, h, w, size = LAYERS[name]
+    rng = np.random.default_rng([c, h, round(100 * density)])
+    weights = np.zeros(c * c * size * size, np.int8)
+    places = rng.permutation(weights.size)[: round(density * weights.size)]
+    weights[places] = rng.choice([-1, 1], places.size)
+    pad = size // 2
+    op = Conv2d(padding=(pad,) * 4, to=Out.full(DType.U8))
+    for dtype in (DType.U8, DType.U7, DType.U6):
+        x = Value("x", Tensor(dtype, (c, h, w), Quant(0.05, 0)))
+        kernel = Value("w", Tensor(DType.T, (c, c, size, size)), weights.reshape(c, c, size, size))
+        acc = accumulators(ops.make(Conv2d(padding=op.padding), x, kernel))
+        scale = 64.0 / np.sqrt(np.count_nonzero(weights) / c) / (dtype.hi + 1)
+        tail = fixed.lower(np.full(c, scale), np.full(c, 100.0), acc.lo, acc.hi, 0, 255)
+        constants = [
+            ops.constant(n, d, v)
+            for n, d, v in zip(("m", "a", "s"), (DType.I16, DType.I32, DType.U8), tail, strict=True)
+        ]
+        node = ops.make(op, x, kernel, *constants)
+        if accepts.accepts(node, accumulators(node)):
+            return node
+    raise AssertionError(f"{name} at {density} is too dense for {accepts.name}")
+
+
+def accumulators(node: Node) -> Range:
+    """The node's accumulator limits for all inputs of its type."""
+    return node.op.bounds(*(ops.input_range(v) if v.data is None else v.data for v in node.inputs))[0]
+
+
+def signature(node: Node, kernel: Kernel) -> Signature:
+    """Lanes of as few rows as hold the image; what the input has, the output has too."""
+    x, y = node.inputs[0].type, node.output.type
+    rows = layout.rows_for(x.shape[1])
+    found = kernel.layouts(node, (layout.lanes(x, rows),), layout.lanes(y, rows))
+    assert found is not None
+    a = found.inputs[0]
+    return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
+
+
+def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
+    """Writes a struct, and what it points to, to `free` and behind; returns what is free then."""
+    tables = []
+    data = bytearray()
+
+    def put(members: Sequence[Field]) -> None:
+        align = max(map(size, members))
+        for f in members:
+            data.extend(bytes(-len(data) % (4 if isinstance(f.value, tuple) else size(f))))
+            if isinstance(f.value, tuple):
+                put(f.value)
+            elif isinstance(f.value, np.ndarray):
+                tables.append((len(data), f.value))
+                data.extend(bytes(4))
+            else:
+                assert isinstance(f.value, int | np.integer), f
+                data.extend(int(f.value).to_bytes(size(f), "little", signed=f.ctype.startswith("int")))
+        data.extend(bytes(-len(data) % align))
+
+    def size(f: Field) -> int:
+        return max(map(size, f.value)) if isinstance(f.value, tuple) else 4 if f.pointer else _SIZES.get(f.ctype, 1)
+
+    put(fields)
+    at = free
+    free += -(-len(data) // 8) * 8
+    for offset, table in tables:
+        struct.pack_into("<I", data, offset, free)
+        memory[free] = np.ascontiguousarray(table).tobytes()
+        free += -(-table.nbytes // 8) * 8
+    memory[at] = bytes(data)
+    return free
+
+
+def variant(core: Core) -> str:
+    """The kernel's function for a core."""
+    return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3')), 'ref')}"
+
+
+def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> Row:
+    """One row; AssertionError if a byte of the output is not the reference's."""
+    kernel = Sparse()
+    node = layer(name, density, kernel)
+    sig, acc = signature(node, kernel), accumulators(node)
+    bound = kernel.bind(node, sig, acc)
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)
+    want = layout.store(sig.output, node.op.eval(x, *(v.const for v in node.inputs[1:]))[0])
+    memory = {RAM: layout.store(sig.inputs[0], x[0]).tobytes()}
+    y_at = RAM + -(-len(memory[RAM]) // 8) * 8
+    memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
+    placed(bound.fields, memory, FLASH)
+    call = machine.call(variant(core), [FLASH, RAM, y_at], memory)
+    assert call.memory[y_at] == want.tobytes(), f"{name} at {density}: wrong result"
+    seal = sum(f.cycles for f in call.functions if "seal" in f.name or f.name in ("pixel", "halo_row"))
+    estimated_seal = seal_cycles(sig.output, node.output.type, core)
+    estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
+    return Row(
+        *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
+        *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
+        *(seal, round(estimated_seal), bound.table_bytes),
+        dict(zip(DENSITIES, BAR[core.name][name], strict=True)).get(density) if core.name in BAR else None,
+    )
+
+
+def table(found: Sequence[Row]) -> Iterator[str]:
+    """The rows as text."""
+    yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    for r in found:
+        bar = f"{r.bar:8.3f}  {r.per_mac / r.bar:5.2f}" if r.bar else " " * 15
+        off, seal_off = (
+            f"{100 * (a / b - 1):+6.1f} %" for a, b in ((r.estimated, r.cycles), (r.seal_estimated, r.seal))
+        )
+        yield (
+            f"{r.layer:10} {r.density:7}  {r.input} {r.cycles:8}  {r.per_mac:6.3f}  {bar}  {off}"
+            f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {seal_off}  {r.table_bytes:7} B"
+        )
+
+
+def rows(core: Core, layers: Sequence[str], densities: Sequence[float]) -> list[Row]:
+    """A row for each layer at each density."""
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
+        sources.append(resources.KERNELS / "lanes.c")
+        elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name)
+        machine = cycles.Machine(elf, core.name)
+        return [measured(name, d, machine, core) for name in layers for d in densities]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("layers", nargs="*", default=[*LAYERS], help=f"of {', '.join(LAYERS)}")
+    parser.add_argument("--core", default="cortex-m4")
+    parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
+    parser.add_argument("--json", type=Path, help="write the rows there too")
+    args = parser.parse_args()
+    found = rows(targets.get(args.core).core, args.layers, args.densities)
+    print("\n".join(table(found)))
+    if args.json:
+        args.json.write_text(
+            json.dumps([{**asdict(r), "per_mac": round(r.per_mac, 4)} for r in found], indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

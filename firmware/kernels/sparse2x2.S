@@ -1,0 +1,11 @@
+/* sparse2x2.S - strips of 2 words, over every second word of x. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_FEATURE_DSP)
+#include "sparse_dsp.h"
+#else
+#include "sparse_m3.h"
+#endif
+#include "sparse_strips.h"
+
+        STRIPS  mcugen1_sparse2x2, 2, 2
+#endif

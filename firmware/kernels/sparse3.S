@@ -1,0 +1,11 @@
+/* sparse3.S - strips of 3 words. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_FEATURE_DSP)
+#include "sparse_dsp.h"
+#else
+#include "sparse_m3.h"
+#endif
+#include "sparse_strips.h"
+
+        STRIPS  mcugen1_sparse3, 3, 1
+#endif

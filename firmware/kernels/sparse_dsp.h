@@ -1,0 +1,99 @@
+/* sparse_dsp.h - the sums of a word of four pixels, for cores with the DSP extension: macros for sparse_strips.h.
+ *
+ * \e has the sums of the even bytes (pixels 0 and 2), \o of the odd ones (1 and 3), a half of a register for each.
+ * UXTAB16 and USUB16 keep the halves apart: no sum carries into its neighbour, whatever garbage rows hold. A half is
+ * its sum modulo 2^16, and the sum that remains is proven to fit, so nothing is lost.
+ */
+/* clang-format off */
+#ifndef MCUGEN_SPARSE_DSP_H
+#define MCUGEN_SPARSE_DSP_H
+#ifdef __ASSEMBLER__
+
+        .macro  WORD_SET e, o, x
+        uxtb16  \e, \x
+        uxtb16  \o, \x, ror #8
+        .endm
+
+        .macro  WORD_ADD e, o, x
+        uxtab16 \e, \e, \x
+        uxtab16 \o, \o, \x, ror #8
+        .endm
+
+/* c in r0, sign extended: what WORD_NEGATE takes sums from. */
+        .macro  CENTRE
+        pkhbt   r0, r0, r0, lsl #16
+        .endm
+
+        .macro  WORD_NEGATE e, o
+        usub16  \e, r0, \e
+        usub16  \o, r0, \o
+        .endm
+
+/* For each channel, r2, r3 = its tail: mult << (32 - shift) and add >> (shift - 16), exact where token 0 is. */
+        .macro  PREPARE
+        asr     r4, r2, #16
+        sub     r4, r4, #16
+        lsl     r2, r2, #16
+        asr     r2, r2, r4
+        asr     r3, r3, r4
+        strd    r2, r3, [sp, #READY]
+        .endm
+
+/* Token 0, 9 cycles for a word: sums to pixels in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the result in its upper
+ * half and, as is proven, in 32 bits; rounding down there and rounding down the product before r1, a whole number, is
+ * added are the same.
+ */
+        .macro  LOAD_TAIL
+        ldr     r0, [sp, #READY]
+        ldr     r1, [sp, #READY + 4]
+        .endm
+
+        .macro  END_TAIL
+        .endm
+
+        .macro  WORD_SCALE e, o
+        smlawb  r2, r0, \e, r1
+        smlawt  r3, r0, \e, r1
+        pkhtb   \e, r3, r2, asr #16
+        smlawb  r2, r0, \o, r1
+        smlawt  r3, r0, \o, r1
+        pkhtb   \o, r3, r2, asr #16
+        usat16  \e, #8, \e
+        usat16  \o, #8, \o
+        orr     \e, \e, \o, lsl #8
+        .endm
+
+/* Token 19, 15 cycles for a word, in 32 bits: r0, r1 = the tail, lr = its shift. */
+        .macro  WORD_SHIFT e, o
+        smlabb  r2, r0, \e, r1
+        smlatb  r3, \e, r0, r1
+        asr     r2, r2, lr
+        asr     r3, r3, lr
+        usat    r2, #8, r2
+        usat    r3, #8, r3
+        pkhbt   \e, r2, r3, lsl #16
+        smlabb  r2, r0, \o, r1
+        smlatb  r3, \o, r0, r1
+        asr     r2, r2, lr
+        asr     r3, r3, lr
+        usat    r2, #8, r2
+        usat    r3, #8, r3
+        pkhbt   \o, r2, r3, lsl #16
+        orr     \e, \e, \o, lsl #8
+        .endm
+
+/* Pixels to lo .. hi, 3 cycles for a word: r0, r1, r2 = 255 - hi, 255 - hi + lo, lo in every byte. */
+        .macro  LOAD_LIMITS
+        ldr     r0, [sp, #ABOVE]
+        ldr     r1, [sp, #BELOW]
+        ldr     r2, [sp, #LEAST]
+        .endm
+
+        .macro  WORD_CLAMP e, o
+        uqadd8  \e, \e, r0
+        uqsub8  \e, \e, r1
+        uadd8   \e, \e, r2
+        .endm
+
+#endif
+#endif

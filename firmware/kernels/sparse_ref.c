@@ -1,0 +1,70 @@
+/* sparse_ref.c - the definition in C. Clear before fast: a word, that is four pixels, at a time. */
+#include "sparse.h"
+
+#define END 0U
+#define NEGATE 17U
+#define CLEAR 18U
+#define END_SHIFT 19U
+
+static uint8_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_t sum)
+{
+    const int32_t product = sum * (int16_t)tail[0];
+    const int32_t v = (int32_t)((uint32_t)product + (uint32_t)tail[1]) >> (tail[0] >> 16); /* modulo 2^32 in garbage */
+
+    return (uint8_t)(v < k->lo ? k->lo : v > k->hi ? k->hi : v);
+}
+
+/* Runs a channel's program for the word y; x is the word from which its offsets count. Returns the next program. */
+static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *program, const int32_t *tail,
+                               const uint8_t *x, uint8_t *y)
+{
+    int32_t sum[4] = {0, 0, 0, 0};
+    uint32_t token = 1, next = *program++;
+
+    for (;;) {
+        if (token == NEGATE) {
+            const int16_t from = (int16_t)*program++;
+
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = from - sum[i];
+            }
+        } else if (token == CLEAR) {
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = 0;
+            }
+        } else if (token == END || token == END_SHIFT) {
+            for (uint32_t i = 0; i < 4; i++) {
+                y[i] = finish(k, tail, (int16_t)sum[i]);
+            }
+            return program;
+        } else {
+            for (; token > 0; token--) {
+                for (uint32_t i = 0; i < 4; i++) {
+                    sum[i] += x[4 * next + i];
+                }
+                next = *program++;
+            }
+        }
+        token = *program++;
+    }
+}
+
+MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y)
+{
+    const uint16_t *program = k->weights;
+
+    for (uint32_t o = 0; o < k->out.channels; o++) {
+        const uint16_t *next = program;
+
+        for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
+            const uint8_t *from = (const uint8_t *)x + 4 * run[0];
+            uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);
+
+            for (uint32_t i = 0; i < run[2]; i++) {
+                next = execute(k, program, k->tails + 2 * o, from + 4 * k->step * i, to + 4 * i);
+            }
+        }
+        program = next;
+    }
+    mcugen1_lanes_seal(&k->out, (uint8_t *)y);
+}

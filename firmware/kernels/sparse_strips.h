@@ -1,0 +1,334 @@
+/* sparse_strips.h - assembler macros: a layer, and strips of 1 to 4 words, over the word macros of sparse_<isa>.h.
+ *
+ *     r3        byte address of the next entry's pixels; within an entry the last word loaded, then its offset
+ *     r0-r2     words loaded; free between entries
+ *     r4-r11    sums of words 0, 1, 2, 3: two registers each
+ *     r12       program: behind the token that was read last (strips of 4), or behind its list (others)
+ *     lr        byte address from which offsets count
+ */
+/* clang-format off */
+#ifndef MCUGEN_SPARSE_STRIPS_H
+#define MCUGEN_SPARSE_STRIPS_H
+#ifdef __ASSEMBLER__
+
+        .syntax unified
+
+/* The frame, in bytes from sp. */
+        .equ    SCALE, 0        /* the channel's tail: mult | shift << 16, add */
+        .equ    ADD, 4
+        .equ    OUT, 8          /* where the next strip is written */
+        .equ    OUT_END, 12     /* where the run ends */
+        .equ    FIRST, 16       /* the program's first offset, in bytes */
+        .equ    PROGRAM, 20     /* its first token */
+        .equ    RUN, 24         /* the next run */
+        .equ    RUNS_END, 28
+        .equ    X, 32
+        .equ    Y, 36           /* the channel's plane */
+        .equ    TAIL, 40        /* the next channel's tail */
+        .equ    TAILS_END, 44
+        .equ    RUNS, 48
+        .equ    PLANE, 52       /* bytes */
+        .equ    ABOVE, 56       /* 255 - hi, 255 - hi + lo, lo, in every byte */
+        .equ    BELOW, 60
+        .equ    LEAST, 64
+        .equ    SEAL, 68        /* arguments of mcugen1_lanes_seal */
+        .equ    BASE, 76        /* lr, while it holds a shift */
+        .equ    TABLE, 80       /* address of the function for strips of n words, less 4 * n */
+        .equ    READY, 84       /* two words that PREPARE makes of the tail for token 0 */
+        .equ    FRAME, 92       /* with 9 registers a multiple of 8 */
+
+        .macro  WORD_CLEAR e, o
+        mov     \e, #0
+        mov     \o, #0
+        .endm
+
+/* \op for the sums of every word of a strip. */
+        .macro  EACH words, op
+        \op     r4, r5
+        .if     \words > 1
+        \op     r6, r7
+        .endif
+        .if     \words > 2
+        \op     r8, r9
+        .endif
+        .if     \words > 3
+        \op     r10, r11
+        .endif
+        .endm
+
+/* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry. Its offset is at
+ * r12 + \at, or in strips of 4 words, but for the first entry, at r12, which goes on.
+ *
+ * 4 words with the DSP extension: 5 + 8 + 2 + 1 = 16 cycles. With fewer there is a register for each word, so the loads
+ * follow one another and each but the first takes one cycle: 12, 9 and 6. Without it a word takes a cycle more: 20, 15,
+ * 11 and 7. The address is never made right before it is used.
+ */
+        .macro  ENTRY words, step, op, at
+        .if     \words == 4
+        .if     \step == 1
+        ldm     r3, {r0-r3}
+        .else
+        ldr     r0, [r3]
+        ldr     r1, [r3, #4 * \step]
+        ldr     r2, [r3, #8 * \step]
+        ldr     r3, [r3, #12 * \step]
+        .endif
+        \op     r10, r11, r3
+        .ifc    \op, WORD_SET
+        ldrh    r3, [r12, #\at]
+        .else
+        ldrh    r3, [r12], #2
+        .endif
+        \op     r4, r5, r0
+        add     r3, lr, r3, lsl #2
+        \op     r6, r7, r1
+        \op     r8, r9, r2
+        .else
+        ldr     r0, [r3]
+        .if     \words > 1
+        ldr     r1, [r3, #4 * \step]
+        .endif
+        .if     \words > 2
+        ldr     r2, [r3, #8 * \step]
+        .endif
+        ldrh    r3, [r12, #\at]
+        .if     \words > 1
+        \op     r4, r5, r0
+        .endif
+        add     r3, lr, r3, lsl #2
+        .if     \words == 1
+        \op     r4, r5, r0
+        .else
+        \op     r6, r7, r1
+        .endif
+        .if     \words > 2
+        \op     r8, r9, r2
+        .endif
+        .endif
+        .endm
+
+/* The next token, by the table at label 8: 7 cycles, or 8 where r12 goes behind the list that the token begins. */
+        .macro  DISPATCH words
+        adr.w   r1, 8b
+        ldrh    r0, [r12], #2
+        .if     \words < 4
+        add     r12, r12, r0, lsl #1
+        .endif
+        ldr     pc, [r1, r0, lsl #2]
+        .endm
+
+        .macro  STORE words
+        ldrd    r0, r1, [sp, #OUT]
+        .if     \words == 4
+        stm     r0!, {r4, r6, r8, r10}
+        .elseif \words == 3
+        stm     r0!, {r4, r6, r8}
+        .elseif \words == 2
+        stm     r0!, {r4, r6}
+        .else
+        str     r4, [r0], #4
+        .endif
+        cmp     r0, r1
+        str     r0, [sp, #OUT]
+        bne     1b
+        b       mcugen1_sparse_runs_dsp
+        .endm
+
+/* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, r12 behind the program. */
+        .macro  STRIPS name, words, step
+        .section .text.\name, "ax", %progbits
+        .thumb
+        .p2align 2
+8:      .word   20f + 1
+        .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
+        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        .word   17f + 1, 18f + 1, 19f + 1
+
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        ldr     r3, [sp, #FIRST]
+        add     r3, r3, lr
+        ldr     r12, [sp, #PROGRAM]
+        ENTRY   \words, \step, WORD_SET, -2
+        DISPATCH \words
+
+116:    ENTRY   \words, \step, WORD_ADD, -32
+115:    ENTRY   \words, \step, WORD_ADD, -30
+114:    ENTRY   \words, \step, WORD_ADD, -28
+113:    ENTRY   \words, \step, WORD_ADD, -26
+112:    ENTRY   \words, \step, WORD_ADD, -24
+111:    ENTRY   \words, \step, WORD_ADD, -22
+110:    ENTRY   \words, \step, WORD_ADD, -20
+109:    ENTRY   \words, \step, WORD_ADD, -18
+108:    ENTRY   \words, \step, WORD_ADD, -16
+107:    ENTRY   \words, \step, WORD_ADD, -14
+106:    ENTRY   \words, \step, WORD_ADD, -12
+105:    ENTRY   \words, \step, WORD_ADD, -10
+104:    ENTRY   \words, \step, WORD_ADD, -8
+103:    ENTRY   \words, \step, WORD_ADD, -6
+102:    ENTRY   \words, \step, WORD_ADD, -4
+101:    ENTRY   \words, \step, WORD_ADD, -2
+        DISPATCH \words
+
+17:                                     /* sums = c - sums */
+        .if     \words == 4
+        ldrsh   r0, [r12], #2
+        .else
+        ldrsh   r0, [r12, #-34]
+        sub     r12, r12, #32
+        .endif
+        CENTRE
+        EACH    \words, WORD_NEGATE
+        DISPATCH \words
+
+18:                                     /* sums = 0 */
+        .if     \words < 4
+        sub     r12, r12, #36
+        .endif
+        EACH    \words, WORD_CLEAR
+        DISPATCH \words
+
+19:                                     /* the end, in 32 bits, with a clamp to any limits */
+        .if     \words < 4
+        sub     r12, r12, #38
+        .endif
+        str     lr, [sp, #BASE]
+        ldr     r0, [sp, #SCALE]
+        ldr     r1, [sp, #ADD]
+        asr     lr, r0, #16
+        sxth    r0, r0
+        EACH    \words, WORD_SHIFT
+        ldr     lr, [sp, #BASE]
+        LOAD_LIMITS
+        EACH    \words, WORD_CLAMP
+        b       21f
+
+20:                                     /* the end of most channels */
+        LOAD_TAIL
+        EACH    \words, WORD_SCALE
+        END_TAIL
+21:     ldrd    r0, r1, [sp, #OUT]
+        .if     \words == 4
+        stm     r0!, {r4, r6, r8, r10}
+        .elseif \words == 3
+        stm     r0!, {r4, r6, r8}
+        .elseif \words == 2
+        stm     r0!, {r4, r6}
+        .else
+        str     r4, [r0], #4
+        .endif
+        add     lr, lr, #4 * \words * \step
+        cmp     r0, r1
+        str     r0, [sp, #OUT]
+        bne     \name
+        b       mcugen1_sparse_next
+        .size   \name, . - \name
+        .endm
+
+/* void \name(const struct mcugen_sparse *k, const void *x, void *y): channels, and runs of strips.
+ *
+ * Only the strips that a model uses are among its files: the others are undefined and weak, and never called.
+ */
+        .macro  LAYER name
+        .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
+        .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+
+        .section .text.\name, "ax", %progbits
+        .thumb
+        .p2align 2
+8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
+        .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        push    {r4-r11, lr}
+        sub     sp, sp, #FRAME
+        ldr     r12, [r0]               /* weights */
+        ldr     r3, [r0, #4]            /* tails */
+        ldr     r4, [r0, #8]            /* runs */
+        ldrh    r5, [r0, #12]           /* run_count */
+        ldrb    r6, [r0, #14]           /* lo */
+        ldrb    r7, [r0, #15]           /* hi */
+        ldrh    r8, [r0, #16]           /* out.channels */
+        ldr     r9, [r0, #28]           /* out.plane */
+        ldrb    r10, [r0, #32]          /* step */
+        add     r0, r0, #16             /* out */
+        str     r0, [sp, #SEAL]
+        str     r2, [sp, #SEAL + 4]
+        str     r1, [sp, #X]
+        str     r2, [sp, #Y]
+        add     r8, r3, r8, lsl #3
+        strd    r3, r8, [sp, #TAIL]
+        add     r5, r4, r5, lsl #3
+        str     r4, [sp, #RUNS]
+        str     r5, [sp, #RUNS_END]
+        lsl     r9, r9, #2
+        str     r9, [sp, #PLANE]
+        mov     r0, #0x01010101
+        rsb     r7, r7, #255
+        add     r5, r7, r6
+        mul     r7, r7, r0
+        mul     r5, r5, r0
+        mul     r6, r6, r0
+        str     r7, [sp, #ABOVE]
+        str     r5, [sp, #BELOW]
+        str     r6, [sp, #LEAST]
+        adr.w   r0, 8b
+        sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
+        add     r0, r0, r10, lsl #4
+        str     r0, [sp, #TABLE]
+
+1:                                      /* a channel: r12 = its program */
+        ldrh    r0, [r12], #4
+        lsl     r0, r0, #2
+        strd    r0, r12, [sp, #FIRST]
+        ldr     r0, [sp, #TAIL]
+        ldrd    r2, r3, [r0], #8
+        strd    r2, r3, [sp, #SCALE]
+        PREPARE
+        str     r0, [sp, #TAIL]
+        ldr     r0, [sp, #RUNS]
+2:                                      /* a run, at r0 */
+        ldrh    r1, [r0]                /* first word of x */
+        ldrh    r2, [r0, #2]            /* first word of y */
+        ldrh    r3, [r0, #4]            /* words of y */
+        ldrh    r4, [r0, #6]            /* words of a strip */
+        ldr     r5, [sp, #X]
+        ldr     r6, [sp, #Y]
+        ldr     r7, [sp, #TABLE]
+        add     r0, r0, #8
+        str     r0, [sp, #RUN]
+        add     lr, r5, r1, lsl #2
+        add     r5, r6, r2, lsl #2
+        add     r6, r5, r3, lsl #2
+        strd    r5, r6, [sp, #OUT]
+        ldr     pc, [r7, r4, lsl #2]
+
+/* Where strips go on after a run: r12 is behind the channel's program. */
+        .weak   mcugen1_sparse_next
+        .thumb_func
+        .type   mcugen1_sparse_next, %function
+mcugen1_sparse_next:
+        ldrd    r0, r1, [sp, #RUN]
+        cmp     r0, r1
+        bne     2b
+        ldr     r0, [sp, #Y]
+        ldr     r1, [sp, #PLANE]
+        add     r0, r0, r1
+        str     r0, [sp, #Y]
+        ldrd    r0, r1, [sp, #TAIL]
+        cmp     r0, r1
+        bne     1b
+        ldrd    r0, r1, [sp, #SEAL]
+        add     sp, sp, #FRAME
+        pop     {r4-r11, lr}
+        b       mcugen1_lanes_seal
+        .size   \name, . - \name
+        .endm
+
+#endif
+#endif
