@@ -131,12 +131,12 @@ def test_a_wrong_weight_byte_computed_by_hand(artifact: Artifact, directory: Pat
         assert str(expected[0]).split(" (")[0] in validate.text(v) and "FAIL" in validate.text(v)
 
 
-def test_a_wrong_byte_of_ternary_weights(artifact: Artifact, directory: Path, x: Array) -> None:
-    pattern = r"(digits_blockconv2_weights\[\d+\] = \{\s*)(0x\w\w)"
-    patch(directory / "digits_weights.c", lambda m: f"{m[1]}{hex(int(m[2], 0) ^ 1)}", pattern)
+def test_a_wrong_offset_of_ternary_weights(artifact: Artifact, directory: Path, x: Array) -> None:
+    pattern = r"(digits_blockconv2_weights\[\d+\] = \{\s*)(\d+)"
+    patch(directory / "digits_weights.c", lambda m: f"{m[1]}{int(m[2]) ^ 1}", pattern)
     for v in verdicts(directory, artifact, x):
         assert not v.passed and v.differences[0].layer == "block.conv2"
-        assert v.differences[0].index.startswith("[0, ")  # the first byte holds weights of the first channel
+        assert v.differences[0].index.startswith("[0, ")  # the first offset is the first channel's
         assert "block.conv1" not in validate.text(v)
     assert validate.open_directory(directory)[1] == ("digits_weights.c",)
 

@@ -16,7 +16,8 @@ static void fill(uint32_t *to, uint32_t words, uint32_t value)
 
 MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
 {
-    const uint32_t pad = l->pad_value, pads = pad * 0x01010101u;
+    const uint32_t pad = l->pad_value;
+    const uint32_t pads = pad * 0x01010101u;
     const int32_t last = l->rows + l->halo_bottom;
 
     for (uint32_t c = 0; c < l->channels; c++) {
@@ -39,7 +40,7 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
             const uint32_t *const from = row_at(l, plane, row + l->rows);
 
             for (uint32_t x = 0; x < l->width; x++) {
-                to[x] = from[x] << 8 | pad;
+                to[x] = (from[x] << 8) | pad;
             }
         }
         for (int32_t row = l->rows; row < last; row++) {
@@ -47,7 +48,7 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
             const uint32_t *const from = row_at(l, plane, row - l->rows);
 
             for (uint32_t x = 0; x < l->width; x++) {
-                to[x] = from[x] >> 8 | pad << 24;
+                to[x] = (from[x] >> 8) | (pad << 24);
             }
         }
     }

@@ -87,13 +87,15 @@ class Kernel:
     code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
     uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
     in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+    weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
 
     @property
     def name(self) -> str:
         """How reports call it: the stem, and the weight encoding where it takes several."""
         encoding: Encoding | None = getattr(self, "encoding", None)
-        return (self.stem or "no code") + (f"/{encoding.name}" if encoding else "")
+        weights = encoding.name if encoding else self.weights
+        return (self.stem or "no code") + (f"/{weights}" if weights else "")
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""

@@ -67,10 +67,7 @@ class Sparse(base.Kernel):
     stem = "sparse"
     op = Conv2d
     code_bytes = 3000
-
-    @property
-    def name(self) -> str:
-        return f"{self.stem}/lists16"
+    weights = "lists16"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
