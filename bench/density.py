@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import argparse
 import copy
-import importlib.util
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
+import common
 
 from mcugen import qat, report
 from mcugen.qat.quantizers.pruning import count_of, select
@@ -62,15 +63,6 @@ class _MagnitudeQuantizer(qat.WeightQuantizer):
         count = keep.sum(axes, keepdim=True)
         scale = (size * keep).sum(axes, keepdim=True) / count.clamp(min=1)
         return w.sign() * keep, torch.where(scale > 0, scale, torch.ones_like(scale))
-
-
-def task(name: str) -> ModuleType:
-    """The example's train.py, which has the data, the network and its training."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / name / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def spec_of(method: str, density: float) -> qat.WeightSpec:
@@ -126,7 +118,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, help="runs of each kind (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)  # the same sums in the same order, everywhere
-    module = task(args.task)
+    module = common.example(args.task)  # the data, the network and its training
     x_train, y_train, x_test, y_test = (torch.from_numpy(a) for a in module.data())
     build, out = ROOT / "build" / "density", Path(__file__).with_name(f"density_{args.task}.json")
     build.mkdir(parents=True, exist_ok=True)
@@ -146,7 +138,7 @@ def main() -> int:
             net = copy.deepcopy(start) if method == "float" else module.quantized(start, spec_of(method, density))
             at = build / f"{args.task}_{method}_{density:g}_{seed}_{args.epochs}.pt"
             module.fit(net, x_train, y_train, args.epochs, 2e-3, at, seed)
-            right = module.common.classes(net, x_test) == y_test.numpy()
+            right = common.classes(net, x_test) == y_test.numpy()
             made = density if method == "float" else round(qat.density(net), 4)
             rows.append({**key, "density_made": made, "accuracy": round(100 * float(right.mean()), 2)})
             out.write_text(json.dumps({**settings, "rows": rows}, indent=1) + "\n")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,23 @@ class Trained(NamedTuple):
 
     real: np.ndarray
     ternary: np.ndarray
+
+
+def example(name: str) -> ModuleType:
+    """The train.py of another example, as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(name) / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fix_input(net: Any, step: float, zero_point: int = 0) -> None:
+    """Give the input of a prepared network a step and a zero point that are neither calibrated nor learned."""
+    net.input_q.initial.fill_(step)
+    net.input_q.zero_point.fill_(zero_point)
+    net.input_q.batches.fill_(1)
+    net.input_q.gain.requires_grad_(False)
 
 
 def classes(model: Any, x: Any) -> np.ndarray:

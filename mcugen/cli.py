@@ -301,8 +301,7 @@ def _analyze(args: argparse.Namespace) -> int:
     artifact = _compile(args)
     if args.max_ms is not None and not artifact.target.clock:
         raise OutputError("E703", f"{args.target} has no clock, so --max-ms means nothing", where="analyze")
-    measured = None if args.estimate else _measure(artifact)
-    document = report.measured(artifact.report, measured, artifact.target)
+    document = _document(artifact, args.estimate)
     over = report.over(document, args.max_flash, args.max_ram, args.max_cycles, args.max_ms)
     if args.json:
         _dump({**document, "over": over})
@@ -320,11 +319,10 @@ def _analyze_all(args: argparse.Namespace) -> int:
         row: dict[str, Any] = {"target": name}
         try:
             artifact = driver.compile(source, target=name, **options)
-            measured = None if args.estimate else _measure(artifact)
+            document = _document(artifact, args.estimate)
         except TargetError as e:
             rows.append({**row, "fits": False, "over": [], "error": str(e)})
             continue
-        document = report.measured(artifact.report, measured, artifact.target)
         over = report.over(document, args.max_flash, args.max_ram, args.max_cycles, args.max_ms)
         if args.max_ms is not None and not artifact.target.clock:
             over.append({"what": "ms", "used": None, "limit": args.max_ms, "over": None})
@@ -338,14 +336,15 @@ def _analyze_all(args: argparse.Namespace) -> int:
     return OK if any(r["fits"] for r in rows) else NO
 
 
-def _measure(artifact: driver.Artifact) -> measure.Measured | None:
-    """What the cross compiler says; None if there is none."""
+def _document(artifact: driver.Artifact, estimate: bool = False) -> dict[str, Any]:
+    """The report, with what the cross compiler says where there is one and `estimate` does not do without it."""
+    measured = None
     try:
-        return measure.measure(artifact)
+        measured = None if estimate else measure.measure(artifact)
     except ToolError as e:
-        if e.code == "E501":
-            return None
-        raise
+        if e.code != "E501":
+            raise
+    return report.measured(artifact.report, measured, artifact.target)
 
 
 def _generate(args: argparse.Namespace) -> int:
@@ -363,7 +362,7 @@ def _generate(args: argparse.Namespace) -> int:
         else:
             print(text, end="")
         return OK
-    document = report.measured(artifact.report, _measure(artifact), artifact.target)
+    document = _document(artifact)
     if over := report.over(document, None, None, None, None):
         beyond = ", ".join(f"{o['what']} by {o['over']:,} bytes" for o in over)
         e = TargetError("E404", f"the model exceeds the target's {beyond}; nothing was written", where=artifact.name)

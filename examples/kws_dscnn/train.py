@@ -90,11 +90,7 @@ def train(path: Path, float_epochs: int = 60, ternary_epochs: int = 60) -> commo
     print("ternary weights, 8-bit activations", flush=True)
     ternary = qat.prepare(model, weights=qat.PruningTernary(density=DENSITY))
     ternary.dropout.p = 0.0  # the teacher regularises
-    at_input = ternary.input_q  # its step stays the data's: the firmware takes MLPerf Tiny's bytes, moved by 45
-    at_input.initial.fill_(STEP)
-    at_input.zero_point.fill_(128)
-    at_input.batches.fill_(1)
-    at_input.gain.requires_grad_(False)
+    common.fix_input(ternary, STEP, 128)  # the data's: the firmware takes MLPerf Tiny's bytes, moved by 45
     loss = qat.distillation(model, alpha=0.7, temperature=2.0)
     qat.fit(ternary, Batches(x_train, y_train, 64, 2), epochs=ternary_epochs, lr=2e-3, warmup=1, loss=loss)
     qat.save(ternary, x_test[:32], path, name="kws_dscnn")

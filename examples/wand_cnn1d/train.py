@@ -63,10 +63,7 @@ def train(path: Path, float_epochs: int = 100, ternary_epochs: int = 100, seed: 
 
     print("ternary weights, 8-bit activations", flush=True)
     ternary = qat.prepare(model, weights=qat.PruningTernary(density=DENSITY))
-    at_input = ternary.input_q  # its step is 1/255: the sensors' range in 8 bits
-    at_input.initial.fill_(1 / 255)
-    at_input.batches.fill_(1)
-    at_input.gain.requires_grad_(False)
+    common.fix_input(ternary, 1 / 255)  # the sensors' range in 8 bits
     loss = qat.distillation(model, alpha=0.7, temperature=2.0)
     qat.fit(ternary, (x_train, y_train), epochs=ternary_epochs, lr=2e-3, loss=loss, **few)
     qat.save(ternary, x_test, path, name="wand_cnn1d")

@@ -48,6 +48,7 @@ MACHINES = {
 }
 
 OPTIMIZE = ("-O2",)
+OVERHEAD = 2048  # bytes of RAM that the test firmware takes beyond the model, its input and its output: fences, stack
 TIMEOUT_S = 60.0
 
 # The COUNTER register of the boards' FPGAIO block, as secure code sees it, and its clock in Hz.
