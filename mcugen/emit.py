@@ -117,6 +117,7 @@ def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Seque
         "calls": calls,
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
+        "parts": sorted(_parts(program)),
         "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
         **interface_view(inputs, outputs),
         "unused": [a for key, a in arguments.items() if key not in used],
@@ -180,7 +181,7 @@ def _reserved(name: str) -> bool:
 
 def kernel_files(program: Program) -> Files:
     """The C sources of the kernels that a program calls, all their variants, and what they include."""
-    stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs}
+    stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs} | _parts(program)
     unpackers = {f.value for s in program.steps for f in s.bound.fields if isinstance(f.value, str)}
     wanted = ["mcugen.h", "mcugen_fixed.h"]
     if unpackers:
@@ -188,6 +189,10 @@ def kernel_files(program: Program) -> Files:
     pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|mve|neon))?\.[chS]")
     wanted += [p.name for p in sorted(resources.KERNELS.iterdir()) if pattern.fullmatch(p.name)]
     return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
+
+
+def _parts(program: Program) -> set[str]:
+    return {p for s in program.steps for p in s.bound.parts}
 
 
 def _identifiers(program: Program, used: set[str]) -> dict[Step | Buffer, str]:

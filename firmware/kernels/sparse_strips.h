@@ -229,7 +229,7 @@
 
 /* void \name(const struct mcugen_sparse *k, const void *x, void *y): channels, and runs of strips.
  *
- * Only the strips that a model uses are among its files: the others are undefined and weak, and never called.
+ * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  */
         .macro  LAYER name
         .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4

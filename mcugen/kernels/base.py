@@ -53,6 +53,7 @@ class Bound:
     fields: tuple[Field, ...]
     scratch: int = 0  # bytes, word aligned
     needs: tuple[str, ...] = ()  # stems of helper sources beyond the kernel's own
+    parts: tuple[str, ...] = ()  # stems and functions of assembler parts that the kernel finds by a table
 
     @property
     def table_bytes(self) -> int:

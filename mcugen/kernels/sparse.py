@@ -118,7 +118,8 @@ class Sparse(base.Kernel):
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
             ),
-            needs=("lanes", "sparse_strips", *(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used)),
+            needs=("lanes", "sparse_strips"),
+            parts=tuple(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

@@ -12,6 +12,8 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse4)
+
 static const struct mcugen_relayout int_to_lanes1_k = {
     /* from */ {1, 4, 4, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 4, 4, 1, 1, 1, 1, 0, 16},

@@ -14,6 +14,10 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse2)
+MCUGEN_PART(sparse3)
+MCUGEN_PART(sparse4)
+
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 14, 10, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 14, 10, 4, 1, 1, 1, 0, 67},

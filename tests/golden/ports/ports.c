@@ -14,6 +14,8 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse3x2)
+
 static const struct mcugen_relayout image_to_lanes2_k = {
     /* from */ {1, 6, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 6, 6, 2, 1, 0, 1, 0, 22},

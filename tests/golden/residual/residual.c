@@ -11,6 +11,8 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse4)
+
 static const struct mcugen_relayout x_to_lanes3_k = {
     /* from */ {2, 12, 8, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 12, 8, 3, 1, 1, 1, 128, 46},

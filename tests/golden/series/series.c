@@ -13,6 +13,9 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse1)
+MCUGEN_PART(sparse4)
+
 static const struct mcugen_relayout x_to_lanes8_k = {
     /* from */ {2, 30, 1, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 30, 1, 8, 2, 1, 0, 0, 11},

@@ -12,6 +12,9 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(sparse3)
+MCUGEN_PART(sparse4)
+
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 16, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 16, 6, 4, 1, 1, 1, 0, 43},
