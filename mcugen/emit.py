@@ -192,7 +192,7 @@ def kernel_files(program: Program) -> Files:
 
 
 def _parts(program: Program) -> set[str]:
-    return {p for s in program.steps for p in s.bound.parts}
+    return {p.stem for s in program.steps for p in s.bound.parts}
 
 
 def _identifiers(program: Program, used: set[str]) -> dict[Step | Buffer, str]:

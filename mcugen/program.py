@@ -80,7 +80,9 @@ class Program:
     @property
     def code_bytes(self) -> int:
         """Rough flash of the kernels, each counted once."""
-        return sum({s.kernel.stem: s.kernel.code_bytes for s in self.steps}.values())
+        kernels = {s.kernel.stem: s.kernel.code_bytes for s in self.steps}
+        parts = {p.stem: p.code_bytes for s in self.steps for p in s.bound.parts}
+        return sum(kernels.values()) + sum(parts.values())
 
     @property
     def cycles(self) -> float:

@@ -47,13 +47,21 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A piece of assembler that a kernel finds by a table; the model says which ones it uses."""
+
+    stem: str  # of its file, and its function
+    code_bytes: int  # rough, Armv7-M with DSP
+
+
+@dataclass(frozen=True)
 class Bound:
     """A kernel with everything filled in for one node."""
 
     fields: tuple[Field, ...]
     scratch: int = 0  # bytes, word aligned
     needs: tuple[str, ...] = ()  # stems of helper sources beyond the kernel's own
-    parts: tuple[str, ...] = ()  # stems and functions of assembler parts that the kernel finds by a table
+    parts: tuple[Part, ...] = ()
 
     @property
     def table_bytes(self) -> int:

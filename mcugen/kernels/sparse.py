@@ -28,6 +28,7 @@ from . import base
 
 WIDEST = 4  # words of a strip
 FARTHEST = 0xFFFF  # words that an offset can count
+_STRIP_BYTES = (660, 950, 1240, 1410)
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
 
@@ -66,7 +67,7 @@ class Sparse(base.Kernel):
 
     stem = "sparse"
     op = Conv2d
-    code_bytes = 3000
+    code_bytes = 270
     weights = "lists16"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -119,7 +120,7 @@ class Sparse(base.Kernel):
                 base.Field("step", "uint8_t", op.stride[1]),
             ),
             needs=("lanes", "sparse_strips"),
-            parts=tuple(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used),
+            parts=tuple(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
