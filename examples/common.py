@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcugen import archive, driver, interp, report, validate
+from mcugen import archive, driver, interp, measure, report, validate
 from mcugen.errors import TargetError
 from mcugen.ir import DType
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The tables of an example's README.
+_SIZES = (f"{what}, bytes" for what in ("weights", "all tables", "arena", "linked"))
+COSTS = "target", "goal", *_SIZES, "MAC", "cycles, estimated"
+PROOFS = "target", "host", "host with sanitisers", "emulated"
 
 PREDICTIONS = "predictions.npz"  # beside an archive: what the networks of the training said, a Trained
 
@@ -102,6 +108,36 @@ def quantized(source: archive.Archive, x: np.ndarray) -> np.ndarray:
     return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy).reshape(len(x), *t.shape)
 
 
+def cost_row(target: str, goal: str, artifact: driver.Artifact) -> tuple[str, ...]:
+    """A row of COSTS; ToolError without a cross compiler."""
+    t = artifact.report["totals"]
+    counts = (t["weight_bytes"], t["table_bytes"], t["arena_bytes"], measure.measure(artifact).total, t["macs"])
+    return (target, goal, *(f"{n:,}" for n in counts), f"{t['cycles_estimated'] / 1e6:.1f} million")
+
+
+def _proof_row(target: str, verdicts: Sequence[validate.Verdict]) -> tuple[str, ...]:
+    """A row of PROOFS; machines that ran as many vectors with as deep a stack share a statement."""
+    equal = {v.place: f"{v.vectors - v.failed:,} of {v.vectors:,}" for v in verdicts}
+    machines: dict[str, list[str]] = {}
+    for v in verdicts:
+        if v.place not in ("host", "sanitize"):
+            name = "Unicorn as Armv6-M" if v.place == "unicorn" else f"QEMU {v.place}"
+            machines.setdefault(f"{equal[v.place]}, stack {v.stack_bytes:,} B", []).append(name)
+    emulated = "; ".join(f"{' and '.join(names)}: {what}" for what, names in machines.items())
+    return target, equal["host"], equal["sanitize"], emulated
+
+
+def _replace_table(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
+    """The table of a Markdown file that begins with the first of the rows becomes all of them."""
+    first, *rest = (f"| {' | '.join(row)} |\n" for row in rows)
+    rule = "|" + "---|" * len(rows[0]) + "\n"
+    text = path.read_text()
+    old = re.search(re.escape(first + rule) + r"(\|.*\n)*", text)
+    if old is None:
+        raise RuntimeError(f"{path.name} has no table {first.strip()}")
+    path.write_text(text[: old.start()] + "".join((first, rule, *rest)) + text[old.end() :])
+
+
 def main(
     doc: str | None,
     here: Path,
@@ -119,6 +155,7 @@ def main(
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-train", action="store_true", help="use the committed archive")
     parser.add_argument("--update", action="store_true", help="replace the committed archive by the new one")
+    parser.add_argument("--readme", action="store_true", help="write what it costs and what is proven to README.md")
     args = parser.parse_args()
 
     committed = here.resolve() / f"{here.resolve().name}.mcugen"
@@ -143,8 +180,11 @@ def main(
     print(report.table(rows), flush=True)
 
     passed = True
+    costs: list[tuple[str, ...]] = []
+    proofs: list[tuple[str, ...]] = []
     for target, goal in targets.items():
         artifact = driver.compile(source, target=target, optimize=goal)
+        verdicts = []
         directory = build / target
         artifact.save(directory)
         print(f"\n{report.text(artifact.report)}\n", flush=True)
@@ -158,6 +198,13 @@ def main(
                 continue
             print(validate.text(verdict), flush=True)
             passed &= verdict.passed
+            verdicts.append(verdict)
+        if args.readme:
+            costs.append(cost_row(target, goal, artifact))
+            proofs.append(_proof_row(target, verdicts))
+    if args.readme:
+        for table in ([COSTS, *costs], [PROOFS, *proofs]):
+            _replace_table(here / "README.md", table)
     if args.update and path != committed:
         shutil.copyfile(path, committed)
         shutil.copyfile(path.with_name(PREDICTIONS), committed.with_name(PREDICTIONS))
