@@ -105,7 +105,19 @@ FAULTS = (
     ),
     Fault("sums of bytes", "sparse_ref.c", "(int16_t)sum[i]", "(int8_t)sum[i]", ("^Conv2d .*sparse/lists16",)),
     Fault(
-        "lane too far", "maxpool_lanes_ref.c", "lane = r / k->out.rows", "lane = (r + 1) / k->out.rows", ("^MaxPool",)
+        "a sum of 258 bytes in 16 bits",
+        "mcugen_words.h",
+        "n < 257u ? n : 257u",
+        "n < 258u ? n : 258u",
+        ("^AvgPool 1x64x20",),
+    ),
+    Fault("pad columns summed", "avgpool_global_lanes_ref.c", "- beyond", "- 0u * beyond", ("^AvgPool",)),
+    Fault(
+        "the lower seven bits not compared",
+        "mcugen_words.h",
+        "(~(a ^ b) & low)",
+        "~(a ^ b)",
+        ("^MaxPool .*maxpool_lanes",),
     ),
     Fault(
         "reads behind its own output",

@@ -19,7 +19,7 @@ struct mcugen_avgpool_global_lanes {
     struct mcugen_lanes in;
 };
 
-/* x: in.channels planes, only the image itself is read; y: in.channels elements of tail.bytes, flat. */
+/* x: in.channels planes, sealed; y: in.channels elements of tail.bytes, flat. */
 void mcugen1_avgpool_global_lanes_ref(const struct mcugen_avgpool_global_lanes *k, const void *x, void *y);
 
 static inline void mcugen1_avgpool_global_lanes(const struct mcugen_avgpool_global_lanes *k, const void *x, void *y)

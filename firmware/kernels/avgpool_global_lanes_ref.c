@@ -1,19 +1,19 @@
-/* avgpool_global_lanes_ref.c - the definition in C. Clear before fast. */
+/* avgpool_global_lanes_ref.c - a plane as one run of words. */
 #include "avgpool_global_lanes.h"
+#include "mcugen_words.h"
 
 MCUGEN_WEAK void mcugen1_avgpool_global_lanes_ref(const struct mcugen_avgpool_global_lanes *k, const void *x, void *y)
 {
-    for (uint32_t c = 0; c < k->in.channels; c++) {
-        const uint8_t *const plane = (const uint8_t *)x + 4 * k->in.plane * c;
-        int32_t acc = 0;
+    const uint32_t words = k->in.rows * mcugen_lanes_pitch(&k->in);
+    /* Garbage rows and the pad columns between rows are summed too, and are known. */
+    const uint32_t beyond = (4u * words - (uint32_t)k->in.height * k->in.width) * k->in.pad_value;
+    const uint32_t *from = (const uint32_t *)x + mcugen_lanes_at(&k->in, 0, 0) / 4;
 
-        for (int32_t r = 0; r < k->in.height; r++) {
-            const uint8_t *const row = plane + mcugen_lanes_at(&k->in, r % k->in.rows, 0) + r / k->in.rows;
+    for (uint32_t c = 0; c < k->in.channels; c++, from += k->in.plane) {
+        uint32_t sums[4] = {0, 0, 0, 0};
 
-            for (int32_t col = 0; col < k->in.width; col++) {
-                acc += row[4 * col];
-            }
-        }
-        mcugen_store(y, c, mcugen_requantize(&k->tail, 0, acc), k->tail.bytes);
+        mcugen_sum4(from, words, sums);
+        const uint32_t acc = sums[0] + sums[1] + sums[2] + sums[3] - beyond;
+        mcugen_store(y, c, mcugen_requantize(&k->tail, 0, (int32_t)acc), k->tail.bytes);
     }
 }

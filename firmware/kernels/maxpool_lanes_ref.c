@@ -1,17 +1,15 @@
-/* maxpool_lanes_ref.c - the definition in C. Clear before fast. */
+/* maxpool_lanes_ref.c - four pixels at once. */
 #include "maxpool_lanes.h"
+#include "mcugen_words.h"
 
-/* The value of one output pixel; x points at its lane. */
-static uint8_t window(const struct mcugen_maxpool_lanes *k, const uint8_t *x, int32_t row, int32_t col)
+/* Four pixels of y; x points at the first of their windows. */
+static uint32_t window(const struct mcugen_maxpool_lanes *k, const uint32_t *x, uint32_t pitch)
 {
-    uint8_t best = 0;
+    uint32_t best = 0;
 
-    for (int32_t i = 0; i < k->kernel_h; i++) {
-        for (int32_t j = 0; j < k->kernel_w; j++) {
-            const uint8_t v =
-                x[mcugen_lanes_at(&k->in, row * k->stride_h + i - k->top, col * k->stride_w + j - k->left)];
-
-            best = v > best ? v : best;
+    for (uint32_t i = 0; i < k->kernel_h; i++, x += pitch) {
+        for (uint32_t j = 0; j < k->kernel_w; j++) {
+            best = mcugen_max4(best, x[j]);
         }
     }
     return best;
@@ -19,16 +17,20 @@ static uint8_t window(const struct mcugen_maxpool_lanes *k, const uint8_t *x, in
 
 MCUGEN_WEAK void mcugen1_maxpool_lanes_ref(const struct mcugen_maxpool_lanes *k, const void *x, void *y)
 {
-    for (uint32_t c = 0; c < k->out.channels; c++) {
-        const uint8_t *const from = (const uint8_t *)x + 4 * k->in.plane * c;
-        uint8_t *const to = (uint8_t *)y + 4 * k->out.plane * c;
+    const uint32_t pitch = mcugen_lanes_pitch(&k->in);
+    const uint32_t *plane = (const uint32_t *)x;
+    uint32_t *to_plane = (uint32_t *)y;
 
-        for (int32_t r = 0; r < k->out.height; r++) {
-            const int32_t lane = r / k->out.rows, row = r % k->out.rows;
+    for (uint32_t c = 0; c < k->out.channels; c++, plane += k->in.plane, to_plane += k->out.plane) {
+        const uint32_t *from = plane + mcugen_lanes_at(&k->in, -k->top, -k->left) / 4;
+        uint32_t *to = to_plane + mcugen_lanes_at(&k->out, 0, 0) / 4;
 
-            for (int32_t col = 0; col < k->out.width; col++) {
-                to[mcugen_lanes_at(&k->out, row, col) + lane] = window(k, from + lane, row, col);
+        for (uint32_t row = 0; row < k->out.rows; row++) { /* garbage too: sealed afterwards */
+            for (uint32_t col = 0; col < k->out.width; col++) {
+                to[col] = window(k, from + col * k->stride_w, pitch);
             }
+            from += k->stride_h * pitch;
+            to += mcugen_lanes_pitch(&k->out);
         }
     }
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);

@@ -1,32 +1,87 @@
-/* relayout_ref.c - the definition in C. Clear before fast. */
+/* relayout_ref.c - word by word where both images are in lanes, else one word for a pixel of each of four rows. */
 #include "relayout.h"
 
-/* Byte offset of the first pixel of row r of channel c. */
-static uint32_t start(const struct mcugen_lanes *l, uint32_t c, uint32_t r)
+static uint32_t first(const struct mcugen_lanes *l, uint32_t c, uint32_t row)
 {
-    if (l->rows == 0) {
-        return (c * l->height + r) * l->width;
+    return l->plane * c + (uint32_t)mcugen_lanes_at(l, (int32_t)row, 0) / 4u;
+}
+
+/* Lanes of row `row` that are rows of the image, which row is. */
+static uint32_t lanes(const struct mcugen_lanes *l, uint32_t row)
+{
+    return (l->height - 1u - row) / l->rows + 1u;
+}
+
+/* A flat channel; rows beyond the image are made of its row `row`, and sealed. */
+static void spread(const struct mcugen_lanes *l, const uint8_t *x, uint32_t row, uint32_t *to)
+{
+    const uint32_t n = lanes(l, row), step = (uint32_t)l->rows * l->width;
+    const uint8_t *const a = x + row * l->width;
+    const uint8_t *const b = n > 1u ? a + step : a, *const c = n > 2u ? b + step : a, *const d = n > 3u ? c + step : a;
+
+    for (uint32_t s = 0; s < l->width; s++) {
+        to[s] = a[s] | (uint32_t)b[s] << 8 | (uint32_t)c[s] << 16 | (uint32_t)d[s] << 24;
     }
-    return 4 * l->plane * c + (uint32_t)mcugen_lanes_at(l, (int32_t)(r % l->rows), 0) + r / l->rows;
+}
+
+static void gather(const struct mcugen_lanes *l, const uint32_t *from, uint32_t row, uint8_t *y)
+{
+    const uint32_t n = lanes(l, row), step = (uint32_t)l->rows * l->width;
+    uint8_t *to = y + row * l->width;
+
+    for (uint32_t s = 0; s < l->width; s++) {
+        uint32_t v = from[s];
+        uint8_t *at = to + s;
+
+        for (uint32_t lane = 0; lane < n; lane++, v >>= 8, at += step) {
+            *at = (uint8_t)v;
+        }
+    }
+}
+
+static void copy(const uint32_t *from, uint32_t *to, uint32_t words)
+{
+    for (uint32_t s = 0; s < words; s++) {
+        to[s] = from[s];
+    }
+}
+
+/* Between lanes of other rows: byte by byte. */
+static void shift(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y, uint32_t c, uint32_t row)
+{
+    const uint8_t *from = (const uint8_t *)(x + first(&k->from, c, row % k->from.rows)) + row / k->from.rows;
+    uint8_t *to = (uint8_t *)(y + first(&k->to, c, row % k->to.rows)) + row / k->to.rows;
+
+    for (uint32_t s = 0; s < k->to.width; s++) {
+        to[4 * s] = from[4 * s];
+    }
 }
 
 MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y)
 {
-    const uint32_t step_from = k->from.rows == 0 ? 1 : 4, step_to = k->to.rows == 0 ? 1 : 4;
+    const struct mcugen_lanes *const from = &k->from, *const to = &k->to;
+    const uint32_t *const words = (const uint32_t *)x;
+    uint32_t *const out = (uint32_t *)y;
+    const uint32_t flat = (uint32_t)to->height * to->width;
+    const uint32_t most = from->rows == 0                           ? to->rows
+                          : from->rows == to->rows || to->rows == 0 ? from->rows
+                                                                    : to->height;
+    const uint32_t rows = most < to->height ? most : to->height;
 
-    for (uint32_t c = 0; c < k->to.channels; c++) {
-        for (uint32_t r = 0; r < k->to.height; r++) {
-            const uint8_t *from = (const uint8_t *)x + start(&k->from, c, r);
-            uint8_t *to = (uint8_t *)y + start(&k->to, c, r);
-
-            for (uint32_t s = 0; s < k->to.width; s++) {
-                *to = *from;
-                from += step_from;
-                to += step_to;
+    for (uint32_t c = 0; c < to->channels; c++) {
+        for (uint32_t row = 0; row < rows; row++) {
+            if (from->rows == 0) {
+                spread(to, (const uint8_t *)x + flat * c, row, out + first(to, c, row));
+            } else if (to->rows == 0) {
+                gather(from, words + first(from, c, row), row, (uint8_t *)y + flat * c);
+            } else if (from->rows == to->rows) {
+                copy(words + first(from, c, row), out + first(to, c, row), to->width);
+            } else {
+                shift(k, words, out, c, row);
             }
         }
     }
-    if (k->to.rows != 0) {
-        mcugen1_lanes_seal(&k->to, (uint8_t *)y);
+    if (to->rows != 0) {
+        mcugen1_lanes_seal(to, (uint8_t *)y);
     }
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .. import fixed
 from ..ir import DType, Node, Range
-from ..layout import LANES, Layout
+from ..layout import Layout
 from ..ops.add import Add
 from . import base
 
@@ -17,7 +17,7 @@ class AddLanes(base.Kernel):
 
     stem = "add_lanes"
     op = Add
-    code_bytes = 220
+    code_bytes = 690
     in_place = (0, 1)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -47,10 +47,15 @@ class AddLanes(base.Kernel):
                 base.Field("mult_b", "int16_t", op.mult_b),
                 base.Field("shift", "uint8_t", op.shift),
             ),
-            needs=("lanes",),
+            needs=("lanes", "mcugen_dsp"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        y = node.output.type
-        elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES  # garbage rows are added too
-        return elements * base.add_cycles(core) + base.seal_cycles(sig.output, y, core)
+        y, out = node.output.type, sig.output
+        c, _, w = y.shape
+        word, run, channel = base.simulated(core, (32, 55, 67), (80, 52, 28), (92, 91, 56))
+        if all(lay.pad_cols == out.pad_cols for lay in sig.inputs):  # garbage rows and pad columns are added too
+            cost = word * (out.rows_per_lane * out.pitch - out.pad_cols) + run
+        else:
+            cost = out.rows_per_lane * (word * w + run)
+        return c * (cost + channel) + base.seal_cycles(out, y, core)

@@ -12,11 +12,11 @@ from . import base
 
 @dataclass(frozen=True)
 class AvgPoolGlobalLanes(base.Kernel):
-    """The window is the image: its rows are summed wherever they lie."""
+    """The window is the image: its plane is summed word by word, and what is not image taken away."""
 
     stem = "avgpool_global_lanes"
     op = AvgPool
-    code_bytes = 220
+    code_bytes = 390
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, x = node.op, node.inputs[0].type
@@ -32,9 +32,11 @@ class AvgPoolGlobalLanes(base.Kernel):
             (
                 base.tail_field(node, base.tail_range(node, acc)),
                 base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
-            )
+            ),
+            needs=("mcugen_words",),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        c, h, w = node.inputs[0].type.shape
-        return c * (h * (w * (core.load + core.branch + 2) + 30) + base.tail_cycles(node, acc, core) + 20)
+        x = sig.inputs[0]
+        word, channel = base.simulated(core, (11.1, 76), (11.1, 80), (11.3, 115))
+        return node.inputs[0].type.shape[0] * (word * x.rows_per_lane * x.pitch + channel)

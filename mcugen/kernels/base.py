@@ -133,6 +133,16 @@ def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signat
     return Signature((bare(inputs[0], x),), bare(output, y))
 
 
+def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tuple[float, ...]) -> tuple[float, ...]:
+    """The constants of a cost function, fitted to simulated cycles of Cortex-M4, M3 and M0+; for M7 a share of M4's.
+
+    That share is rough, as the timings of the Cortex-M7 are.
+    """
+    if core.name == "cortex-m7":
+        return tuple(0.6 * v for v in dsp)
+    return dsp if "dsp" in core.isa else m3 if "m3" in core.isa else m0
+
+
 def all_flat(sig_inputs: tuple[Layout, ...], output: Layout) -> bool:
     """True if nothing lies in lanes."""
     return output.flat and all(i.flat for i in sig_inputs)

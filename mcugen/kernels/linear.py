@@ -46,7 +46,7 @@ class Linear(base.Kernel):
                 base.Field("chunk", "uint16_t", chunk),
             ),
             scratch=-(-chunk // 4) * 4,
-            needs=("dot",),
+            needs=("dot", "mcugen_dsp"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

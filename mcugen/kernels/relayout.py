@@ -14,7 +14,7 @@ class Relayout:
     """Images of bytes: flat to lanes, lanes to flat, lanes to lanes of other rows or halos."""
 
     stem: str = field(default="relayout", init=False)
-    code_bytes: int = field(default=260, init=False)
+    code_bytes: int = field(default=670, init=False)
     uses_scratch: bool = field(default=False, init=False)
     in_place: tuple[int, ...] = field(default=(), init=False)
     variadic: bool = field(default=False, init=False)
@@ -35,6 +35,16 @@ class Relayout:
 
     def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
         """Estimated cycles of one call."""
-        c, h, _ = t.shape
+        c, h, w = t.shape
+        rows = min(h, (dst if src.flat else src).rows_per_lane)
+        if src.flat:  # cycles of a word, of a row of words
+            word, row = base.simulated(core, (17, 59), (17, 64), (22, 120))
+        elif dst.flat:
+            word, row = base.simulated(core, (44, 51), (43, 57), (54, 114))
+        elif src.rows_per_lane == dst.rows_per_lane:
+            word, row = base.simulated(core, (7, 54), (7, 61), (9, 70))
+        else:  # of a pixel, of a row of the image
+            word, row = base.simulated(core, (10, 51), (10, 63), (11, 137))
+            rows = h
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
-        return t.size * (2 * core.load + core.branch + 3) + c * h * 60 + seal
+        return c * rows * (w * word + row) + seal
