@@ -52,8 +52,8 @@ format: setup  ## format Python and C in place, and apply the linter's safe fixe
 zoo-table: setup  ## what the trained networks in examples/ reach, from their archives; a few minutes
 	$(PY) examples/zoo.py $(ARGS)
 
-bench: setup  ## simulated cycles of kernels beside the figures to reach
-	$(PY) bench/kernels.py $(ARGS)
+bench: setup  ## networks and layers in the simulator, to build/bench.json; ARGS="--compare OLD.json": what moved
+	OMP_NUM_THREADS=1 $(PY) bench/run.py $(ARGS)
 
 golden: setup  ## rewrite tests/golden from what the compiler emits now; read the diff before you commit
 	$(PYTEST) -k golden --update-golden $(ARGS)

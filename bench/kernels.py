@@ -1,6 +1,8 @@
 """Cycles of the kernels on fixed layers, as simulated, beside what the cost model says. Every result is checked too.
 
-    python bench/kernels.py [--core cortex-m4] [--json FILE] [--densities 0.1 0.35] [LAYER...]
+    python bench/kernels.py [--core cortex-m4] [--densities 0.1 0.35] [LAYER...]
+
+run.py runs these and whole networks, and writes both down.
 
 A figure is the cycles of a whole layer on memory without wait states, but for the seal of its output, which has a
 column of its own, divided by the multiply-accumulates that a dense layer would take.
@@ -9,16 +11,17 @@ column of its own, divided by the multiply-accumulates that a dense layer would 
 from __future__ import annotations
 
 import argparse
-import json
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mcugen import fixed, layout, resources, targets
+from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.sparse import Sparse
@@ -74,12 +77,37 @@ class Row:
     seal: int
     seal_estimated: int
     table_bytes: int
+    image_bytes: int  # input and output in their layouts
+    logical_bytes: int  # bare
     bar: float | None
 
     @property
     def per_mac(self) -> float:
         """Cycles per dense multiply-accumulate."""
         return self.cycles / self.macs
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As run.py writes it; a layer's kernel is its variant."""
+        return {
+            "network": self.layer,
+            "core": self.core,
+            "density": self.density,
+            "variant": self.kernel,
+            "optimize": "speed",
+            "input": self.input,
+            "macs": self.macs,
+            "cycles": self.cycles,
+            "cycles_per_mac": round(self.per_mac, 4),
+            "cycles_per_mac_to_reach": self.bar,
+            "predicted_cycles": self.estimated,
+            "seal_cycles": self.seal,
+            "seal_predicted_cycles": self.seal_estimated,
+            "flash_bytes": self.table_bytes,
+            "arena_bytes": self.image_bytes,
+            "arena_bound_bytes": self.image_bytes,
+            "logical_bound_bytes": self.logical_bytes,
+        }
 
 
 def layer(name: str, density: float, accepts: Kernel) -> Node:
@@ -161,7 +189,7 @@ def variant(core: Core) -> str:
 
 
 def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> Row:
-    """One row; AssertionError if a byte of the output is not the reference's."""
+    """One row; MismatchError E601 if a byte of the output is not the reference's."""
     kernel = Sparse()
     node = layer(name, density, kernel)
     sig, acc = signature(node, kernel), accumulators(node)
@@ -174,7 +202,8 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
     memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
     placed(bound.fields, memory, FLASH)
     call = machine.call(variant(core), [FLASH, RAM, y_at], memory)
-    assert call.memory[y_at] == want.tobytes(), f"{name} at {density}: wrong result"
+    if call.memory[y_at] != want.tobytes():
+        raise MismatchError("E601", f"wrong result at density {density}", where=f"{name} on {core.name}")
     seal = sum(f.cycles for f in call.functions if "seal" in f.name or f.name in ("pixel", "halo_row"))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
@@ -182,21 +211,24 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
         *(seal, round(estimated_seal), bound.table_bytes),
+        *(len(memory[RAM]) + want.size, node.inputs[0].type.bytes + node.output.type.bytes),
         dict(zip(DENSITIES, BAR[core.name][name], strict=True)).get(density) if core.name in BAR else None,
     )
 
 
-def table(found: Sequence[Row]) -> Iterator[str]:
-    """The rows as text."""
+def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Records of layers as text."""
     yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
-    for r in found:
-        bar = f"{r.bar:8.3f}  {r.per_mac / r.bar:5.2f}" if r.bar else " " * 15
+    for r in records:
+        bar, cycles, seal = r["cycles_per_mac_to_reach"], r["cycles"], r["seal_cycles"]
+        reach = f"{bar:8.3f}  {r['cycles_per_mac'] / bar:5.2f}" if bar else " " * 15
         off, seal_off = (
-            f"{100 * (a / b - 1):+6.1f} %" for a, b in ((r.estimated, r.cycles), (r.seal_estimated, r.seal))
+            f"{100 * (a / b - 1):+6.1f} %"
+            for a, b in ((r["predicted_cycles"], cycles), (r["seal_predicted_cycles"], seal))
         )
         yield (
-            f"{r.layer:10} {r.density:7}  {r.input} {r.cycles:8}  {r.per_mac:6.3f}  {bar}  {off}"
-            f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {seal_off}  {r.table_bytes:7} B"
+            f"{r['network']:10} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}  {reach}  {off}"
+            f"  {100 * seal / (cycles + seal):5.1f} %  {seal_off}  {r['flash_bytes']:7} B"
         )
 
 
@@ -216,14 +248,9 @@ def main() -> None:
     parser.add_argument("layers", nargs="*", default=[*LAYERS], help=f"of {', '.join(LAYERS)}")
     parser.add_argument("--core", default="cortex-m4")
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
-    parser.add_argument("--json", type=Path, help="write the rows there too")
     args = parser.parse_args()
     found = rows(targets.get(args.core).core, args.layers, args.densities)
-    print("\n".join(table(found)))
-    if args.json:
-        args.json.write_text(
-            json.dumps([{**asdict(r), "per_mac": round(r.per_mac, 4)} for r in found], indent=1) + "\n"
-        )
+    print("\n".join(table([r.record for r in found])))
 
 
 if __name__ == "__main__":

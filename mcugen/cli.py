@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, driver, measure, profile, project, report, targets, validate
+from . import __version__, driver, explain, measure, profile, project, report, targets, validate
 from .errors import McugenError, OutputError, TargetError, ToolError
 from .image import Image
 from .ir import Array
@@ -36,6 +36,7 @@ _EXAMPLES = {
   mcugen analyze digits.mcugen --target cortex-m0
   mcugen analyze digits.mcugen --target cortex-m4 --optimize size --max-flash 16K --max-ram 4K
   mcugen analyze digits.mcugen --target cortex-m4 --json | jq .totals
+  mcugen analyze digits.mcugen --target cortex-m4 --explain
   mcugen analyze digits.mcugen --target cortex-m0 --max-ms 2500
   mcugen analyze digits.mcugen --all-targets --max-ms 500
 
@@ -43,20 +44,24 @@ Flash and stack are measured with the cross compiler where there is one, else fl
 Cycles, and the milliseconds that follow from the target's clock, are always estimates.
 They count no wait states of flash; `mcugen targets` shows those.
 
+--max-flash and --max-ram choose other kernels, at the least cost in the goal's terms, where the goal's own choice is
+too large. Give them to `generate` too.
+
 exit status: 0 within the target's memories and the budget (with --all-targets: at least one target is),
 1 over it, 2 on errors
 """,
     "generate": """examples:
   mcugen generate digits.mcugen --target cortex-m4 -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --optimize size -o firmware/digits
+  mcugen generate digits.mcugen --target cortex-m4 --optimize speed --max-flash 24K --max-ram 6K -o firmware/digits
   mcugen generate digits.mcugen --target cortex-m0 --emit=plan
   mcugen generate digits.mcugen --target cortex-m4 --mean 0.1307 --std 0.3081 -o firmware/camera
   mcugen generate digits.mcugen --target cortex-m4 --zip digits.zip
   mcugen generate digits.mcugen --target cortex-m4 --project platformio --board nucleo_f446re -o project
   mcugen generate digits.mcugen --target cortex-m0 --project platformio --offline --run -o project
 
-exit status: 0 written, 1 the model does not fit the target (nothing is written) or --run found a wrong answer,
-2 on errors
+exit status: 0 written, 1 the model does not fit the target or the limits (nothing is written) or --run found a wrong
+answer, 2 on errors
 """,
     "pio-offline": """examples:
   mcugen pio-offline
@@ -147,9 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     _model_arguments(p, target=False)
     p.add_argument("--all-targets", action="store_true", help="which targets the model fits, and by how much not")
     p.add_argument("--estimate", action="store_true", help="do not compile: flash is estimated, stack unknown")
+    p.add_argument("--explain", action="store_true", help="why each layer has its kernel, and what others would cost")
     p.add_argument("--max-ms", type=_milliseconds, metavar="N", help="exit 1 above this many milliseconds (estimated)")
-    for what, unit in (("flash", "bytes"), ("ram", "bytes"), ("cycles", "per inference")):
-        p.add_argument(f"--max-{what}", type=_size, metavar="N", help=f"exit 1 above this many {unit} (4K, 1.5M)")
+    p.add_argument("--max-cycles", type=_size, metavar="N", help="exit 1 above this many per inference (1.5M)")
     p = command("generate", _generate, "write the firmware for a model")
     _model_arguments(p)
     p.add_argument("-o", "--output", metavar="DIR", help="the directory to write; an earlier one is replaced")
@@ -190,6 +195,9 @@ def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("model", metavar="MODEL", help="an archive saved by mcugen.qat.save, or module:function")
     p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
     p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
+    for what in ("flash", "ram"):
+        about = f"choose kernels for at most this many bytes of {what} (4K, 1.5M); exit 1 where that cannot be"
+        p.add_argument(f"--max-{what}", type=_size, metavar="N", help=about)
     p.add_argument(
         "--result",
         choices=driver.RESULTS,
@@ -281,8 +289,25 @@ def _ops(args: argparse.Namespace) -> int:
     return OK
 
 
-def _compile(args: argparse.Namespace) -> driver.Artifact:
-    return driver.compile(args.model, target=args.target, name=args.name, **_options(args))
+def _compile(
+    args: argparse.Namespace, target: str, source: Any = None, estimate: bool = False
+) -> tuple[driver.Artifact, dict[str, Any]]:
+    """The artifact and its report, with what the cross compiler says where there is one and `estimate` does not do."""
+    source = source or driver.load(args.model, None, args.name)
+    options = _options(args)
+
+    def compiled(flash: int | None, ram: int | None) -> driver.Artifact:
+        return driver.compile(source, target=target, max_flash=flash, max_ram=ram, **options)
+
+    try:
+        if not estimate:
+            artifact, found = measure.fitted(compiled, args.max_flash, args.max_ram)
+            return artifact, report.measured(artifact.report, found, artifact.target)
+    except ToolError as e:
+        if e.code != "E501":
+            raise
+    artifact = compiled(args.max_flash, args.max_ram)
+    return artifact, report.measured(artifact.report, None, artifact.target)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -294,32 +319,35 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _analyze(args: argparse.Namespace) -> int:
+    if args.all_targets and args.explain:
+        raise OutputError("E703", "--explain wants one --target", where="analyze")
     if args.all_targets == bool(args.target):
         raise OutputError("E703", "give --target T or --all-targets", where="analyze")
     if args.all_targets:
         return _analyze_all(args)
-    artifact = _compile(args)
-    if args.max_ms is not None and not artifact.target.clock:
+    if args.max_ms is not None and not targets.get(args.target).clock:
         raise OutputError("E703", f"{args.target} has no clock, so --max-ms means nothing", where="analyze")
-    document = _document(artifact, args.estimate)
+    artifact, document = _compile(args, args.target, estimate=args.estimate)
     over = report.over(document, args.max_flash, args.max_ram, args.max_cycles, args.max_ms)
+    explained = explain.explain(artifact) if args.explain else None
     if args.json:
-        _dump({**document, "over": over})
+        _dump({**document, "over": over, **({"explained": explained.document()} if explained else {})})
     else:
         print(report.text(document))
+        if explained:
+            print(f"\n{explain.text(explained)}")
         for o in over:
             print(f"over   {o['what']}: {o['used']:,} of {o['limit']:,}, {o['over']:,} too many")
     return NO if over else OK
 
 
 def _analyze_all(args: argparse.Namespace) -> int:
-    source, options = driver.load(args.model, None, args.name), _options(args)
+    source = driver.load(args.model, None, args.name)
     rows = []
     for name in targets.names():
         row: dict[str, Any] = {"target": name}
         try:
-            artifact = driver.compile(source, target=name, **options)
-            document = _document(artifact, args.estimate)
+            artifact, document = _compile(args, name, source, args.estimate)
         except TargetError as e:
             rows.append({**row, "fits": False, "over": [], "error": str(e)})
             continue
@@ -336,17 +364,6 @@ def _analyze_all(args: argparse.Namespace) -> int:
     return OK if any(r["fits"] for r in rows) else NO
 
 
-def _document(artifact: driver.Artifact, estimate: bool = False) -> dict[str, Any]:
-    """The report, with what the cross compiler says where there is one and `estimate` does not do without it."""
-    measured = None
-    try:
-        measured = None if estimate else measure.measure(artifact)
-    except ToolError as e:
-        if e.code != "E501":
-            raise
-    return report.measured(artifact.report, measured, artifact.target)
-
-
 def _generate(args: argparse.Namespace) -> int:
     if not args.emit and not args.output and not args.zip:
         raise OutputError("E703", "give -o DIR, --zip FILE, or --emit=ir|plan|c", where="generate")
@@ -354,7 +371,7 @@ def _generate(args: argparse.Namespace) -> int:
         raise OutputError("E703", "--project wants -o DIR", where="generate")
     if not args.project and (args.board or args.offline or args.go):
         raise OutputError("E703", "--board, --offline and --run want --project platformio", where="generate")
-    artifact = _compile(args)
+    artifact, document = _compile(args, args.target, estimate=bool(args.emit))
     if args.emit:
         text = driver.stage(artifact, args.emit, args.full)
         if args.json:
@@ -362,10 +379,10 @@ def _generate(args: argparse.Namespace) -> int:
         else:
             print(text, end="")
         return OK
-    document = _document(artifact)
-    if over := report.over(document, None, None, None, None):
+    if over := report.over(document, args.max_flash, args.max_ram, None, None):
         beyond = ", ".join(f"{o['what']} by {o['over']:,} bytes" for o in over)
-        e = TargetError("E404", f"the model exceeds the target's {beyond}; nothing was written", where=artifact.name)
+        whose = "the target's" if args.max_flash is args.max_ram is None else "its limits:"
+        e = TargetError("E404", f"the model exceeds {whose} {beyond}; nothing was written", where=artifact.name)
         if args.json:
             _dump({**_error(e), "report": document})
         else:

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import archive, emit, interp, ir, passes, plan, report, select, targets
+from . import archive, budget, emit, interp, ir, passes, plan, report, select, targets
 from .archive import Archive
+from .budget import Limits
 from .check import check, ranges
 from .errors import GraphError, McugenError, OutputError
 from .image import Image, from_pixels
@@ -51,6 +52,8 @@ class Artifact:
     program: Program
     plan: Plan
     report: dict[str, Any]
+    max_flash: int | None = None
+    max_ram: int | None = None
 
     @property
     def name(self) -> str:
@@ -97,12 +100,16 @@ def compile(
     name: str | None = None,
     result: str = "values",
     image: Image | None = None,
+    max_flash: int | None = None,
+    max_ram: int | None = None,
 ) -> Artifact:
     """Compile a model: a path to an archive, an Archive, or a trained torch module with a sample batch.
 
     result: what the firmware gives out: the values as they are, as bytes (`narrowed`), in 32 bits (`widened`), or the
     index of the largest, the class (`classified`).
     image: the input becomes raw pixels, H, W, C bytes, which training normalised so.
+    max_flash, max_ram: bytes to keep, as flash_bytes_estimated and ram_bytes count them, if any choice does; the
+    target's own memories are limits too.
 
     McugenError of the stage that cannot go on.
     """
@@ -120,10 +127,11 @@ def compile(
         source = replace(source, graph=change(source.graph))
     emit.check_interface(source.graph)
     graph = passes.run(source.graph)
-    program, memory = choose(graph, machine, optimize)
-    return Artifact(
-        source, machine, optimize, program, memory, report.build(source.graph, program, memory, machine, optimize)
-    )
+    program, memory = choose(graph, machine, optimize, max_flash, max_ram)
+    document = report.build(source.graph, program, memory, machine, optimize)
+    if limits := {k: v for k, v in (("flash", max_flash), ("ram", max_ram)) if v is not None}:
+        document["limits"] = limits
+    return Artifact(source, machine, optimize, program, memory, document, max_flash, max_ram)
 
 
 def load(model: Any, sample: Any = None, name: str | None = None) -> Archive:
@@ -241,30 +249,39 @@ def _scale(y: Value, what: str) -> float:
     return quant.scale
 
 
-def choose(graph: Graph, target: Target, optimize: str) -> tuple[Program, Plan]:
-    """The program and its memory plan: the goal's optimum, or what fits if that is too large for the target.
+def goal(graph: Graph, target: Target, optimize: str) -> Objective:
+    """What a goal weighs. balanced weighs cycles, flash and RAM each relative to the fastest program."""
+    if optimize == "speed":
+        return Objective()
+    fast = select.select(graph, target.core)
+    flash, ram = max(1, report.flash(fast)), max(1, plan.plan(fast).bound)
+    cycles = 1 / max(1.0, fast.cycles)
+    return Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
 
-    balanced weighs cycles, flash and RAM each relative to the fastest program.
-    """
-    fast = select.select(graph, target.core, Objective())
-    fast_plan = plan.plan(fast)
-    weights = Objective(1 / max(1.0, fast.cycles), 1 / max(1, report.flash(fast)), 1 / max(1, fast_plan.bound))
-    goal = {
-        "speed": Objective(),
-        "balanced": weights,
-        "size": replace(weights, cycles=weights.cycles / 100),
-    }[optimize]
-    tighter = (goal, *(replace(weights, ram=weights.ram * k) for k in (4.0, 64.0)), Objective(0.0, 0.0, 1.0))
-    best: tuple[Program, Plan] | None = None
-    for objective in tighter:
-        program = select.select(graph, target.core, objective)
-        memory = plan.plan(program)
-        if best is None or memory.arena < best[1].arena:
-            best = program, memory
-        if memory.arena + report.ports(graph) <= target.ram:
-            break
-    assert best is not None
-    return best
+
+def limits(graph: Graph, target: Target, max_flash: int | None = None, max_ram: int | None = None) -> Limits:
+    """The limits of selection: the target's memories and those given, the RAM without input and output."""
+    flash, ram = (min(v for v in pair if v is not None) for pair in ((target.flash, max_flash), (target.ram, max_ram)))
+    return Limits(flash, ram - report.ports(graph))
+
+
+def choose(
+    graph: Graph, target: Target, optimize: str, max_flash: int | None = None, max_ram: int | None = None
+) -> tuple[Program, Plan]:
+    """The program and its memory plan: the goal's optimum within the limits; if there is none, about the smallest."""
+    objective, allowed = goal(graph, target, optimize), limits(graph, target, max_flash, max_ram)
+    program = select.select(graph, target.core, objective)
+    memory = plan.plan(program)
+    if budget.kept(program, memory, allowed):
+        return program, memory
+    if found := budget.within(budget.Problem(graph, target.core, objective), allowed):
+        return found.program, found.plan
+    least = select.select(graph, target.core, Objective(0.0, 0.0, 1.0))
+    least_plan = plan.plan(least)
+    if allowed.arena is not None and least_plan.arena <= allowed.arena:  # it is the flash that is too small
+        small = budget.Problem(graph, target.core, Objective(0.0, 1.0, 0.0))
+        found = budget.within(small, Limits(arena=allowed.arena))
+    return (found.program, found.plan) if found else (least, least_plan)
 
 
 def vectors(source: Archive, count: int) -> tuple[Array, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .kernels.base import Field
 from .toolchain import Compiler
 
 OPTIMIZE = ("-O2",)
+ROUNDS = 3  # of fitted
 CALLS = 10  # the GCC that has -fcallgraph-info
 INDIRECT = "__indirect_call"  # GCC's name for what a function pointer calls
 _cache: dict[str, Measured] = {}
@@ -85,6 +86,28 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
     found = Measured(cc.version, weights, ours - weights, kernels, total - ours - kernels, total, stack)
     _cache[key] = found
     return found
+
+
+def fitted(
+    compiled: Callable[[int | None, int | None], Artifact], max_flash: int | None, max_ram: int | None
+) -> tuple[Artifact, Measured]:
+    """What `compiled` makes for limits of flash and RAM, and its measurement: anew, with less, until it keeps them.
+
+    Selection knows estimates; what is linked is larger, and the stack is RAM too. Raises as measure does.
+    """
+    flash, ram = max_flash, max_ram
+    for _ in range(ROUNDS):
+        artifact = compiled(flash, ram)
+        found, t = measure(artifact), artifact.report["totals"]
+        over_flash = found.total - max_flash if max_flash is not None else 0
+        over_ram = t["ram_bytes"] + (found.stack or 0) - max_ram if max_ram is not None else 0
+        if max(over_flash, over_ram) <= 0:
+            break
+        if over_flash > 0:
+            flash = max(0, t["flash_bytes_estimated"] - over_flash)
+        if over_ram > 0:
+            ram = max(0, t["ram_bytes"] - over_ram)
+    return artifact, found
 
 
 def _function(f: Field) -> bool:

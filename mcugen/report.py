@@ -54,22 +54,12 @@ def build(source: Graph, program: Program, plan: Plan, target: Target, optimize:
 
 def flash(program: Program) -> int:
     """Bytes of tables and parameter structs, and the rough size of the kernels, each once."""
-    return program.table_bytes + program.code_bytes + sum(_struct_bytes(s.bound.fields) for s in program.steps)
+    return program.code_bytes + sum(s.bound.bytes for s in program.steps)
 
 
 def ports(graph: Graph) -> int:
     """Bytes of the inputs and outputs: the caller's, but in RAM as well."""
     return sum(v.type.bytes for v in (*graph.inputs, *graph.outputs))
-
-
-def _struct_bytes(fields: Iterable[Any]) -> int:
-    n = 0
-    for f in fields:
-        if isinstance(f.value, tuple):
-            n += _struct_bytes(f.value)
-        else:
-            n += 4 if f.pointer else int(f.ctype.removeprefix("u").removeprefix("int").removesuffix("_t")) // 8
-    return n
 
 
 def removed(before: Graph, after: Graph) -> dict[str, list[int]]:
@@ -233,7 +223,8 @@ def text(report: dict[str, Any]) -> str:
         )
     t = report["totals"]
     lines = [
-        f"{report['model']} for {report['target']} ({report['core']}), optimized for {report['optimize']}",
+        f"{report['model']} for {report['target']} ({report['core']}), optimized for {report['optimize']}"
+        + "".join(f", {what} at most {limit:,} bytes" for what, limit in report.get("limits", {}).items()),
         "",
         table(rows, left=4),
         "",

@@ -36,7 +36,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Option:
-    """A node in one kernel and one choice of layouts."""
+    """A node in one kernel and one choice of layouts; flash and scratch only where somebody asked."""
 
     node: Node
     kernel: Kernel
@@ -44,6 +44,10 @@ class Option:
     output: Key
     sig: Signature
     cost: float
+    cycles: float
+    growth: int  # bytes of the output, and of what the inputs' halos take beyond the bare layouts
+    flash: int = 0  # bytes of tables and struct
+    scratch: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,24 @@ def select(
     kernels: tuple[Kernel, ...] = KERNELS,
 ) -> Program:
     """The program of least cost. TargetError E402 names a node that no kernel runs."""
+    return program(graph, solve(graph, options(graph, core, objective, kernels), core, objective), core)
+
+
+def options(
+    graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...] = KERNELS, sizes: bool = False
+) -> dict[Node, tuple[Option, ...]]:
+    """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs.
+
+    sizes: with flash and scratch, even where neither costs anything.
+    """
     ranges = check.ranges(graph)
     keys = candidates(graph)
-    options = {n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels)) for n in graph.nodes}
-    for node, found in options.items():
-        if not found:
+    found = {n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, sizes)) for n in graph.nodes}
+    for node, some in found.items():
+        if not some:
             types = ", ".join(str(v.type) for v in node.inputs)
             raise TargetError("E402", f"no kernel runs {type(node.op).__name__}({types})", where=node.name)
-    choices = _solve(graph, options, core, objective)
-    return _program(graph, choices, {n: r[0] for n, r in ranges.items()}, core)
+    return found
 
 
 def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
@@ -105,7 +118,8 @@ def _sensible(rows: int, v: Value) -> bool:
     return 1 <= layout.rows_for(v.type.shape[1]) <= rows <= 2 * layout.rows_for(v.type.shape[1]) + 1
 
 
-def _layout(v: Value, key: Key) -> Layout:
+def layout_of(v: Value, key: Key) -> Layout:
+    """The layout of a key, without halos."""
     return layout.lanes(v.type, key) if key else FLAT
 
 
@@ -116,13 +130,14 @@ def _options(
     core: Core,
     objective: Objective,
     kernels: tuple[Kernel, ...],
+    sizes: bool = False,
 ) -> Iterator[Option]:
     for kernel in kernels:
         if type(node.op) is not kernel.op:
             continue
         for *ins, out in product(*(keys[v] for v in node.args), keys[node.output]):
-            like = tuple(_layout(v, k) for v, k in zip(node.args, ins, strict=True))
-            sig = kernel.layouts(node, like, _layout(node.output, out))
+            like = tuple(layout_of(v, k) for v, k in zip(node.args, ins, strict=True))
+            sig = kernel.layouts(node, like, layout_of(node.output, out))
             if sig is None or not kernel.accepts(node, acc):
                 continue
             # Values in lanes cost what they take beyond their bare bytes; tables cost flash.
@@ -130,15 +145,19 @@ def _options(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            cost = objective.cycles * kernel.cycles(node, sig, acc, core) + objective.ram * growth
-            if objective.flash:
-                cost += objective.flash * kernel.bind(node, sig, acc).table_bytes
-            yield Option(node, kernel, tuple(ins), out, sig, cost)
+            cycles, flash, scratch = kernel.cycles(node, sig, acc, core), 0, 0
+            cost = objective.cycles * cycles + objective.ram * growth
+            if objective.flash or objective.ram or sizes:
+                bound = kernel.bind(node, sig, acc)
+                flash, scratch = bound.bytes, bound.scratch
+                cost += objective.flash * bound.table_bytes + objective.ram * scratch
+            yield Option(node, kernel, tuple(ins), out, sig, cost, cycles, growth, flash, scratch)
 
 
-def _solve(
+def solve(
     graph: Graph, options: dict[Node, tuple[Option, ...]], core: Core, objective: Objective
 ) -> tuple[Choice, ...]:
+    """The option for each node, and the relayouts, that cost the least."""
     last_read = {v: i for i, n in enumerate(graph.nodes) for v in n.args}
     start: State = frozenset((v, 0) for v in graph.inputs)
     best: dict[State, tuple[float, tuple[Choice, ...]]] = {start: (0.0, ())}
@@ -170,20 +189,26 @@ def _moves(
         have = [k for u, k in state if u is v]
         if want in have:
             continue
-        costs = [
-            (objective.cycles * RELAYOUT.cycles(v.type, _layout(v, k), _layout(v, want), core), k)
-            for k in have
-            if RELAYOUT.accepts(v.type, _layout(v, k), _layout(v, want))
-        ]
+        costs = [(cost, k) for k in have if (cost := move(v, k, want, core, objective)) is not None]
         if not costs:
             return None, 0.0
         cost, source = min(costs)
         moves.append((v, source, want))
-        extra += cost + objective.ram * layout.size(_layout(v, want), v.type)
+        extra += cost
     return tuple(moves), extra
 
 
-def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], core: Core) -> Program:
+def move(v: Value, source: Key, to: Key, core: Core, objective: Objective) -> float | None:
+    """The cost of a relayout, or None where there is none."""
+    a, b = layout_of(v, source), layout_of(v, to)
+    if not RELAYOUT.accepts(v.type, a, b):
+        return None
+    return objective.cycles * RELAYOUT.cycles(v.type, a, b, core) + objective.ram * layout.size(b, v.type)
+
+
+def program(graph: Graph, choices: tuple[Choice, ...], core: Core) -> Program:
+    """The program of one choice for each node, in order."""
+    acc = {n: r[0] for n, r in check.ranges(graph).items()}
     layouts: dict[tuple[Value, Key], Layout] = {(v, 0): FLAT for v in graph.inputs}
 
     def need(v: Value, key: Key, lay: Layout) -> None:
@@ -191,8 +216,8 @@ def _program(graph: Graph, choices: tuple[Choice, ...], acc: dict[Node, Range], 
 
     for c in choices:
         for v, source, to in c.moves:
-            need(v, source, _layout(v, source))
-            need(v, to, _layout(v, to))
+            need(v, source, layout_of(v, source))
+            need(v, to, layout_of(v, to))
         for v, key, lay in zip(c.option.node.args, c.option.inputs, c.option.sig.inputs, strict=True):
             need(v, key, lay)
         need(c.option.node.output, c.option.output, c.option.sig.output)

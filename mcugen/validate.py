@@ -86,14 +86,15 @@ def open_directory(directory: Path) -> tuple[Artifact, tuple[str, ...]]:
     try:
         document: dict[str, Any] = json.loads(reports[0].read_text())
         name, target, optimize = (str(document[k]) for k in ("model", "target", "optimize"))
-        checksum = document["archive_sha256"]
+        checksum, limits = document["archive_sha256"], document.get("limits", {})
+        within = {f"max_{k}": int(limits[k]) for k in ("flash", "ram") if k in limits}
         model = directory / f"{Path(name).name}.mcugen"
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise OutputError("E701", f"cannot read: {type(e).__name__}: {e}", where=reports[0].name) from None
     if digest != checksum:
         raise MismatchError("E602", "the archive is not the one that the report names", where=model.name)
-    artifact = driver.compile(archive.load(model), target=target, optimize=optimize)
+    artifact = driver.compile(archive.load(model), target=target, optimize=optimize, **within)  # type: ignore[arg-type]
     try:
         inside = [*directory.iterdir(), *(directory / "zephyr").glob("*")]
         found = {p.relative_to(directory).as_posix(): p.read_bytes() if p.is_file() else b"" for p in inside}

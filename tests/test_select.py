@@ -42,7 +42,7 @@ def chain(height: int, strides: list[int], *, ternary: bool = True, classes: int
 
 def steady(core: Core, v: Value, source: Key, to: Key) -> float | None:
     """The cycles of a relayout, or None where there is none."""
-    a, b = select._layout(v, source), select._layout(v, to)
+    a, b = select.layout_of(v, source), select.layout_of(v, to)
     return RELAYOUT.cycles(v.type, a, b, core) if RELAYOUT.accepts(v.type, a, b) else None
 
 
@@ -74,7 +74,7 @@ def _cost(graph: Graph, combination: tuple[Option, ...], core: Core, objective: 
             for k in order:
                 ways = [c for s in there if (c := steady(core, v, s, k)) is not None]
                 cost += min(ways, default=float("inf")) * objective.cycles
-                cost += objective.ram * layout.size(select._layout(v, k), v.type)
+                cost += objective.ram * layout.size(select.layout_of(v, k), v.type)
                 there.add(k)
             best = min(best, cost)
         total += best
@@ -85,22 +85,22 @@ def chosen(graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel
     """The cost of what select chooses, as select counts it."""
     groups = options_of(graph, core, objective, kernels)
     options = {n: tuple(found) for n, found in zip(graph.nodes, groups, strict=True)}
-    choices = select._solve(graph, options, core, objective)
+    choices = select.solve(graph, options, core, objective)
     total = sum(c.option.cost for c in choices)
     for c in choices:
         for v, source, to in c.moves:
             cycles = steady(core, v, source, to)
             assert cycles is not None
-            total += objective.cycles * cycles + objective.ram * layout.size(select._layout(v, to), v.type)
+            total += objective.cycles * cycles + objective.ram * layout.size(select.layout_of(v, to), v.type)
     return total
 
 
-def small() -> Iterator[tuple[int, Graph]]:
-    """Random graphs with few enough combinations."""
+def small(most: int = 1500) -> Iterator[tuple[int, Graph]]:
+    """Random graphs with at most so many combinations."""
     for seed in range(400):
         graph = passes.run(graphs.random_graph(seed, depth=3, several=seed % 4 == 1))
         counts = [len(found) for found in options_of(graph, CORE, Objective(), SOME)]
-        if len(counts) >= 2 and 8 <= np.prod(counts, dtype=np.float64) <= 1500:
+        if len(counts) >= 2 and 8 <= np.prod(counts, dtype=np.float64) <= most:
             yield seed, graph
 
 
@@ -267,7 +267,7 @@ def parts(graph: Graph, objective: Objective) -> tuple[float, float, float]:
         return o.node, o.kernel, o.inputs, o.output
 
     options = {n: tuple(select._options(n, ranges[n][0], keys, CORE, objective, KERNELS)) for n in graph.nodes}
-    choices = select._solve(graph, options, CORE, objective)
+    choices = select.solve(graph, options, CORE, objective)
     totals = []
     for unit in units:
         priced = {
@@ -277,7 +277,7 @@ def parts(graph: Graph, objective: Objective) -> tuple[float, float, float]:
         for c in choices:
             for v, source, to in c.moves:
                 total += unit.cycles * (steady(CORE, v, source, to) or 0.0)
-                total += unit.ram * layout.size(select._layout(v, to), v.type)
+                total += unit.ram * layout.size(select.layout_of(v, to), v.type)
         totals.append(total)
     return totals[0], totals[1], totals[2]
 

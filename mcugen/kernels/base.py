@@ -68,6 +68,21 @@ class Bound:
         """Bytes of all tables in flash."""
         return _table_bytes(self.fields)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes in flash: tables and the struct, without padding."""
+        return self.table_bytes + _struct_bytes(self.fields)
+
+
+def _struct_bytes(fields: tuple[Field, ...]) -> int:
+    n = 0
+    for f in fields:
+        if isinstance(f.value, tuple):
+            n += _struct_bytes(f.value)
+        else:
+            n += 4 if f.pointer else int(f.ctype.removeprefix("u").removeprefix("int").removesuffix("_t")) // 8
+    return n
+
 
 def _table_bytes(fields: tuple[Field, ...]) -> int:
     n = 0

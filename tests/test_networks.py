@@ -1,0 +1,151 @@
+"""The benchmark's networks are those of MLPerf Tiny, exact on every core, and its tables say what was measured."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mcugen import driver, profile, targets, validate
+from mcugen.errors import MismatchError
+from mcugen.ir import DType
+from mcugen.ops.depthwise import DepthwiseConv2d
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "bench"))
+import networks  # noqa: E402
+import others  # noqa: E402
+import run as bench  # noqa: E402
+
+ARM = bool(shutil.which("arm-none-eabi-gcc"))
+QEMU = ARM and bool(shutil.which("qemu-system-arm"))
+UNICORN = ARM and all(importlib.util.find_spec(p) for p in ("unicorn", "capstone"))
+needs_qemu = pytest.mark.skipif(not QEMU, reason="no arm-none-eabi-gcc or no qemu-system-arm")
+needs_unicorn = pytest.mark.skipif(not UNICORN, reason="no unicorn, capstone or arm-none-eabi-gcc")
+
+MACS = {"kws": 2_656_768, "ic": 12_501_632, "vww": 7_489_664, "ad": 264_192}
+
+
+@pytest.mark.parametrize("variant", networks.VARIANTS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_networks(name: str, variant: str) -> None:
+    graph = networks.network(name, 0.2, variant).graph
+    nodes = [(n, n.inputs[1].const) for n in graph.nodes if len(n.inputs) > 2 and n.inputs[1].data is not None]
+    assert sum(n.op.macs(*(v.type for v in n.inputs)) for n in graph.nodes) == MACS[name]
+    for i, (n, w) in enumerate(nodes):
+        int8 = variant == "int8-first-dw" and (i == 0 or isinstance(n.op, DepthwiseConv2d))
+        assert n.inputs[1].type.dtype is (DType.I8 if int8 else DType.T), n.name
+        if not int8:
+            assert np.count_nonzero(w) == max(len(w), round(0.2 * w.size)), n.name
+            assert w.reshape(len(w), -1).any(axis=1).all() and (w < 0).any() and (w > 0).any()
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_activations_are_spread(name: str) -> None:
+    source = networks.network(name, 0.1, "all-ternary")
+    rng = np.random.default_rng(5)
+    x = rng.integers(0, 256, (2, *source.graph.inputs[0].type.shape)).astype(np.uint8)
+    for node, y in driver.interp.trace(source.graph, x).items():
+        if node.type.dtype is DType.U8 and node.type.size > 100:
+            assert y.max() > 150 and np.mean((y > 10) & (y < 245)) > 0.25 and len(np.unique(y)) > 60, node.name
+
+
+# Every core that QEMU has; M0+ runs in the cycle simulator below. The M0's machine has memory for one of them.
+ON = (
+    *(("ad", "cortex-m0"), ("ic", "cortex-m3"), ("kws", "cortex-m4")),
+    *(("kws", "cortex-m7"), ("vww", "cortex-m33"), ("ic", "cortex-m55")),
+)
+
+
+@needs_qemu
+@pytest.mark.parametrize("name, core", ON)
+def test_networks_are_exact_on_emulated_cores(name: str, core: str, tmp_path: Path) -> None:
+    artifact = driver.compile(networks.network(name, 0.2, "int8-first-dw"), target=core)
+    artifact.save(tmp_path / name)
+    verdict = validate.validate(tmp_path / name, artifact, "qemu", driver.vectors(artifact.archive, 3))
+    assert verdict.passed and verdict.vectors == 3, validate.text(verdict)
+
+
+@needs_unicorn
+def test_a_record_and_its_wait_states() -> None:
+    job = networks.Job("ad", "cortex-m0plus", 0.2, "all-ternary")
+    record = networks.record(job)
+    artifact = driver.compile(networks.network("ad", 0.2, "all-ternary"), target="nucleo-g0b1re")
+    fast, slow = (profile.profile(artifact, wait_states=w) for w in (False, True))
+    # One run with wait states has the cycles without them too.
+    assert (record["cycles"], record["cycles_with_wait_states"]) == (fast.cycles, slow.cycles)
+    assert record["cycles"] < record["cycles_with_wait_states"]
+    assert sum(x["cycles"] for x in record["layers"]) == record["cycles"]
+    assert record["ms"] == pytest.approx(fast.cycles / 64e3, abs=1e-3) and record["macs"] == MACS["ad"]
+    assert record["cycles_per_mac"] == pytest.approx(fast.cycles / MACS["ad"], abs=1e-4)
+    assert record["ram_bytes"] - record["arena_bytes"] == 640 + 2 * 640
+    assert 256 == record["logical_bound_bytes"] <= record["arena_bound_bytes"] <= record["arena_bytes"]
+    assert {*bench.KEY, *bench.COMPARED} <= record.keys()
+
+
+@needs_unicorn
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "new.json"
+    argv = ["--cores", "cortex-m4", "--only", "ad", "pw256_3", "--densities", "0.1", "--variants", "all-ternary"]
+    assert bench.main([*argv, "--jobs", "1", "-o", str(out)]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert [(r["network"], r["core"], r["density"], r["optimize"]) for r in found] == [
+        ("pw256_3", "cortex-m4", 0.1, "speed"),
+        ("ad", "cortex-m4", 0.1, "balanced"),
+    ]
+    assert "TFLM + CMSIS-NN" in shown and "ST X-CUBE-AI" in shown and "Bosch" not in shown
+    assert f"{found[1]['cycles']:,}" in shown and f"{found[0]['cycles']}" in shown
+    for r in found:
+        assert {*bench.KEY, "macs", "logical_bound_bytes", "arena_bound_bytes", "predicted_cycles"} <= r.keys()
+        assert r["cycles"] > 0
+
+    def wrong(_: Any) -> None:
+        raise MismatchError("E601", "output byte 3: got 1, want 2", where="ad")
+
+    monkeypatch.setattr(bench, "run", wrong)
+    assert bench.main(["--jobs", "1", "-o", str(tmp_path / "none.json")]) == 1
+    assert "got 1, want 2" in capsys.readouterr().err and not (tmp_path / "none.json").exists()
+
+
+def record(name: str, cycles: int, flash: int = 1000, arena: int | None = 10) -> dict[str, Any]:
+    key = {"core": "cortex-m4", "density": 0.2, "variant": "all-ternary", "optimize": "balanced"}
+    return {"network": name, **key, "cycles": cycles, "flash_bytes": flash, "arena_bytes": arena}
+
+
+def test_compare_sorts_what_moved() -> None:
+    old = [record("kws", 1000), record("ic", 2000), record("ad", 50), record("gone", 1)]
+    new = [record("kws", 900), record("ic", 2500, flash=995), record("ad", 50), record("new", 1)]
+    lines = bench.moved(old, new).splitlines()
+    cells = [line.split() for line in lines[2:-1]]
+    assert [(c[0], c[5], c[6], c[7], c[8]) for c in cells] == [
+        ("ic", "cycles", "2,000", "2,500", "+25.0"),
+        ("kws", "cycles", "1,000", "900", "-10.0"),
+        ("ic", "flash_bytes", "1,000", "995", "-0.5"),
+    ]
+    assert lines[-1] == "1 records are the same, 1 gone, 1 new"
+
+
+def test_jobs_are_every_network_at_every_density_on_every_core() -> None:
+    cores = ("cortex-m4", "cortex-m0plus")
+    found = list(bench.jobs(cores, networks.NETWORKS, networks.DENSITIES, networks.VARIANTS))
+    assert len(found) == len(set(found)) == 2 * 4 * 2 * (4 + 2)
+    balanced = {(j.network, j.core, j.density, j.variant) for j in found if j.optimize == "balanced"}
+    assert len(balanced) == 2 * 4 * 2 * 4
+    trained = list(bench.jobs(cores[:1], [*networks.zoo()], (), (networks.TRAINED,)))
+    assert {j.network for j in trained} == {p.stem for p in ROOT.glob("examples/*/*.mcugen")} and trained
+
+
+def test_constants_name_cores_and_networks() -> None:
+    assert tuple(networks.NETWORKS) == others.NETWORKS
+    for o in others.OTHERS:
+        assert len(o.cycles) == 4 and len(o.flash) in (0, 4) and len(o.arena) in (0, 4) and o.source
+        assert targets.get(o.core).core.name == o.core
+    for core, board in networks.BOARDS.items():
+        assert targets.get(board).core.name == core and targets.get(board).clock
