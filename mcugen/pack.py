@@ -6,7 +6,7 @@ what its weights cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,18 +77,25 @@ def rice_bits(w: Array) -> tuple[int, int]:
 
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
-END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT = 0, 16, 17, 18, 19
+END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS = 0, *range(16, 24)
+_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS)
+
+Lists = tuple[Array, Array, int | None]  # lead, rest, centre
 
 
-def pack_lists16(lead: Array, rest: Array, centre: int | None, end: int) -> Array:
-    """The program (uint16) of a channel: the sum of the pixels at `lead`, taken from `centre` if any, and of `rest`.
+def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
+    """The program (uint16) of a channel: each part is the sum of the pixels at `lead`, taken from `centre` if any, and
+    of those at `rest`.
 
-    lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END or END_SHIFT. Sums without any entry
-    are cleared, because the first entry is always loaded.
+    lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END_WIDE if there are several parts, END,
+    END_SHIFT or END_LIMITS if not. Sums without any entry are cleared, because the first entry is always loaded.
     """
-    assert centre is not None or not rest.size
-    offsets = [*lead.tolist(), *rest.tolist(), 0, 0]  # the entry before the last loads one more; so does a lone one
-    if not lead.size:  # the offset of a pixel that is there, its sum dropped
+    assert (len(parts) > 1) == (end == END_WIDE)
+    assert all(centre is not None or not rest.size for _, rest, centre in parts)
+    first = parts[0][0]
+    offsets = [d for part in parts for entries in part[:2] for d in entries.tolist()]
+    offsets += [0, 0]  # the entry before the last loads one more; so does a lone one
+    if not first.size:  # the offset of a pixel that is there, its sum dropped
         offsets.insert(0, 0)
     program, at = offsets[:2], 2
 
@@ -99,32 +106,41 @@ def pack_lists16(lead: Array, rest: Array, centre: int | None, end: int) -> Arra
             program.extend([some, *offsets[at : at + some]])
             at, n = at + some, n - some
 
-    if lead.size:
-        add(lead.size - 1)
-    else:
-        program.append(CLEAR)
-    if centre is not None:
-        program.extend([NEGATE, centre & 0xFFFF])
+    for i, (lead, rest, centre) in enumerate(parts):
+        if i > 0:
+            program.append(WIDE_ADD if i > 1 else WIDE_SET)
+            add(lead.size)
+        elif lead.size:
+            add(lead.size - 1)
+        else:
+            program.append(CLEAR)
+        if centre is not None:
+            program.extend([NEGATE, centre & 0xFFFF])
         add(rest.size)
     return np.array([*program, end], np.uint16)
 
 
-def unpack_lists16(data: Array) -> tuple[Array, Array, int | None, int, int]:
-    """The inverse of pack_lists16, and the halfwords of the program: data may go on behind it."""
-    offsets, lists = [int(data[0])], [1, 0]
-    centre, at, following = None, 2, int(data[1])
-    while (token := int(data[at])) not in (END, END_SHIFT):
-        at += 1
+def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
+    """The parts and the end of pack_lists16, and the halfwords of the program: data may go on behind it."""
+    parts: list[Lists] = []
+    offsets, lead = [int(data[0])], 0
+    centre: int | None = None
+    at, following = 2, int(data[1])
+    while True:
+        token, at = int(data[at]), at + 1
         if token == NEGATE:
-            centre, at = int(data[at].astype(np.int16)), at + 1
+            lead, centre, at = len(offsets), int(data[at].astype(np.int16)), at + 1
         elif token == CLEAR:
-            offsets, lists = [], [0, 0]
+            offsets = []
+        elif token in (WIDE_SET, WIDE_ADD, *_ENDS):
+            found = np.array(offsets, np.int64)
+            parts.append((found[:lead], found[lead:], centre) if centre is not None else (found, found[:0], None))
+            offsets, centre = [], None
+            if token in _ENDS:
+                return parts, token, at
         else:
             offsets += [following, *data[at : at + token - 1].tolist()]
             following, at = int(data[at + token - 1]), at + token
-            lists[centre is not None] += token
-    found = np.array(offsets, np.int64)
-    return found[: lists[0]], found[lists[0] :], centre, token, at + 1
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from mcugen.pack import (
     BASE3,
     ENCODINGS,
     END,
+    END_LIMITS,
     END_SHIFT,
+    END_WIDE,
     I8,
     PLANES,
     Encoding,
@@ -184,53 +186,68 @@ def test_rice_comes_near_the_entropy():
 # ---- lists16 ----
 
 
+Part = tuple[list[int], list[int], int | None]
+
+
+def packed(parts: list[Part], end: int) -> Array:
+    return pack_lists16([(np.array(a, np.int64), np.array(b, np.int64), c) for a, b, c in parts], end)
+
+
+def unpacked(data: Array) -> tuple[list[Part], int, int]:
+    parts, end, size = unpack_lists16(data)
+    return [(a.tolist(), b.tolist(), c) for a, b, c in parts], end, size
+
+
 @pytest.mark.parametrize(
-    "lead, rest, centre, end, program",
+    "parts, end, program",
     [
-        ([], [], None, END, "0 0 18 0"),
-        ([], [], -1, END_SHIFT, "0 0 18 17 65535 19"),
-        ([7], [], None, END, "7 0 0"),
-        ([7], [], 0, END, "7 0 17 0 0"),
-        ([7], [9], 0, END, "7 9 17 0 1 0 0"),
-        ([7, 8], [9, 10], -32768, END, "7 8 1 9 17 32768 2 10 0 0"),
-        ([*range(17)], [], None, END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 0 0"),
-        ([*range(18)], [], None, END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1 0 0"),
-        ([65535], [*range(16)], 3, END_SHIFT, "65535 0 17 3 16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 19"),
+        ([([], [], None)], END, "0 0 18 0"),
+        ([([], [], -1)], END_SHIFT, "0 0 18 17 65535 19"),
+        ([([7], [], None)], END, "7 0 0"),
+        ([([7], [], 0)], END_LIMITS, "7 0 17 0 23"),
+        ([([7], [9], 0)], END, "7 9 17 0 1 0 0"),
+        ([([7, 8], [9, 10], -32768)], END, "7 8 1 9 17 32768 2 10 0 0"),
+        ([([*range(17)], [], None)], END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 0 0"),
+        ([([*range(18)], [], None)], END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1 0 0"),
+        ([([65535], [*range(16)], 3)], END_SHIFT, "65535 0 17 3 16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 19"),
+        ([([1, 2], [], 5), ([3], [4], 6)], END_WIDE, "1 2 1 3 17 5 20 1 4 17 6 1 0 22"),
+        ([([1], [], 5), ([], [2], -2), ([3], [], None)], END_WIDE, "1 2 17 5 20 17 65534 1 3 21 1 0 22"),
     ],
 )
-def test_literal_programs(lead: list[int], rest: list[int], centre: int | None, end: int, program: str) -> None:
-    packed = pack_lists16(np.array(lead, np.int64), np.array(rest, np.int64), centre, end)
-    assert " ".join(map(str, packed.tolist())) == program
+def test_literal_programs(parts: list[Part], end: int, program: str) -> None:
+    assert " ".join(map(str, packed(parts, end).tolist())) == program
+
+
+def _parts(offsets: st.SearchStrategy[list[int]]) -> st.SearchStrategy[list[Part]]:
+    part = st.tuples(offsets, offsets, st.none() | st.integers(-32768, 32767))
+    return st.lists(part.map(lambda p: (p[0], p[1] if p[2] is not None else [], p[2])), min_size=1, max_size=4)
 
 
 @given(
     st.lists(
-        st.tuples(
-            st.lists(st.integers(0, 65535), max_size=70),
-            st.lists(st.integers(0, 65535), max_size=70),
-            st.none() | st.integers(-32768, 32767),
-            st.sampled_from([END, END_SHIFT]),
-        ),
+        st.tuples(_parts(st.lists(st.integers(0, 65535), max_size=40)), st.sampled_from([END, END_SHIFT, END_LIMITS])),
         min_size=1,
         max_size=4,
     )
 )
 @settings(deadline=None, derandomize=True)
-def test_programs_round_trip_one_behind_the_other(channels: list[tuple[list[int], list[int], int | None, int]]) -> None:
-    channels = [(a, b if c is not None else [], c, end) for a, b, c, end in channels]
-    packed = [pack_lists16(np.array(a, np.int64), np.array(b, np.int64), c, end) for a, b, c, end in channels]
-    data, at = np.concatenate(packed), 0
-    for (a, b, c, end), one in zip(channels, packed, strict=True):
-        lead, rest, centre, token, size = unpack_lists16(data[at:])
-        assert (lead.tolist(), rest.tolist(), centre, token, size) == (a, b, c, end, one.size)
-        at += size
+def test_programs_round_trip_one_behind_the_other(channels: list[tuple[list[Part], int]]) -> None:
+    channels = [(parts, END_WIDE if len(parts) > 1 else end) for parts, end in channels]
+    each = [packed(*channel) for channel in channels]
+    data, at = np.concatenate(each), 0
+    for (parts, end), one in zip(channels, each, strict=True):
+        assert unpacked(data[at:]) == (parts, end, one.size)
+        at += one.size
     assert at == data.size
 
 
-def test_program_of_the_format_document() -> None:
-    text = FORMAT.read_text()
-    shown = re.search(r"lists16 +lead ([\d ]+), centre ([-\d]+), rest ([\d ]+), end (\d+) += +([\da-f ]+)$", text, re.M)
-    assert shown is not None
-    lead, rest = (np.array(shown[i].split(), np.int64) for i in (1, 3))
-    packed = pack_lists16(lead, rest, int(shown[2]), int(shown[4]))
-    assert packed.astype("<u2").tobytes().hex(" ") == shown[5]
+def test_programs_of_the_format_document() -> None:
+    shown = [line.split("=") for line in re.findall(r"lists16 +(lead [^=]+=[ \da-f\n]+)", FORMAT.read_text())]
+    assert len(shown) == 2
+    for text, data in shown:
+        parts: list[Part] = []
+        for m in re.finditer(r"lead ([\d ]+), centre ([-\d]+)(?:, rest ([\d ]+))?", text):
+            parts.append(([*map(int, m[1].split())], [*map(int, (m[3] or "").split())], int(m[2])))
+        end = re.search(r"end (\d+)", text)
+        assert end is not None
+        assert packed(parts, int(end[1])).astype("<u2").tobytes().hex(" ").split() == data.split()

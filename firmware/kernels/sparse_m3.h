@@ -43,7 +43,7 @@
         strd    r2, r3, [sp, #READY]
         .endm
 
-/* Token 0 and token 19, 30 cycles for a word: sums to pixels in \e; r0, r1 = the tail, lr = its shift. */
+/* Tokens 0, 19 and 23, 30 cycles for a word: sums to pixels in \e; r0, r1 = the tail, lr = its shift. */
         .macro  LOAD_TAIL
         str     lr, [sp, #BASE]
         ldr     r0, [sp, #READY]
@@ -82,29 +82,99 @@
         WORD_SCALE \e, \o
         .endm
 
-/* Pixels to lo .. hi, byte by byte: r0, r1 = lo, hi. */
-        .macro  LOAD_LIMITS
-        ldrb    r0, [sp, #LEAST]
-        ldrb    r1, [sp, #ABOVE]
-        rsb     r1, r1, #255
+/* Token 20, 13 cycles for a word: the sums to the four words at \at, pixels 0, 2, 1, 3, then 0. r0 and r2 are free, as
+ * for token 21. */
+        .macro  WORD_WIDE_SET e, o, at
+        sxth    r0, \e
+        sub     \e, \e, r0
+        sub     \o, \o, \e, asr #8
+        asr     \e, \e, #16
+        sxth    r2, \o
+        sub     \o, \o, r2
+        asr     \o, \o, #16
+        str     r0, [sp, #\at]
+        str     \e, [sp, #\at + 4]
+        str     r2, [sp, #\at + 8]
+        str     \o, [sp, #\at + 12]
+        WORD_CLEAR \e, \o
         .endm
 
-        .macro  BYTE_CLAMP e, at
-        ubfx    r2, \e, #\at, #8
-        cmp     r2, r0
-        it      lo
-        movlo   r2, r0
-        cmp     r2, r1
-        it      hi
-        movhi   r2, r1
-        bfi     \e, r2, #\at, #8
+/* Token 21, 21 cycles for a word: the sums are added there, then 0. */
+        .macro  WORD_WIDE_ADD e, o, at
+        sxth    r0, \e
+        sub     \e, \e, r0
+        sub     \o, \o, \e, asr #8
+        ldr     r2, [sp, #\at]
+        add     r2, r2, r0
+        ldr     r0, [sp, #\at + 4]
+        str     r2, [sp, #\at]
+        add     r0, r0, \e, asr #16
+        str     r0, [sp, #\at + 4]
+        sxth    \e, \o
+        sub     \o, \o, \e
+        ldr     r0, [sp, #\at + 8]
+        ldr     r2, [sp, #\at + 12]
+        add     r0, r0, \e
+        add     r2, r2, \o, asr #16
+        str     r0, [sp, #\at + 8]
+        str     r2, [sp, #\at + 12]
+        WORD_CLEAR \e, \o
+        .endm
+
+/* Token 22, 38 cycles for a word, in 32 bits: r0, r1 = the tail, lr = its shift. */
+        .macro  WORD_WIDE_END e, o, at
+        sxth    r2, \e
+        ldr     r3, [sp, #\at]
+        sub     \e, \e, r2
+        add     r2, r2, r3
+        ldr     r3, [sp, #\at + 4]
+        sub     \o, \o, \e, asr #8
+        add     \e, r3, \e, asr #16
+        PIXEL   r2
+        PIXEL   \e
+        orr     \e, r2, \e, lsl #16
+        sxth    r2, \o
+        ldr     r3, [sp, #\at + 8]
+        sub     \o, \o, r2
+        add     r2, r2, r3
+        ldr     r3, [sp, #\at + 12]
+        add     \o, r3, \o, asr #16
+        PIXEL   r2
+        PIXEL   \o
+        orr     \o, r2, \o, lsl #16
+        orr     \e, \e, \o, lsl #8
+        .endm
+
+/* Pixels to lo .. hi, 23 cycles for a word: r0, r1 = 255 - hi, 255 - hi + lo in both halves, r3 = lo in every byte. */
+        .macro  LOAD_LIMITS
+        ldr     r0, [sp, #ABOVE]
+        ldr     r1, [sp, #BELOW]
+        ldr     r3, [sp, #LEAST]
+        and     r0, r0, #0x00ff00ff
+        and     r1, r1, #0x00ff00ff
+        .endm
+
+/* Bit 8 of a half tells a sum above 255, which becomes 255, and then, set before, a difference that is not below 0. */
+        .macro  HALVES_CLAMP v
+        add     \v, \v, r0
+        and     r2, \v, #0x01000100
+        sub     r2, r2, r2, lsr #8
+        orr     \v, \v, r2
+        orr     \v, \v, #0x01000100
+        sub     \v, \v, r1
+        and     r2, \v, #0x01000100
+        sub     r2, r2, r2, lsr #8
+        and     \v, \v, r2
         .endm
 
         .macro  WORD_CLAMP e, o
-        BYTE_CLAMP \e, 0
-        BYTE_CLAMP \e, 8
-        BYTE_CLAMP \e, 16
-        BYTE_CLAMP \e, 24
+        lsr     \o, \e, #8
+        and     \o, \o, #0x00ff00ff
+        and     \e, \e, #0x00ff00ff
+        HALVES_CLAMP \e
+        HALVES_CLAMP \o
+        orr     \e, \e, \o, lsl #8
+        add     \e, \e, r3
         .endm
 
 #endif

@@ -1,15 +1,16 @@
 /* sparse_ref.c - the definition in C. Clear before fast: a word, that is four pixels, at a time. */
 #include "sparse.h"
 
-#define END 0U
+#define MOST_ADDED 16U
 #define NEGATE 17U
 #define CLEAR 18U
-#define END_SHIFT 19U
+#define WIDE_SET 20U
+#define WIDE_ADD 21U
 
 static uint8_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_t sum)
 {
-    const int32_t product = sum * (int16_t)tail[0];
-    const int32_t v = (int32_t)((uint32_t)product + (uint32_t)tail[1]) >> (tail[0] >> 16); /* modulo 2^32 in garbage */
+    const uint32_t product = (uint32_t)sum * (uint32_t)(int16_t)tail[0]; /* modulo 2^32: of garbage it may be more */
+    const int32_t v = (int32_t)(product + (uint32_t)tail[1]) >> (tail[0] >> 16);
 
     return (uint8_t)(v < k->lo ? k->lo : v > k->hi ? k->hi : v);
 }
@@ -19,10 +20,18 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
                                const uint8_t *x, uint8_t *y)
 {
     int32_t sum[4] = {0, 0, 0, 0};
+    int32_t wide[4] = {0, 0, 0, 0};
     uint32_t token = 1, next = *program++;
 
     for (;;) {
-        if (token == NEGATE) {
+        if (token - 1 < MOST_ADDED) {
+            for (; token > 0; token--) {
+                for (uint32_t i = 0; i < 4; i++) {
+                    sum[i] += x[4 * next + i];
+                }
+                next = *program++;
+            }
+        } else if (token == NEGATE) {
             const int16_t from = (int16_t)*program++;
 
             for (uint32_t i = 0; i < 4; i++) {
@@ -32,18 +41,16 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
             for (uint32_t i = 0; i < 4; i++) {
                 sum[i] = 0;
             }
-        } else if (token == END || token == END_SHIFT) {
+        } else if (token == WIDE_SET || token == WIDE_ADD) { /* before the first, wide is 0 */
             for (uint32_t i = 0; i < 4; i++) {
-                y[i] = finish(k, tail, (int16_t)sum[i]);
+                wide[i] += (int16_t)sum[i];
+                sum[i] = 0;
+            }
+        } else { /* an end: wide is 0 for all but token 22 */
+            for (uint32_t i = 0; i < 4; i++) {
+                y[i] = finish(k, tail, wide[i] + (int16_t)sum[i]);
             }
             return program;
-        } else {
-            for (; token > 0; token--) {
-                for (uint32_t i = 0; i < 4; i++) {
-                    sum[i] += x[4 * next + i];
-                }
-                next = *program++;
-            }
         }
         token = *program++;
     }

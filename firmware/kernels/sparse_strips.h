@@ -33,9 +33,17 @@
         .equ    LEAST, 64
         .equ    SEAL, 68        /* arguments of mcugen1_lanes_seal */
         .equ    BASE, 76        /* lr, while it holds a shift */
-        .equ    TABLE, 80       /* address of the function for strips of n words, less 4 * n */
-        .equ    READY, 84       /* two words that PREPARE makes of the tail for token 0 */
-        .equ    FRAME, 92       /* with 9 registers a multiple of 8 */
+        .equ    HOME, 80        /* r1, the table of the strip's tokens, while it holds an addend */
+        .equ    TABLE, 84       /* address of the function for strips of n words, less 4 * n */
+        .equ    READY, 88       /* two words that PREPARE makes of the tail for token 0 */
+        .equ    WIDE, 96        /* the 32-bit sums of a strip: 16 bytes for each of 4 words */
+        .equ    FRAME, 164      /* with 9 registers a multiple of 8 */
+
+/* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S and
+ * sparse_split.S): where to go on. The table is at r1.
+ */
+        .equ    NEXT, 4 * 24    /* to the next token */
+        .equ    CLAMP, 4 * 25   /* to the pixels' clamp and the end */
 
         .macro  WORD_CLEAR e, o
         mov     \e, #0
@@ -117,33 +125,65 @@
         ldr     pc, [r1, r0, lsl #2]
         .endm
 
-        .macro  STORE words
-        ldrd    r0, r1, [sp, #OUT]
-        .if     \words == 4
-        stm     r0!, {r4, r6, r8, r10}
-        .elseif \words == 3
-        stm     r0!, {r4, r6, r8}
-        .elseif \words == 2
-        stm     r0!, {r4, r6}
-        .else
-        str     r4, [r0], #4
+/* A token whose code strips of all widths share: its number is \token, r2 the number of words, r12 behind the token. */
+        .macro  SHARED words, token, to
+        .if     \words < 4
+        sub     r12, r12, #2 * \token
         .endif
-        cmp     r0, r1
-        str     r0, [sp, #OUT]
-        bne     1b
-        b       mcugen1_sparse_runs_dsp
+        mov     r2, #\words
+        b       \to
         .endm
 
-/* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, r12 behind the program. */
+/* There: into code for 4, 3, 2, 1 words, at labels 4, 3, 2, 1, each of which falls through into the next. */
+        .macro  BY_WORDS
+        tbb     [pc, r2]
+7:      .byte   0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2, 0
+        .endm
+
+        .macro  FUNCTION name, section
+        .ifb    \section
+        .section .text.\name, "ax", %progbits
+        .else
+        .section .text.\section, "ax", %progbits
+        .endif
+        .thumb
+        .p2align 2
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        .endm
+
+/* For an end in 32 bits: r0, r1 = the channel's tail, lr = its shift; and from there back to the strip. */
+        .macro  LOAD_WIDE_TAIL
+        str     lr, [sp, #BASE]
+        str     r1, [sp, #HOME]
+        ldr     r0, [sp, #SCALE]
+        ldr     r1, [sp, #ADD]
+        asr     lr, r0, #16
+        sxth    r0, r0
+        .endm
+
+        .macro  TO_CLAMP
+        ldr     r0, [sp, #HOME]
+        ldr     lr, [sp, #BASE]
+        ldr     pc, [r0, #CLAMP]
+        .endm
+
+/* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, r12 behind the program.
+ *
+ * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
+ */
         .macro  STRIPS name, words, step
         .section .text.\name, "ax", %progbits
         .thumb
         .p2align 2
-8:      .word   20f + 1
+8:      .word   30f + 1
         .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
-        .word   17f + 1, 18f + 1, 19f + 1
+        .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1, 25f + 1
 
+        .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end
         .weak   \name
         .thumb_func
         .type   \name, %function
@@ -170,7 +210,7 @@
 103:    ENTRY   \words, \step, WORD_ADD, -6
 102:    ENTRY   \words, \step, WORD_ADD, -4
 101:    ENTRY   \words, \step, WORD_ADD, -2
-        DISPATCH \words
+24:     DISPATCH \words
 
 17:                                     /* sums = c - sums */
         .if     \words == 4
@@ -190,26 +230,22 @@
         EACH    \words, WORD_CLEAR
         DISPATCH \words
 
-19:                                     /* the end, in 32 bits, with a clamp to any limits */
-        .if     \words < 4
-        sub     r12, r12, #38
-        .endif
-        str     lr, [sp, #BASE]
-        ldr     r0, [sp, #SCALE]
-        ldr     r1, [sp, #ADD]
-        asr     lr, r0, #16
-        sxth    r0, r0
-        EACH    \words, WORD_SHIFT
-        ldr     lr, [sp, #BASE]
-        LOAD_LIMITS
-        EACH    \words, WORD_CLAMP
-        b       21f
+19:     SHARED  \words, 19, mcugen1_sparse_shift
+20:     SHARED  \words, 20, mcugen1_sparse_split
+21:     SHARED  \words, 21, mcugen1_sparse_split_add
+22:     SHARED  \words, 22, mcugen1_sparse_split_end
 
-20:                                     /* the end of most channels */
+23:                                     /* the end of most channels with a clamp to other limits */
+        .if     \words < 4
+        sub     r12, r12, #46
+        .endif
+        cmp     r0, r0
+30:                                     /* the end of most channels */
         LOAD_TAIL
         EACH    \words, WORD_SCALE
         END_TAIL
-21:     ldrd    r0, r1, [sp, #OUT]
+        beq     25f
+31:     ldrd    r0, r1, [sp, #OUT]
         .if     \words == 4
         stm     r0!, {r4, r6, r8, r10}
         .elseif \words == 3
@@ -224,6 +260,10 @@
         str     r0, [sp, #OUT]
         bne     \name
         b       mcugen1_sparse_next
+
+25:     LOAD_LIMITS
+        EACH    \words, WORD_CLAMP
+        b       31b
         .size   \name, . - \name
         .endm
 
@@ -247,6 +287,7 @@
 \name:
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
+        cmp     r0, #0                  /* Z is clear: see STRIPS */
         ldr     r12, [r0]               /* weights */
         ldr     r3, [r0, #4]            /* tails */
         ldr     r4, [r0, #8]            /* runs */

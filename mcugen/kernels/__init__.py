@@ -34,7 +34,7 @@ from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
 from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
-from .sparse import Sparse
+from .sparse import Sparse, SparseDepthwise
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
 
@@ -44,6 +44,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
+    SparseDepthwise(),
     *(Linear(e) for e in ENCODINGS),
     AddFlat(),
     AddLanes(),

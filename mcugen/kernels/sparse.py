@@ -1,4 +1,4 @@
-"""sparse: Conv2d with ternary weights from lanes to lanes, by lists of the weights that are not zero.
+"""sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
@@ -7,12 +7,17 @@ mind what happened in between. If lo and hi, so transformed, both lie in -2^15 .
 number are that sum. The centre is free, and so is the sign (the plus list may come first as well as the minus list):
 a channel is possible if hi - lo < 2^16. For bytes from 0 to 255 and P plus, N minus weights that is 255 (P + N) < 2^16,
 P + N <= 257. What sign and centre change, the tail takes back: acc * mult + add = sum * (sign * mult) + (add - sign *
-centre * mult), an identity of integers. A layer with a channel that is not proven goes to other kernels.
+centre * mult), an identity of integers.
+
+A channel of more weights is split: each part has as many as are proven by the type of the pixels alone, with a centre
+of its own and the sign of them all, and 32-bit sums add up the parts. They are then sign * acc + the sum of the
+centres, and the same identity holds. Its product with mult and the addend are computed modulo 2^32 and are right if
+acc * mult + add fits 32 bits, which `accepts` asks for in every channel; a layer that does not goes to other kernels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,11 +29,12 @@ from ..ir import Array, DType, Node, Range
 from ..layout import Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
+from ..ops.depthwise import DepthwiseConv2d
 from . import base
 
 WIDEST = 4  # words of a strip
 FARTHEST = 0xFFFF  # words that an offset can count
-_STRIP_BYTES = (660, 950, 1240, 1410)
+_STRIP_BYTES = (660, 890, 1120, 1210)
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
 
@@ -42,20 +48,42 @@ class Costs:
     entry: tuple[float, ...]  # of a weight
     token: tuple[float, float]  # of strips of up to 3 words, of 4
     centre: float  # besides its token and two cycles a word
-    shift: tuple[float, float]  # END_SHIFT over END: of a strip, of a word
+    others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
 
 
-_DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9))
-_M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31))
-_M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5))
+_TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE)
+
+
+def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
+    return dict(zip(_TOKENS, cycles, strict=True))
+
+
+_DSP = Costs(
+    35, 28, (35, 46, 56, 66), (6, 9, 12, 16), (8, 7), 3, _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20))
+)
+_M3 = Costs(
+    32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30))
+)
+_M7 = Costs(
+    20, 16, (19, 25, 31, 36), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12))
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Entries of a channel's list that are summed in 16 bits, one part behind the other."""
+
+    lead: int  # how many are taken from the centre, or only added if there is none
+    rest: int  # how many are added then
+    centre: int | None
 
 
 @dataclass(frozen=True)
 class Channel:
     """How a channel is computed: see the proof above."""
 
-    minus_first: bool
-    centre: int | None  # None: the list is not taken from anything, and is the only one
+    minus_first: bool  # in the list
+    parts: tuple[Part, ...]
     end: int  # the token
     scale: int  # mult and shift for the sum, as sparse.h has them
     add: int
@@ -72,10 +100,10 @@ class Sparse(base.Kernel):
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
-        assert isinstance(op, Conv2d)
-        if w.dtype is not DType.T or op.groups != 1 or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+        assert isinstance(op, Conv2d | DepthwiseConv2d)
+        if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
             return None
-        sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[2:], op.stride, op.padding, op.dilation)
+        sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
         if sig is None:
             return None
         rows, cols = _GROWTH
@@ -89,25 +117,33 @@ class Sparse(base.Kernel):
     def accepts(self, node: Node, acc: Range) -> bool:
         mult, add, _ = _constants(node, acc)
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
-        return bool(np.all(acc.hi - acc.lo < 1 << 16) and np.all((ends >= -fixed.INT32) & (ends < fixed.INT32)))
+        return bool(np.all((ends >= -fixed.INT32) & (ends < fixed.INT32)))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, w, lay = node.op, node.inputs[1].const, sig.inputs[0]
-        assert isinstance(op, Conv2d) and op.to is not None
-        if max(_reach(lay, w.shape[1]), _reach(sig.output, 1)) > FARTHEST:
+        op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
+        assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
+        if max(_reach(lay, x.shape[0]), _reach(sig.output, 1)) > FARTHEST:
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
-        _, c, kh, kw = w.shape
-        channel, i, j = np.meshgrid(np.arange(c), np.arange(kh), np.arange(kw), indexing="ij")
+        w = _weights(node)
+        groups = x.shape[0] // w.shape[1]
+        channel, i, j = np.meshgrid(*map(np.arange, w.shape[1:]), indexing="ij")
         distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
         programs = []
         channels = _channels(node, acc)
-        for row, how in zip(w.reshape(len(w), -1), channels, strict=True):
-            lists = distances[row == -1], distances[row == 1]
-            lead, rest = lists if how.minus_first else lists[::-1]
-            programs.append(pack.pack_lists16(lead, rest, how.centre, how.end))
+        for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True)):
+            there = distances + o * groups // len(w) * w.shape[1] * lay.plane
+            lists = there[row == -1], there[row == 1]
+            entries = np.concatenate(lists if how.minus_first else lists[::-1])
+            parts, at = [], 0
+            for part in how.parts:
+                end = at + part.lead + part.rest
+                parts.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
+                at = end
+            programs.append(pack.pack_lists16(parts, how.end))
         runs = _runs(node, sig)
         used = sorted({run[3] for run in runs})
+        ends = {how.end for how in channels}
         return base.Bound(
             (
                 base.Field("weights", "uint16_t", np.concatenate(programs)),
@@ -120,11 +156,29 @@ class Sparse(base.Kernel):
                 base.Field("step", "uint8_t", op.stride[1]),
             ),
             needs=("lanes", "sparse_strips"),
-            parts=tuple(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
+            parts=(
+                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
+                *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
+                *([base.Part("sparse_split", 680)] if pack.END_WIDE in ends else []),
+            ),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+
+
+@dataclass(frozen=True)
+class SparseDepthwise(Sparse):
+    """The same for ternary depthwise layers: a channel's list has the weights of one plane."""
+
+    op = DepthwiseConv2d
+    weights = "lists16 depthwise"
+
+
+def _weights(node: Node) -> Array:
+    """Weights as (O, C of a group, KH, KW)."""
+    w = node.inputs[1].const
+    return w if w.ndim == 4 else w[:, None]
 
 
 def _costs(core: base.Core) -> Costs | None:
@@ -137,27 +191,28 @@ def _costs(core: base.Core) -> Costs | None:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs = _runs(node, sig), _costs(core)
-    w = node.inputs[1].const.reshape(node.inputs[1].type.shape[0], -1)
-    counts = {-1: (w == -1).sum(axis=1), 1: (w == 1).sum(axis=1)}
-    for o, how in enumerate(_channels(node, acc)):
-        lead, rest = (int(counts[s][o]) for s in ((-1, 1) if how.minus_first else (1, -1)))
+    for how in _channels(node, acc):
+        entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            yield sum(run[2] for run in runs) * (word + (lead + rest) * entry)
+            yield sum(run[2] for run in runs) * (word + entries * entry)
             continue
-        tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(lead + rest, 1), tokens, how) for run in runs)
+        tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
+        tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(entries, 1), tokens, how) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips)
 
 
 def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
     token = costs.token[words == WIDEST]
     cycles = costs.strip[words - 1] + entries * costs.entry[words - 1] + tokens * token
-    if how.centre is not None:
-        cycles += token + costs.centre + (words < WIDEST) + 2 * words
-    if how.end == pack.END_SHIFT:
-        cycles += costs.shift[0] + costs.shift[1] * words
+    centred = sum(part.centre is not None for part in how.parts)
+    cycles += centred * (token + costs.centre + (words < WIDEST) + 2 * words)
+    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
+    for each in (*wide, how.end):
+        strip, word = costs.others.get(each, (0, 0))
+        cycles += strip + word * words
     return cycles
 
 
@@ -169,25 +224,28 @@ def _constants(node: Node, acc: Range) -> tuple[Array, Array, Array]:
 
 
 def _channels(node: Node, acc: Range) -> list[Channel]:
-    w = node.inputs[1].const.reshape(node.inputs[1].type.shape[0], -1)
+    w = _weights(node).reshape(node.output.type.shape[0], -1)
     to = node.op.to  # type: ignore[attr-defined]
-    rows = zip((w == -1).any(axis=1), (w == 1).any(axis=1), acc.lo, acc.hi, *_constants(node, acc), strict=True)
-    return [
-        choose(bool(minus), bool(plus), *map(int, numbers), full=(to.lo, to.hi) == (0, 255))
-        for minus, plus, *numbers in rows
-    ]
+    full, highest = (to.lo, to.hi) == (0, 255), node.inputs[0].type.dtype.hi
+    rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *_constants(node, acc), strict=True)
+    return [choose(*map(int, numbers), full=full, highest=highest) for numbers in rows]
 
 
-def choose(minus: bool, plus: bool, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool) -> Channel:
-    """How a channel with these weights (any minus, any plus), accumulator limits and constants is computed.
+def choose(
+    minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool, highest: int
+) -> Channel:
+    """How a channel with so many weights of -1 and 1, these accumulator limits and constants is computed.
 
-    full: the result is clamped to 0 .. 255, as END does.
+    full: the result is clamped to 0 .. 255; highest: that a pixel can be.
     """
     tail = mult, add, shift
+    if hi - lo >= 1 << 16:
+        return _split(minus, plus, tail, highest)
     if not (minus and plus):  # one list, or none: no centre, if its sum fits as it is
         sign = -1 if minus else 1
         if max(sign * lo, sign * hi) < 1 << 15:
-            return _ended(minus_first=minus, centre=None, sign=sign, limits=(lo, hi), tail=tail, full=full)
+            part = Part(minus + plus, 0, None)
+            return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
     sign = 1 if minus else -1  # centre - plus
     least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
     assert least <= most, (lo, hi)
@@ -195,34 +253,55 @@ def choose(minus: bool, plus: bool, lo: int, hi: int, mult: int, add: int, shift
     centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
     if centre < least:
         centre = min(max(0, least), most)
-    return _ended(minus_first=minus, centre=centre, sign=sign, limits=(lo, hi), tail=tail, full=full)
+    part = Part(minus, plus, centre) if minus else Part(plus, 0, centre)
+    return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
+
+
+def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int) -> Channel:
+    """Parts as long as pixels of 0 .. highest allow, in 16 bits each."""
+    room = 0xFFFF // highest
+    lead, rest = (minus, plus) if minus else (plus, 0)
+    parts = []
+    while lead or rest:
+        some = min(lead, room)
+        more = min(rest, room - some)
+        lead, rest = lead - some, rest - more
+        least, most = highest * some - (1 << 15), (1 << 15) - 1 - highest * more
+        none = some == 0 and most >= 0
+        parts.append(Part(more, 0, None) if none else Part(some, more, min(max(0, least), most)))
+    assert len(parts) > 1
+    mult, add, shift = tail
+    sign = 1 if minus else -1  # centre - plus
+    total = sum(part.centre or 0 for part in parts)
+    m, a = sign * mult, add - sign * total * mult
+    return Channel(minus > 0, tuple(parts), pack.END_WIDE, (m & 0xFFFF) | shift << 16, _wrapped(a))
 
 
 def _ended(
-    *,
-    minus_first: bool,
-    centre: int | None,
-    sign: int,
-    limits: tuple[int, int],
-    tail: tuple[int, int, int],
-    full: bool,
+    minus_first: bool, part: Part, *, sign: int, limits: tuple[int, int], tail: tuple[int, int, int], full: bool
 ) -> Channel:
-    """The channel with the tail of its sum, and its end.
+    """The channel of one part with the tail of its sum, and its end.
 
-    END is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and t1 = add * 2^(16 - shift) are whole
-    numbers: then rounding down the product is rounding down the sum, which is (sum * mult + add) * 2^16 / 2^shift, and
-    its upper half is the result. It has 32 bits where the result before the clamp has 16; SMLAWB gives no more.
+    END, and END_LIMITS before its clamp, is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and
+    t1 = add * 2^(16 - shift) are whole numbers: then rounding down the product is rounding down the sum, which is
+    (sum * mult + add) * 2^16 / 2^shift, and its upper half is the result. It has 32 bits where the result before the
+    clamp has 16; SMLAWB gives no more.
     """
     mult, add, shift = tail
-    m, a, s = sign * mult, add - sign * (centre or 0) * mult, shift
+    m, a, s = sign * mult, add - sign * (part.centre or 0) * mult, shift
     results = [(acc * mult + add) >> shift for acc in limits]
-    if full and all(-(1 << 15) <= r < 1 << 15 for r in results):
+    if all(-(1 << 15) <= r < 1 << 15 for r in results):
         up = max(0, 16 - s)  # a shift below 16 as 16
         whole = a % (1 << max(0, s - 16)) == 0
         if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
-            return Channel(minus_first, centre, pack.END, (m << up & 0xFFFF) | s + up << 16, a << up)
-    wrapped = (a + (1 << 31)) % (1 << 32) - (1 << 31)  # sums modulo 2^32: the last one fits
-    return Channel(minus_first, centre, pack.END_SHIFT, (m & 0xFFFF) | s << 16, wrapped)
+            end = pack.END if full else pack.END_LIMITS
+            return Channel(minus_first, (part,), end, (m << up & 0xFFFF) | s + up << 16, a << up)
+    return Channel(minus_first, (part,), pack.END_SHIFT, (m & 0xFFFF) | s << 16, _wrapped(a))
+
+
+def _wrapped(add: int) -> int:
+    """The addend modulo 2^32: sums are, too, and the last one fits."""
+    return (add + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 # Strips.
@@ -242,7 +321,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
     repairs: whichever is expected to be faster.
     """
     op, w, y = node.op, node.inputs[1], node.output.type
-    assert isinstance(op, Conv2d)
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
     height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
@@ -267,7 +346,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
 
 
 def _typical(strip: int, entries: int) -> float:
-    return _strip_cycles(_DSP, strip, entries, 2, Channel(True, 0, pack.END, 0, 0))
+    return _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
 
 
 @lru_cache(maxsize=1024)

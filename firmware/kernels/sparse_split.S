@@ -1,0 +1,37 @@
+/* sparse_split.S - channels whose sums take 32 bits, tokens 20, 21 and 22, for strips of all widths. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_FEATURE_DSP)
+#include "sparse_dsp.h"
+#else
+#include "sparse_m3.h"
+#endif
+#include "sparse_strips.h"
+
+        FUNCTION mcugen1_sparse_split           /* 32-bit sums = sums, sums = 0 */
+        BY_WORDS
+4:      WORD_WIDE_SET r10, r11, WIDE + 48
+3:      WORD_WIDE_SET r8, r9, WIDE + 32
+2:      WORD_WIDE_SET r6, r7, WIDE + 16
+1:      WORD_WIDE_SET r4, r5, WIDE
+        ldr     pc, [r1, #NEXT]
+        .size   mcugen1_sparse_split, . - mcugen1_sparse_split
+
+        FUNCTION mcugen1_sparse_split_add, mcugen1_sparse_split  /* 32-bit sums += sums, sums = 0 */
+        BY_WORDS
+4:      WORD_WIDE_ADD r10, r11, WIDE + 48
+3:      WORD_WIDE_ADD r8, r9, WIDE + 32
+2:      WORD_WIDE_ADD r6, r7, WIDE + 16
+1:      WORD_WIDE_ADD r4, r5, WIDE
+        ldr     pc, [r1, #NEXT]
+        .size   mcugen1_sparse_split_add, . - mcugen1_sparse_split_add
+
+        FUNCTION mcugen1_sparse_split_end, mcugen1_sparse_split  /* the end */
+        LOAD_WIDE_TAIL
+        BY_WORDS
+4:      WORD_WIDE_END r10, r11, WIDE + 48
+3:      WORD_WIDE_END r8, r9, WIDE + 32
+2:      WORD_WIDE_END r6, r7, WIDE + 16
+1:      WORD_WIDE_END r4, r5, WIDE
+        TO_CLAMP
+        .size   mcugen1_sparse_split_end, . - mcugen1_sparse_split_end
+#endif
