@@ -8,6 +8,7 @@ entry more. It is exact: no combination is left out (tests/test_select.py compar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -63,7 +64,10 @@ def select(
     """The program of least cost. TargetError E402 names a node that no kernel runs."""
     ranges = check.ranges(graph)
     keys = candidates(graph)
-    options = {n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels)) for n in graph.nodes}
+    alike = Counter(type(n.op) for n in graph.nodes)
+    options = {
+        n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)])) for n in graph.nodes
+    }
     for node, found in options.items():
         if not found:
             types = ", ".join(str(v.type) for v in node.inputs)
@@ -116,6 +120,7 @@ def _options(
     core: Core,
     objective: Objective,
     kernels: tuple[Kernel, ...],
+    share: float = 0.0,
 ) -> Iterator[Option]:
     for kernel in kernels:
         if type(node.op) is not kernel.op:
@@ -125,14 +130,17 @@ def _options(
             sig = kernel.layouts(node, like, _layout(node.output, out))
             if sig is None or not kernel.accepts(node, acc):
                 continue
-            # Values in lanes cost what they take beyond their bare bytes; tables cost flash.
+            # Values in lanes cost what they take beyond their bare bytes, scratch costs RAM too; tables cost flash, and
+            # so does code, which the layers of an operator are taken to share.
             growth = layout.size(sig.output, node.output.type) + sum(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
             cost = objective.cycles * kernel.cycles(node, sig, acc, core) + objective.ram * growth
-            if objective.flash:
-                cost += objective.flash * kernel.bind(node, sig, acc).table_bytes
+            if objective.flash or objective.ram:
+                bound = kernel.bind(node, sig, acc)
+                cost += objective.flash * (bound.table_bytes + share * kernel.code_bytes)
+                cost += objective.ram * bound.scratch
             yield Option(node, kernel, tuple(ins), out, sig, cost)
 
 
