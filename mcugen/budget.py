@@ -6,7 +6,7 @@ nothing else in common, kernels share code, and RAM is a peak. The variables, fo
     x[option]      the node runs so                                  one option for each node
     m[v, s, k, i]  before node i a relayout makes v in k from s      s is there, k is not
     b[v, k, i]     v lies in k while node i runs                     it was there before, or was made; readers need it
-    c[stem]        the kernel's code is linked                       if any option that is taken has it
+    c[stem]        a kernel's code, or a part of it, is linked       if any option that is taken has it
 
     flash: tables, structs and code of all that is taken, as report.flash counts them
     RAM:   at every node, and when its relayouts run, the bytes of what is there, of the output and of the scratch
@@ -190,9 +190,9 @@ class Problem:
         for xs in taken:
             by_stem: dict[str, list[int]] = {}
             for x in xs:
-                kernel = self.x[x].kernel
-                by_stem.setdefault(kernel.stem, []).append(x)
-                code[kernel.stem] = max(kernel.code_bytes, code.get(kernel.stem, 0))
+                for part in self.x[x].code:
+                    by_stem.setdefault(part.stem, []).append(x)
+                    code[part.stem] = max(part.code_bytes, code.get(part.stem, 0))
             for stem, some in by_stem.items():
                 users.setdefault(stem, []).append(some)
         for m in self.m:

@@ -132,7 +132,7 @@ def _candidate(problem: budget.Problem, node: Node, kernel: Kernel, limits: budg
         layouts=tuple(str(b.layout) for b in buffers),
         cycles=round(step.cycles),
         table_bytes=step.bound.bytes,
-        code_bytes=kernel.code_bytes,
+        code_bytes=kernel.code_bytes + sum(p.code_bytes for p in step.bound.parts),
         scratch_bytes=step.bound.scratch,
         layout_bytes=sum(b.bytes - b.type.bytes for b in buffers),
         network=_totals(found.program, found.plan),

@@ -76,6 +76,8 @@ def rice_bits(w: Array) -> tuple[int, int]:
     return bits[k], k
 
 
+BLOCK8 = 256  # inputs whose places are bytes
+
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
 END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS = 0, *range(16, 24)
 _ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS)
@@ -141,6 +143,107 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
         else:
             offsets += [following, *data[at : at + token - 1].tolist()]
             following, at = int(data[at + token - 1]), at + token
+
+
+def pack_lists8(w: Array) -> Array:
+    """Lists of bytes of (O, N) ternary weights: for +1, then for -1, for each block of 256 inputs a count and places.
+
+    ValueError where a block has 256 weights of one sign in an output: the count is a byte.
+    """
+    out: list[bytes] = []
+    for row in w:
+        for sign in (1, -1):
+            for at in range(0, w.shape[1], BLOCK8):
+                places = np.flatnonzero(row[at : at + BLOCK8] == sign)
+                if places.size >= BLOCK8:
+                    raise ValueError("256 weights of one sign in a block")
+                out.append(bytes([places.size, *places.tolist()]))
+    return np.frombuffer(b"".join(out), np.uint8)
+
+
+def unpack_lists8(data: Array, n: int, outputs: int) -> Array:
+    """The inverse of pack_lists8, (outputs, n)."""
+    w, at = np.zeros((outputs, -(-n // BLOCK8) * BLOCK8), np.int8), 0
+    for row in w:
+        for sign in (1, -1):
+            for first in range(0, n, BLOCK8):
+                count = int(data[at])
+                row[first + data[at + 1 : at + 1 + count].astype(np.int64)] = sign
+                at += 1 + count
+    return w[:, :n]
+
+
+MOST_RICE16 = 7  # the largest k of rice16: 16 bits hold an entry but for its ones
+
+
+def rice16_bits(w: Array) -> tuple[int, int]:
+    """(bits, k) of pack_rice16, without what fills the last halfword."""
+    gaps = _rice16_gaps(w)
+    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(MOST_RICE16 + 1)]
+    k = int(np.argmin(bits))
+    return bits[k], k
+
+
+def _rice16_gaps(w: Array) -> Array:
+    places = np.append(np.flatnonzero(w), w.size)
+    return np.asarray(np.diff(places, prepend=-1) - 1)
+
+
+def pack_rice16(w: Array) -> tuple[Array, int]:
+    """(halfwords, k): the code of rice_bits() with the best k of 0..7, the first bit highest, as uint16.
+
+    An entry behind the last weight ends the tensor, and a halfword that may be read too soon follows.
+    """
+    size, k = rice16_bits(w)
+    gaps = _rice16_gaps(w)
+    ends = np.cumsum((gaps >> k) + k + 2)
+    bits = np.ones(size, np.uint8)
+    bits[ends - k - 2] = 0
+    for i in range(k):
+        bits[ends - 2 - i] = gaps >> i & 1
+    bits[ends - 1] = np.append(w.ravel()[np.flatnonzero(w)] == -1, False)
+    halfwords = np.packbits(np.append(bits, np.zeros(-size % 16 + 16, np.uint8))).view(">u2")
+    return halfwords.astype(np.uint16), k
+
+
+def unpack_rice16(data: Array, k: int, n: int) -> Array:
+    """The inverse of pack_rice16: n weights."""
+    bits = np.unpackbits(data.astype(">u2").view(np.uint8))
+    w, at, i = np.zeros(n, np.int8), 0, 0
+    while True:
+        ones = int(np.argmin(bits[i:]))
+        i += ones + 1
+        low = int("".join(map(str, bits[i : i + k])) or "0", 2)
+        at += (ones << k) + low
+        if at >= n:
+            return w
+        w[at] = -1 if bits[i + k] else 1
+        at, i = at + 1, i + k + 1
+
+
+def pack_codes2(w: Array) -> Array:
+    """Codes w + 1 of two bits of (O, N) ternary weights: words of 16 inputs, of four outputs side by side, as uint32.
+
+    First the whole blocks of 16 inputs of all outputs, then the rest; what fills a word or a group has code 0.
+    """
+    outputs, n = w.shape
+    codes = np.zeros((-(-outputs // 4) * 4, -(-n // 16) * 16), np.uint32)
+    codes[:outputs, :n] = w + 1
+    i = np.arange(16)
+    words = (codes.reshape(-1, 4, codes.shape[1] // 16, 16) << (i // 4 * 4 + i % 2 * 2 + i % 4 // 2 * 16)).sum(axis=3)
+    words = words.astype(np.uint32).transpose(0, 2, 1)  # group, block, output of it
+    return np.concatenate([words[:, : n // 16].ravel(), words[:, n // 16 :].ravel()])
+
+
+def unpack_codes2(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_codes2, (outputs, n)."""
+    groups, whole = -(-outputs // 4), n // 16
+    split = 4 * groups * whole
+    parts = [part.reshape(groups, -1, 4) for part in (data[:split], data[split:])]
+    i = np.arange(16)
+    words = np.concatenate(parts, axis=1).transpose(0, 2, 1)[..., None]
+    codes = words >> (i // 4 * 4 + i % 2 * 2 + i % 4 // 2 * 16).astype(np.uint32) & 3
+    return np.asarray(codes.reshape(4 * groups, -1)[:outputs, :n].astype(np.int8) - 1)
 
 
 @dataclass(frozen=True)

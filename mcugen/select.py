@@ -8,15 +8,16 @@ entry more. It is exact: no combination is left out (tests/test_select.py compar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from . import check, layout
 from .errors import TargetError
 from .ir import DType, Graph, Node, Range, Tensor, Value
 from .kernels import KERNELS, Relayout
-from .kernels.base import Core, Kernel, Signature, fits
+from .kernels.base import Core, Kernel, Part, Signature, fits
 from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
@@ -48,6 +49,7 @@ class Option:
     growth: int  # bytes of the output, and of what the inputs' halos take beyond the bare layouts
     flash: int = 0  # bytes of tables and struct
     scratch: int = 0
+    code: tuple[Part, ...] = ()  # what is linked for it, once for all layers
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ def options(
     """
     ranges = check.ranges(graph)
     keys = candidates(graph)
-    found = {n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, sizes)) for n in graph.nodes}
+    alike = Counter(type(n.op) for n in graph.nodes)
+    found = {
+        n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)], sizes))
+        for n in graph.nodes
+    }
     for node, some in found.items():
         if not some:
             types = ", ".join(str(v.type) for v in node.inputs)
@@ -130,6 +136,7 @@ def _options(
     core: Core,
     objective: Objective,
     kernels: tuple[Kernel, ...],
+    share: float,
     sizes: bool = False,
 ) -> Iterator[Option]:
     for kernel in kernels:
@@ -140,18 +147,22 @@ def _options(
             sig = kernel.layouts(node, like, layout_of(node.output, out))
             if sig is None or not kernel.accepts(node, acc):
                 continue
-            # Values in lanes cost what they take beyond their bare bytes; tables cost flash.
+            # Values in lanes cost what they take beyond their bare bytes, scratch costs RAM too; tables cost flash, and
+            # so does code, which the layers of an operator are taken to share.
             growth = layout.size(sig.output, node.output.type) + sum(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            cycles, flash, scratch = kernel.cycles(node, sig, acc, core), 0, 0
+            cycles = kernel.cycles(node, sig, acc, core)
             cost = objective.cycles * cycles + objective.ram * growth
+            option = Option(node, kernel, tuple(ins), out, sig, cost, cycles, growth)
             if objective.flash or objective.ram or sizes:
                 bound = kernel.bind(node, sig, acc)
-                flash, scratch = bound.bytes, bound.scratch
-                cost += objective.flash * bound.table_bytes + objective.ram * scratch
-            yield Option(node, kernel, tuple(ins), out, sig, cost, cycles, growth, flash, scratch)
+                code = (Part(kernel.stem, kernel.code_bytes), *bound.parts)
+                flash = bound.table_bytes + share * sum(c.code_bytes for c in code)
+                cost += objective.flash * flash + objective.ram * bound.scratch
+                option = replace(option, cost=cost, flash=bound.bytes, scratch=bound.scratch, code=code)
+            yield option
 
 
 def solve(

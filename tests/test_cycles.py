@@ -411,8 +411,8 @@ def test_helium_has_instructions_only() -> None:
 def test_a_wrong_answer_is_no_measurement(tmp_path: Path) -> None:
     artifact = driver.compile(emitted.golden("mlp").archive, target=M4)
     artifact.save(tmp_path / "mlp")
-    path = tmp_path / "mlp" / "linear_ref.c"
-    path.write_text(path.read_text().replace("acc), k->tail", "acc + 4000), k->tail"))
+    path = tmp_path / "mlp" / "mcugen_fixed.h"
+    path.write_text(path.read_text().replace("acc * t->mult[c]", "(acc + 4000) * t->mult[c]"))
     with pytest.raises(MismatchError, match=r"\[E601\] mlp on Unicorn: output byte"):
         profile.profile(tmp_path / "mlp")
 

@@ -47,9 +47,7 @@ def steady(core: Core, v: Value, source: Key, to: Key) -> float | None:
 
 
 def options_of(graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...]) -> list[list[Option]]:
-    keys = select.candidates(graph)
-    ranges = check.ranges(graph)
-    return [list(select._options(n, ranges[n][0], keys, core, objective, kernels)) for n in graph.nodes]
+    return list(map(list, select.options(graph, core, objective, kernels).values()))
 
 
 def brute_force(graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...]) -> float:
@@ -259,20 +257,16 @@ def test_an_output_is_an_input_a_view_of_another_output_or_the_same_twice() -> N
 
 def parts(graph: Graph, objective: Objective) -> tuple[float, float, float]:
     """(cycles, table bytes, bytes of layouts) of the choice, as select counts them."""
-    ranges = check.ranges(graph)
-    keys = select.candidates(graph)
     units = [Objective(1.0, 0.0, 0.0), Objective(0.0, 1.0, 0.0), Objective(0.0, 0.0, 1.0)]
 
     def same(o: Option) -> tuple[Node, Kernel, tuple[Key, ...], Key]:
         return o.node, o.kernel, o.inputs, o.output
 
-    options = {n: tuple(select._options(n, ranges[n][0], keys, CORE, objective, KERNELS)) for n in graph.nodes}
+    options = select.options(graph, CORE, objective)
     choices = select.solve(graph, options, CORE, objective)
     totals = []
     for unit in units:
-        priced = {
-            same(o): o.cost for n in graph.nodes for o in select._options(n, ranges[n][0], keys, CORE, unit, KERNELS)
-        }
+        priced = {same(o): o.cost for some in select.options(graph, CORE, unit).values() for o in some}
         total = sum(priced[same(c.option)] for c in choices)
         for c in choices:
             for v, source, to in c.moves:

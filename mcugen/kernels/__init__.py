@@ -19,6 +19,9 @@ from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
 from .flatten import Flatten
 from .linear import Linear
+from .linear_codes import LinearCodes
+from .linear_lists import LinearLists
+from .linear_rice import LinearRice
 from .lookup_flat import LookupFlat
 from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
@@ -46,6 +49,9 @@ KERNELS: tuple[Kernel, ...] = (
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
     *(Linear(e) for e in ENCODINGS),
+    LinearLists(),
+    LinearRice(),
+    LinearCodes(),
     AddFlat(),
     AddLanes(),
     MulFlat(),

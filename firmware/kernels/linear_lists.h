@@ -1,0 +1,33 @@
+/* linear_lists.h - fully connected layer with ternary weights, by lists of the weights that are not zero.
+ *
+ *     y[o] = tail(sum of x where w[o] is 1, less the sum of x where w[o] is -1)
+ */
+#ifndef MCUGEN_LINEAR_LISTS_H
+#define MCUGEN_LINEAR_LISTS_H
+
+#include "linear_sums.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mcugen_linear_lists {
+    struct mcugen_linear_tail tail;
+    const uint8_t *weights; /* the lists of each output, see lists8.h */
+    uint16_t outputs;
+    uint16_t blocks; /* of 256 inputs */
+};
+
+/* x: the inputs at any alignment; y: outputs elements of tail.tail.bytes. */
+void mcugen1_linear_lists_ref(const struct mcugen_linear_lists *k, const void *x, void *y);
+
+static inline void mcugen1_linear_lists(const struct mcugen_linear_lists *k, const void *x, void *y)
+{
+    mcugen1_linear_lists_ref(k, x, y);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,177 @@
+/* lists8_thumb2.h - assembler macros: sums by lists of bytes, for Armv7-M and Armv8-M mainline.
+ *
+ *     r0        the lists: what is read next
+ *     r1, r2    the block's inputs, the end of the last block
+ *     r3        the sum, modulo 2^32
+ *     r4-r11    places of the next eight weights in the block, then their inputs
+ *     r12       how many weights are left in the list
+ *     lr        0 in the lists of +1 weights, 1 in those of -1
+ */
+/* clang-format off */
+#ifndef MCUGEN_LISTS8_THUMB2_H
+#define MCUGEN_LISTS8_THUMB2_H
+#ifdef __ASSEMBLER__
+
+        .syntax unified
+
+/* The frame, in bytes from sp. */
+        .equ    X, 0
+        .equ    SUMS, 4         /* where the next sum goes, and the end of them */
+        .equ    FRAME, 12       /* with 9 registers a multiple of 8 */
+
+/* \n of 1 to 8 weights. Loads follow one another, so each but the first takes a cycle: 3 * n + 1 cycles. */
+        .macro  WEIGHTS n
+        ldrb    r4, [r0]
+        .if     \n > 1
+        ldrb    r5, [r0, #1]
+        .endif
+        .if     \n > 2
+        ldrb    r6, [r0, #2]
+        .endif
+        .if     \n > 3
+        ldrb    r7, [r0, #3]
+        .endif
+        .if     \n > 4
+        ldrb    r8, [r0, #4]
+        .endif
+        .if     \n > 5
+        ldrb    r9, [r0, #5]
+        .endif
+        .if     \n > 6
+        ldrb    r10, [r0, #6]
+        .endif
+        .if     \n > 7
+        ldrb    r11, [r0, #7]
+        .endif
+        .if     \n == 1
+        adds    r0, r0, #1      /* a load whose address was loaded right before waits for it anyway */
+        .endif
+        ldrb    r4, [r1, r4]
+        .if     \n > 1
+        ldrb    r5, [r1, r5]
+        .endif
+        .if     \n > 2
+        ldrb    r6, [r1, r6]
+        .endif
+        .if     \n > 3
+        ldrb    r7, [r1, r7]
+        .endif
+        .if     \n > 4
+        ldrb    r8, [r1, r8]
+        .endif
+        .if     \n > 5
+        ldrb    r9, [r1, r9]
+        .endif
+        .if     \n > 6
+        ldrb    r10, [r1, r10]
+        .endif
+        .if     \n > 7
+        ldrb    r11, [r1, r11]
+        .endif
+        .if     \n > 1
+        adds    r0, r0, #\n
+        .endif
+        adds    r3, r3, r4
+        .if     \n > 1
+        adds    r3, r3, r5
+        .endif
+        .if     \n > 2
+        adds    r3, r3, r6
+        .endif
+        .if     \n > 3
+        adds    r3, r3, r7
+        .endif
+        .if     \n > 4
+        add     r3, r3, r8
+        .endif
+        .if     \n > 5
+        add     r3, r3, r9
+        .endif
+        .if     \n > 6
+        add     r3, r3, r10
+        .endif
+        .if     \n > 7
+        add     r3, r3, r11
+        .endif
+        .endm
+
+/* On to the next block's list, 6 cycles, or after the last block 5. */
+        .macro  NEXT
+        add     r1, r1, #256
+        cmp     r1, r2
+        beq     4f
+        b       2b
+        .endm
+
+/* The rest of a list, fewer than 8 weights: 4 cycles. */
+        .macro  REST
+        tbb     [pc, r12]
+8:      .byte   (10f - 8b) / 2, (11f - 8b) / 2, (12f - 8b) / 2, (13f - 8b) / 2
+        .byte   (14f - 8b) / 2, (15f - 8b) / 2, (16f - 8b) / 2, (17f - 8b) / 2
+        .endm
+
+/* const uint8_t *\name(const uint8_t *lists, const uint8_t *x, uint32_t blocks, uint32_t count, int32_t *sums)
+ *
+ * A list of 8 q + r weights takes 14 + 31 q + 3 r cycles (r > 0: 2 more), an output 24 besides.
+ */
+        .macro  LISTS8 name
+        .section .text.\name, "ax", %progbits
+        .thumb
+        .p2align 2
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        push    {r4-r11, lr}
+        ldr     r4, [sp, #36]           /* sums */
+        sub     sp, sp, #FRAME
+        add     r5, r4, r3, lsl #2
+        add     r2, r1, r2, lsl #8
+        str     r1, [sp, #X]
+        strd    r4, r5, [sp, #SUMS]
+0:                                      /* an output */
+        movs    r3, #0
+        mov     lr, #0
+1:                                      /* the lists of a sign */
+        ldr     r1, [sp, #X]
+2:                                      /* a list */
+        ldrb    r12, [r0], #1
+        cmp     r12, #8
+        bhs     3f
+        REST
+3:      WEIGHTS 8
+        sub     r12, r12, #8
+        cmp     r12, #8
+        bhs     3b
+        REST
+10:     NEXT
+11:     WEIGHTS 1
+        NEXT
+12:     WEIGHTS 2
+        NEXT
+13:     WEIGHTS 3
+        NEXT
+14:     WEIGHTS 4
+        NEXT
+15:     WEIGHTS 5
+        NEXT
+16:     WEIGHTS 6
+        NEXT
+17:     WEIGHTS 7
+        NEXT
+4:                                      /* plus, then minus - plus, then plus - minus */
+        rsbs    r3, r3, #0
+        eors    lr, lr, #1
+        bne     1b
+        ldrd    r4, r5, [sp, #SUMS]
+        str     r3, [r4], #4
+        str     r4, [sp, #SUMS]
+        cmp     r4, r5
+        bne     0b
+        add     sp, sp, #FRAME
+        pop     {r4-r11, pc}
+        .size   \name, . - \name
+        .endm
+
+#endif
+#endif

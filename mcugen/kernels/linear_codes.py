@@ -1,0 +1,67 @@
+"""linear_codes: Linear with ternary weights as codes of two bits, two products an instruction with the DSP extension.
+
+Sums are modulo 2^32, and the accumulators are proven to fit 32 bits (check.py), so nothing needs to be proven here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import layout, pack
+from ..ir import DType, Node, Range
+from ..layout import FLAT, Layout
+from ..ops.linear import Linear as LinearOp
+from . import base
+from .linear import in_buffer_order, sums_cycles, sums_field
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
+
+    layer: float
+    total: float  # of a block: its inputs added up once
+    group: float  # of four outputs
+    block: float  # of such a group
+
+
+_DSP = Costs(100, 14, 41, 91)
+_M7 = Costs(50, 9, 19.5, 51)
+
+
+@dataclass(frozen=True)
+class LinearCodes(base.Kernel):
+    """Output-stationary, four outputs at a time: 1.4 cycles a weight, whatever it is; all inputs are multiplied."""
+
+    stem = "linear_codes"
+    op = LinearOp
+    code_bytes = 900
+    weights = "codes2"
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        x, w = (v.type for v in node.inputs[:2])
+        if not output.flat or w.dtype is not DType.T or w.shape[0] > 0xFFFF:
+            return None
+        return base.Signature((base.bare(inputs[0], x),), FLAT)
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        return base.Bound(
+            (
+                sums_field(node, acc),
+                base.Field("weights", "uint32_t", pack.pack_codes2(columns)),
+                base.Field("n", "uint32_t", columns.shape[1]),
+                base.Field("outputs", "uint16_t", columns.shape[0]),
+            ),
+            needs=("linear_sums", "linear_bytes", "codes2"),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
+        blocks, groups = -(-n // 16), -(-outputs // 4)
+        tails = sums_cycles(node, acc, core)
+        if "dsp" not in core.isa:
+            return tails + 64 * blocks * groups * (core.load + core.multiply + core.branch + 12) * core.pressure
+        costs = _M7 if core.name == "cortex-m7" else _DSP
+        calls = groups * (2 if n % 16 and n > 16 else 1)
+        return tails + costs.layer + costs.total * blocks + costs.group * calls + costs.block * blocks * groups

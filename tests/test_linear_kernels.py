@@ -1,0 +1,280 @@
+"""The kernels for fully connected layers: every path on every core, their encodings, tails, choice and cost."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import harness
+import numpy as np
+import pytest
+from harness import Program, Step, node_programs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcugen import driver, fixed, pack, targets
+from mcugen.check import check
+from mcugen.ir import Array, DType, Graph, Node, Out, Quant, Range, Value
+from mcugen.kernels.base import Signature
+from mcugen.kernels.linear import SUMS, sums_field
+from mcugen.kernels.linear_codes import LinearCodes
+from mcugen.kernels.linear_lists import LinearLists
+from mcugen.kernels.linear_rice import LinearRice
+from mcugen.layout import FLAT
+from mcugen.ops import base as ops
+from mcugen.ops.linear import Linear
+
+ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
+needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
+MACHINES = [
+    "host",
+    "sanitised",
+    *(
+        pytest.param(m, marks=needs_arm)
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
+    ),
+]
+KERNELS = (LinearLists(), LinearRice(), LinearCodes())
+TAILS = (None, Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 10, 240), Out.full(DType.U4), Out.full(DType.I16))
+Factory = pytest.TempPathFactory
+
+
+def layer(w: Array, to: Out | None, seed: int = 0, lanes: tuple[int, ...] = ()) -> Node:
+    """A layer with these weights (O, N); lanes: the shape of its input, if not (N,)."""
+    raw = ops.make(Linear(), ops.activation("x", lanes or (w.shape[1],)), ops.constant("w", DType.T, w))
+    return ops.requantized(raw, np.random.default_rng(seed), to) if to else raw
+
+
+def weights(outputs: int, n: int, density: float) -> Array:
+    rng = np.random.default_rng([outputs, n, int(100 * density)])
+    return np.where(rng.random((outputs, n)) < density, rng.choice([-1, 1], (outputs, n)), 0).astype(np.int8)
+
+
+def nodes() -> Iterator[tuple[str, Node]]:
+    """Every remainder of the loops over inputs, weights and outputs, every k, entries of all lengths, empty outputs."""
+    for i, n in enumerate((*range(1, 19), 31, 32, 33, 255, 256, 257, 300, 511, 513)):
+        for density in (0.15, 0.6):
+            yield f"n {n} {density}", layer(weights(1 + i % 5, n, density), TAILS[i % 5], i)
+    for outputs in (SUMS - 1, SUMS, SUMS + 1, 2 * SUMS, 2 * SUMS + 3):
+        yield f"outputs {outputs}", layer(weights(outputs, 20, 0.3), TAILS[1], outputs)
+    for i, density in enumerate((0.003, 0.006, 0.012, 0.025, 0.05, 0.1, 0.2, 0.35, 0.9)):
+        yield f"density {density}", layer(weights(24, 128, density), TAILS[1 + i % 4], i)
+    for count in range(41):  # of each sign
+        w = np.repeat([1, -1, 0], [count, 40 - count, 5])
+        yield f"count {count}", layer(np.stack([w, np.roll(w, 9)]).astype(np.int8), TAILS[1])
+    for kind, to in itertools.product(("zero", "one", "plus", "minus"), (TAILS[1], TAILS[4])):
+        w = ops.draw_weights(np.random.default_rng(1), DType.T, (19, 150), kind).const
+        yield f"kind {kind} {to and to.dtype}", layer(w, to)
+    for k in range(8):  # ones that run over several halfwords, at every place in them
+        w = np.zeros((40, 500), np.int8)
+        w[0] = weights(1, 500, 0.7 / (1 << k))
+        flat = w.ravel()
+        flat[500 + np.cumsum(np.arange(7, 190, 9))[:15] * 9] = 1
+        flat[-1] = k % 2
+        yield f"long {k}", layer(w, TAILS[1])
+    yield "lanes", layer(weights(6, 150, 0.3), TAILS[1], lanes=(3, 10, 5))
+
+
+@cache
+def programs() -> tuple[Program, ...]:
+    labels, found = {k.name for k in KERNELS}, []
+    for name, node in nodes():
+        made = node_programs(name, node, np.random.default_rng(zlib.crc32(name.encode())))
+        found += [p for p in made if p.label in labels]
+    return tuple(found)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
+    report = harness.on(machine, tmp_path_factory).run(programs())
+    assert not report.failures and not report.left_out, str(report)
+
+
+def test_programs_reach_every_path() -> None:
+    counts, ks, longest = set(), set(), 0
+    tails: set[tuple[int, int, int]] = set()
+    for p in programs():
+        bound = next(a.bound for a in p.actions if isinstance(a, Step))
+        values = {f.name: f.value for f in bound.fields}
+        inner, packed = values["tail"]  # type: ignore[misc]
+        tail = {f.name: f.value for f in inner.value}  # type: ignore[union-attr]
+        tails.add((packed.value, tail["bytes"], tail["wide"]))  # type: ignore[union-attr, arg-type]
+        if p.label == "linear_rice/rice16":
+            bits = np.unpackbits(np.asarray(values["weights"]).astype(">u2").view(np.uint8))
+            ks.add(values["k"])
+            longest = max(longest, max(len(run) for run in "".join(map(str, bits)).split("0")))
+        elif p.label == "linear_lists/lists8":
+            data, at = np.asarray(values["weights"]), 0
+            while at < data.size:
+                counts.add(int(data[at]))
+                at += 1 + int(data[at])
+    assert counts >= set(range(41)) and ks == set(range(8)) and longest > 100
+    assert tails >= {(1, 1, 0), (0, 1, 0), (0, 2, 0), (0, 4, 0), (0, 2, 1)}
+
+
+# ---- tails ----
+
+
+@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@given(
+    st.floats(-1.2, 1.2) | st.sampled_from([0.0, 1e-6, 0.49999, 0.5, 0.99999, 1.0]),
+    st.floats(-3000, 3000),
+    st.integers(1, 200000),
+    st.integers(0, 1 << 30),
+)
+def test_packed_tails_are_the_rule(multiplier: float, offset: float, reach: int, seed: int) -> None:
+    w = np.array([[1]], np.int8)
+    acc = Range(np.array([-reach]), np.array([reach]))
+    tail = fixed.lower(np.array([multiplier]), np.array([offset]), acc.lo, acc.hi, 0, 255)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    x, kernel = ops.activation("x", (1,)), ops.constant("w", DType.T, w)
+    node = ops.make(Linear(to=TAILS[1]), x, kernel, *(ops.constant(*c) for c in named))
+    inner, packed = sums_field(node, acc).value  # type: ignore[misc]
+    fields = {f.name: f.value for f in inner.value}  # type: ignore[union-attr]
+    mult, add, shift = (int(v[0]) for v in tail)
+    could = shift >= 15 and abs(add >> max(shift - 15, 0)) < 1 << 26 and not fields["wide"]
+    assert packed.value == could  # type: ignore[union-attr]
+    if not could:
+        assert np.array_equal(fields["add"], tail[1]) and np.array_equal(fields["shift"], tail[2])
+        return
+    word = int(np.asarray(fields["add"])[0])
+    some = np.random.default_rng(seed).integers(-reach, reach + 1, 20)
+    for s in (-reach, -1, 0, 1, reach, *map(int, some)):
+        product = s * mult >> (word & 31)
+        assert abs(s * mult) < 1 << 31 and abs(product + (word >> 5)) < 1 << 31
+        got = min(max(product + (word >> 5) >> 15, 0), 255)
+        assert got == int(fixed.requantize(np.array(s), mult, add, shift, 0, 255))
+
+
+# ---- encodings ----
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@given(st.integers(1, 40), st.integers(1, 600), st.sampled_from([0, 0.002, 0.02, 0.1, 0.3, 0.6, 1]))
+def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
+    w = weights(outputs, n, density)
+    lists = pack.pack_lists8(w)
+    assert lists.size == np.count_nonzero(w) + 2 * outputs * -(-n // 256)
+    assert np.array_equal(pack.unpack_lists8(lists, n, outputs), w)
+    codes = pack.pack_codes2(w)
+    assert codes.size == -(-outputs // 4) * 4 * -(-n // 16)
+    assert np.array_equal(pack.unpack_codes2(codes, outputs, n), w)
+    rice, k = pack.pack_rice16(w)
+    assert pack.rice16_bits(w)[1] == k and rice.size == -(-pack.rice16_bits(w)[0] // 16) + 1
+    assert np.array_equal(pack.unpack_rice16(rice, k, w.size), w.ravel())
+    bits, best = pack.rice_bits(w)
+    if best == k:  # one entry more, at the end
+        last = w.size - 1 - np.max(np.flatnonzero(w), initial=-1)
+        assert pack.rice16_bits(w)[0] == bits + (last >> k) + k + 2
+
+
+def test_literal_bytes() -> None:
+    w = np.zeros((2, 300), np.int8)
+    w[0, [3, 255, 256]], w[0, 7], w[1, 299] = 1, -1, -1
+    assert pack.pack_lists8(w).tobytes().hex(" ") == "02 03 ff 01 00 01 07 00 00 00 00 01 2b"
+    v = np.array([[0, 1, 0, 0, -1, 0]], np.int8)  # gaps 1 2 1 with k = 0: 10 0, 110 1, 10 0
+    halfwords, k = pack.pack_rice16(v)
+    assert k == 0 and [f"{h:04x}" for h in halfwords] == ["9b00", "0000"]
+    codes = pack.pack_codes2(np.array([[1] + [-1] * 15 + [0], [-1] * 16 + [1]], np.int8))
+    assert codes.tolist() == [2, 0, 0, 0, 1, 2, 0, 0]  # two outputs of four; a block, then the rest
+    at = [int(np.log2(pack.pack_codes2(row[None])[0] >> 1)) for row in 2 * np.eye(16, dtype=np.int8) - 1]
+    assert at == [0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30]
+
+
+def test_rice_is_near_the_entropy() -> None:
+    for density in (0.05, 0.1, 0.2, 0.35, 0.5):
+        w = weights(128, 640, density)
+        d = np.count_nonzero(w) / w.size
+        entropy = d - d * np.log2(d) - (1 - d) * np.log2(1 - d)
+        assert 16 * pack.pack_rice16(w)[0].size / w.size < 1.022 * entropy
+
+
+def test_lists_that_do_not_fit_are_refused() -> None:
+    full = layer(np.ones((2, 256), np.int8), TAILS[1])
+    assert KERNELS[0].layouts(full, (FLAT,), FLAT) is None
+    assert KERNELS[0].layouts(layer(np.ones((2, 255), np.int8), TAILS[1]), (FLAT,), FLAT)
+    with pytest.raises(ValueError, match="256 weights"):
+        pack.pack_lists8(full.inputs[1].const)
+
+
+# ---- choice ----
+
+
+def chosen(core: str, goal: str, density: float) -> str:
+    node = layer(weights(128, 640, density), TAILS[1])
+    y = Value("y", node.output.type)
+    names = ("x", "w", "m", "a", "s")
+    ins = tuple(Value(n, v.type, v.data) for n, v in zip(names, node.inputs, strict=True))
+    graph = check(Graph("net", ins[:1], (Node(node.op, ins, y),), (y,)))
+    program, _ = driver.choose(graph, targets.get(core), goal)
+    return program.steps[-1].kernel.name
+
+
+@pytest.mark.parametrize(
+    "core, goal, density, want",
+    [
+        ("cortex-m4", "speed", 0.1, "lists8"),
+        ("cortex-m4", "speed", 0.5, "codes2"),
+        ("cortex-m3", "speed", 0.5, "lists8"),
+        ("cortex-m0plus", "speed", 0.5, "lists8"),
+        ("cortex-m4", "balanced", 0.5, "codes2"),
+        ("cortex-m4", "size", 0.1, "rice16"),
+        ("cortex-m0plus", "size", 0.2, "rice16"),
+    ],
+)
+def test_choice(core: str, goal: str, density: float, want: str) -> None:
+    assert chosen(core, goal, density).endswith(want)
+
+
+# ---- cost ----
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent.parent / "bench")
+        yield importlib.import_module("linear")
+
+
+@needs_arm
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
+def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
+    pytest.importorskip("unicorn")
+    found = targets.get(core).core
+    some = [k for k in KERNELS if "dsp" in found.isa or not isinstance(k, LinearCodes)]
+    for r in bench.rows(found, ["fc640_128", "fc128_128", "fc256_10"], [0.1, 0.5], some):
+        assert abs(r.estimated / r.cycles - 1) < 0.03, r
+
+
+@needs_arm
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3", "cortex-m0plus"])
+def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -> None:
+    pytest.importorskip("unicorn")
+    found = targets.get(core).core
+    for r in bench.rows(found, ["fc640_128", "fc128_128"], [0.05, 0.2], [LinearLists()]):
+        assert r.per_mac < r.bar, r
+    if "dsp" in found.isa:
+        for r in bench.rows(found, ["fc640_128", "fc128_128"], [0.5], [LinearCodes()]):
+            assert r.per_mac < r.bar, r
+
+
+def test_examples_of_the_format_document() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
+    found = re.findall(r"^    (lists8|rice16|codes2) +([-0+ ]+) += +([0-9a-f ]+)$", text, re.M)
+    assert [name for name, _, _ in found] == ["lists8", "rice16", "codes2"]
+    for name, row, packed in found:
+        w = np.array([["-0+".index(c) - 1 for c in row.replace(" ", "")]], np.int8)
+        made = {"lists8": pack.pack_lists8, "rice16": lambda v: pack.pack_rice16(v)[0], "codes2": pack.pack_codes2}
+        assert made[name](w).tobytes().hex(" ") == packed
+
+
+def test_signature_is_flat() -> None:
+    node = layer(weights(3, 5, 0.5), None)
+    assert all(k.layouts(node, (FLAT,), FLAT) == Signature((FLAT,), FLAT) for k in KERNELS)
