@@ -4,11 +4,13 @@
 #   PIP_ARGS=...           more arguments for pip: an index, a proxy
 #   PYTHON=python3.12      the interpreter that .venv is made with (default: python3, 3.11 or newer)
 #   JOBS=4                 parallel test processes (default: one per core)
-#   ARGS=...               more arguments for pytest or for the demo
+#   ARGS=...               more arguments for pytest, the demo, the benchmarks or fuzz
+#   MINUTES=5              how long fuzz runs
 
 EXTRAS ?= train,dev,sim,pio,zig
 PYTHON ?= python3
 JOBS ?= auto
+MINUTES ?= 5
 VENV := .venv
 PY := $(VENV)/bin/python
 comma := ,
@@ -19,7 +21,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 C_FILES = find firmware -name .pio -prune -o -name '*.[ch]' -print0
 
-.PHONY: help setup system demo test test-fast check format zoo-table bench golden clean
+.PHONY: help setup system demo test test-fast check format zoo-table bench fuzz golden clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -54,6 +56,9 @@ zoo-table: setup  ## what the trained networks in examples/ reach, from their ar
 
 bench: setup  ## networks and layers in the simulator, to build/bench.json; ARGS="--compare OLD.json": what moved
 	OMP_NUM_THREADS=1 $(PY) bench/run.py $(ARGS)
+
+fuzz: setup  ## random layers through every kernel, on this machine and the emulated cores, for MINUTES=5
+	OMP_NUM_THREADS=1 $(PY) tests/fuzz.py --minutes $(MINUTES) $(ARGS)
 
 golden: setup  ## rewrite tests/golden from what the compiler emits now; read the diff before you commit
 	$(PYTEST) -k golden --update-golden $(ARGS)

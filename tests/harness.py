@@ -361,7 +361,7 @@ def relayout_programs() -> Iterator[Program]:
         for src, dst in itertools.product(options, options):
             if RELAYOUT.accepts(t, src, dst):
                 name = f"relayout {t} {src}>{dst}"
-                yield _kernel_program(name, RELAYOUT, RELAYOUT.bind(t, src, dst), (src, dst), (x, x))
+                yield kernel_program(name, RELAYOUT, RELAYOUT.bind(t, src, dst), (src, dst), (x, x))
 
 
 Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows
@@ -410,10 +410,10 @@ def node_program(
 ) -> Program:
     """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output is that input's."""
     bound = kernel.bind(node, sig, accumulators(node, limits))
-    return _kernel_program(name, kernel, bound, (*sig.inputs, sig.output), (*inputs, want), in_place=in_place)
+    return kernel_program(name, kernel, bound, (*sig.inputs, sig.output), (*inputs, want), in_place=in_place)
 
 
-def _kernel_program(
+def kernel_program(
     name: str,
     kernel: Kernel | Relayout,
     bound: Bound,
@@ -422,6 +422,7 @@ def _kernel_program(
     *,
     in_place: int | None = None,
 ) -> Program:
+    """The kernel, bound to layouts, on each row of the batches: inputs, then what it is to write."""
     assert bound.scratch % 4 == 0 and (kernel.uses_scratch or not bound.scratch), name
     seed = zlib.crc32(name.encode())
     stored = [[layout.store(lay, x) for lay, x in zip(layouts, xs, strict=True)] for xs in zip(*batches, strict=True)]
