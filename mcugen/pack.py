@@ -79,8 +79,8 @@ def rice_bits(w: Array) -> tuple[int, int]:
 BLOCK8 = 256  # inputs whose places are bytes
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
-END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS = 0, *range(16, 24)
-_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS)
+END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS, END_LONG = 0, *range(16, 25)
+_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS, END_LONG)
 
 Lists = tuple[Array, Array, int | None]  # lead, rest, centre
 
@@ -89,10 +89,11 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
     """The program (uint16) of a channel: each part is the sum of the pixels at `lead`, taken from `centre` if any, and
     of those at `rest`.
 
-    lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END_WIDE if there are several parts, END,
-    END_SHIFT or END_LIMITS if not. Sums without any entry are cleared, because the first entry is always loaded.
+    lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END_WIDE or END_LONG if there are several
+    parts, END, END_SHIFT or END_LIMITS if not. Sums without any entry are cleared, because the first entry is always
+    loaded.
     """
-    assert (len(parts) > 1) == (end == END_WIDE)
+    assert (len(parts) > 1) == (end in (END_WIDE, END_LONG))
     assert all(centre is not None or not rest.size for _, rest, centre in parts)
     first = parts[0][0]
     offsets = [d for part in parts for entries in part[:2] for d in entries.tolist()]

@@ -18,6 +18,7 @@ from mcugen.pack import (
     ENCODINGS,
     END,
     END_LIMITS,
+    END_LONG,
     END_SHIFT,
     END_WIDE,
     I8,
@@ -211,6 +212,7 @@ def unpacked(data: Array) -> tuple[list[Part], int, int]:
         ([([*range(18)], [], None)], END, "0 1 16 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 1 0 0"),
         ([([65535], [*range(16)], 3)], END_SHIFT, "65535 0 17 3 16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 19"),
         ([([1, 2], [], 5), ([3], [4], 6)], END_WIDE, "1 2 1 3 17 5 20 1 4 17 6 1 0 22"),
+        ([([1], [], 0), ([2], [], None)], END_LONG, "1 2 17 0 20 1 0 24"),
         ([([1], [], 5), ([], [2], -2), ([3], [], None)], END_WIDE, "1 2 17 5 20 17 65534 1 3 21 1 0 22"),
     ],
 )

@@ -107,8 +107,8 @@ FAULTS = (
     Fault(
         "sums of bytes",
         "sparse_ref.c",
-        "wide[i] + (int16_t)sum[i]);",
-        "wide[i] + (int8_t)sum[i]);",
+        "wide[i] + (int16_t)sum[i], token",
+        "wide[i] + (int8_t)sum[i], token",
         ("^Conv2d .*sparse/lists16",),
     ),
     Fault(

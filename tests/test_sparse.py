@@ -62,7 +62,7 @@ def sums(how: sparse.Channel, plus: Array, minus: Array) -> int:
         assert part.centre is not None or not part.rest
         total += (each + (1 << 15)) % (1 << 16) - (1 << 15)
         at += part.lead + part.rest
-    assert at == entries.size and (len(how.parts) > 1) == (how.end == pack.END_WIDE)
+    assert at == entries.size and (len(how.parts) > 1) == (how.end in (pack.END_WIDE, pack.END_LONG))
     return total
 
 
@@ -74,6 +74,13 @@ def result(how: sparse.Channel, total: int, to: Out) -> int:
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31 and abs(mult << 32 - shift) < 1 << 31
         assert (how.end == pack.END) == (to == FULL)
         return min(max(min(max(high >> 16, 0), 255), to.lo), to.hi)
+    if how.end == pack.END_LONG:
+        high = (total * (mult << 32 - shift) + (how.add << 32 - shift)) >> 32
+        assert shift >= 16 and -(1 << 31) <= high < 1 << 31
+        low = (total & 255) * mult + how.add  # Armv6-M
+        last = (total >> 8) * mult + (low >> 8)
+        assert last >> shift - 8 == high and all(-(1 << 31) <= v < 1 << 31 for v in (low, last))
+        return min(max(high, to.lo), to.hi)
     v = (total * mult + how.add + (1 << 31)) % (1 << 32) - (1 << 31)
     return min(max(v >> shift, to.lo), to.hi)
 
@@ -93,10 +100,12 @@ def test_every_sum_is_the_accumulator(
 ) -> None:
     lo, hi = -dtype.hi * n, dtype.hi * p
     m, a, s = (int(v[0]) for v in fixed.lower(*map(np.array, ([mult], [offset], [lo], [hi])), to.lo, to.hi))
-    if not all(-(1 << 31) <= acc * m + a < 1 << 31 for acc in (lo, hi)):
+    short = all(-(1 << 31) <= acc * m + a < 1 << 31 for acc in (lo, hi))
+    if not short and (s < 16 or abs(a) >= (1 << 31) - (1 << 23)):
         return  # what the kernel does not accept
     how = sparse.choose(n, p, lo, hi, m, a, s, full=to == FULL, highest=dtype.hi)
-    assert (how.end == pack.END_WIDE) == (dtype.hi * (n + p) > 0xFFFF)
+    assert (how.end == pack.END_WIDE) == (short and dtype.hi * (n + p) > 0xFFFF)
+    assert (how.end == pack.END_LONG) == (not short)
     rng = np.random.default_rng(seed)
     ends = [*itertools.product(("low", "high"), repeat=2), *[("random", "random")] * 6]
     for plus, minus in ((drawn(p, (0, dtype.hi), a, rng), drawn(n, (0, dtype.hi), b, rng)) for a, b in ends):
@@ -164,18 +173,33 @@ def test_257_bytes_fit_and_258_are_split(plus: int, minus: int) -> None:
     assert not split(dense(2 * plus, 2 * minus, DType.U7))
 
 
-def test_sums_beyond_32_bits_are_not_accepted() -> None:
-    """The product of the accumulator and the multiplier, and the sum with the addend."""
+def other_tail(node: Node, mult: int = 1, add: int | None = None, shift: int = 0) -> Node:
+    """A node with its multiplier times `mult`, another addend, its shift that much larger."""
+    x, w, m, a, s = node.inputs
+    addends = a.const if add is None else np.full(3, add)
+    named = (("m", DType.I16, m.const * mult), ("a", DType.I32, addends), ("s", DType.U8, s.const.astype(int) + shift))
+    return ops.make(node.op, x, w, *(ops.constant(*c) for c in named))
+
+
+def test_products_beyond_32_bits_have_64() -> None:
+    """Where the proof of 32 bits ends: by the multiplier, and by one in the addend."""
     node = dense(576, 0)
-    w, mult, add, shift = node.inputs[1:]
     acc = harness.accumulators(node)
-    assert acc.hi.max() * mult.const[0] + add.const[0] < 1 << 31 and KERNEL.accepts(node, acc)
-    twice = ops.constant("m", DType.I16, 2 * mult.const)
-    assert not KERNEL.accepts(ops.make(node.op, node.inputs[0], w, twice, add, shift), acc)
-    room = (1 << 31) - 1 - int(acc.hi.max()) * int(mult.const[0])
-    for more, fits in ((room, True), (room + 1, False)):
-        changed = ops.constant("a", DType.I32, np.full(3, more))
-        assert KERNEL.accepts(ops.make(node.op, node.inputs[0], w, mult, changed, shift), acc) == fits
+
+    def ends(node: Node) -> list[int]:
+        assert KERNEL.accepts(node, acc)
+        return [how.end for how in sparse._channels(node, acc)]
+
+    assert ends(node) == [pack.END_WIDE, pack.END_WIDE, pack.END]
+    longer = other_tail(node, mult=2, shift=1)
+    assert ends(longer) == [pack.END_LONG, pack.END_LONG, pack.END]
+    assert [part.lead for part in sparse._channels(longer, acc)[0].parts] == [128, 128, 128, 128, 64]
+    room = (1 << 31) - 1 - int(acc.hi.max()) * int(node.inputs[2].const[0])
+    assert ends(other_tail(node, add=room))[0] == pack.END_WIDE
+    assert ends(other_tail(node, add=room + 1))[0] == pack.END_LONG
+    for add, fits in (((1 << 31) - (1 << 23) - 1, True), ((1 << 31) - (1 << 23), False)):
+        assert KERNEL.accepts(other_tail(longer, add=add), acc) == fits
+    assert not KERNEL.accepts(other_tail(node, mult=2, shift=15 - int(node.inputs[4].const[0])), acc)
 
 
 def edge_programs() -> Iterator[Program]:
@@ -189,10 +213,15 @@ def edge_programs() -> Iterator[Program]:
         for plus, minus in ((258, 0), (0, 258), (129, 129), (300, 276), (576, 0), (0, 576)):
             layers.append((plus, minus, DType.U8, (4 - words % 2, step * words), step))
     layers.append((517, 0, DType.U7, (4, 5), 1))
-    for plus, minus, dtype, image, step in layers:
-        node = dense(plus, minus, dtype, image, step)
+    nodes = [dense(*shape) for shape in layers]
+    for words, step in (*itertools.product((1, 2, 3, 4), (1, 2)), (8, 1)):
+        for plus, minus in ((300, 276), (0, 576)):
+            node = dense(plus, minus, DType.U8, (4 - words % 2, step * words), step)
+            nodes.append(other_tail(node, mult=2, add=int(node.inputs[3].const[0]) // 2 * 3, shift=1))
+    for node in nodes:
+        dtype, (_, *image) = node.inputs[0].type.dtype, node.inputs[0].type.shape
         w = node.inputs[1].const[0].ravel().astype(np.int64)[:, None, None]
-        rng = np.random.default_rng(plus)
+        rng = np.random.default_rng(w.size)
         share = rng.permuted(np.linspace(0, 1, image[0] * image[1])).reshape(image)
         some = np.where(rng.random((w.size, *image)) < share, w == 1, w == -1)
         flat = [w == 1, w == -1, w == w, w == 0, some]
@@ -201,7 +230,8 @@ def edge_programs() -> Iterator[Program]:
         lay = layout.lanes(node.inputs[0].type, 1), layout.lanes(node.output.type, 1)
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
-        yield node_program(f"edge {plus} {minus} {image} {step}", node, KERNEL, sig, [x], want)
+        text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
+        yield node_program(text, node, KERNEL, sig, [x], want)
 
 
 # ---- strips ----
@@ -302,6 +332,7 @@ def test_programs_reach_every_path() -> None:
     assert {words for step, words, many in strips if many} >= {3, 4}
     widths = list(itertools.product((1, 2), (1, 2, 3, 4)))
     assert rare >= {(pack.END_WIDE, parts, *some) for parts in (2, 3) for some in widths}
+    assert rare >= {(pack.END_LONG, 3, *some) for some in widths}
     assert rare >= {(end, 1, 1, words) for end in (pack.END_SHIFT, pack.END_LIMITS) for words in (1, 2, 3, 4)}
 
 

@@ -133,6 +133,32 @@
         orr     \e, \e, \o, lsl #8
         .endm
 
+/* Token 24, 31 cycles for a word, in 64 bits: r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper half of
+ * the sum is the result, in 32 bits.
+ */
+        .macro  PIXEL_LONG y, v
+        mov     r12, r1
+        mov     \y, lr
+        smlal   r12, \y, \v, r0
+        usat    \y, #8, \y
+        .endm
+
+        .macro  WORD_LONG_HALF v, at
+        ldr     r2, [sp, #\at]
+        sxtah   r2, r2, \v
+        PIXEL_LONG r3, r2
+        ldr     r2, [sp, #\at + 4]
+        add     r2, r2, \v, asr #16
+        PIXEL_LONG \v, r2
+        pkhbt   \v, r3, \v, lsl #16
+        .endm
+
+        .macro  WORD_LONG_END e, o, at
+        WORD_LONG_HALF \e, \at
+        WORD_LONG_HALF \o, \at + 8
+        orr     \e, \e, \o, lsl #8
+        .endm
+
 /* Pixels to lo .. hi, 3 cycles for a word: r0, r1, r2 = 255 - hi, 255 - hi + lo, lo in every byte. */
         .macro  LOAD_LIMITS
         ldr     r0, [sp, #ABOVE]

@@ -145,6 +145,39 @@
         orr     \e, \e, \o, lsl #8
         .endm
 
+/* Token 24, 54 to 66 cycles for a word, in 64 bits: r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper
+ * half of the sum is the result, in 32 bits.
+ */
+        .macro  PIXEL_LONG y, v
+        mov     r12, r1
+        mov     \y, lr
+        smlal   r12, \y, \v, r0
+        usat    \y, #8, \y
+        .endm
+
+        .macro  WORD_LONG_END e, o, at
+        sxth    r2, \e
+        ldr     r3, [sp, #\at]
+        sub     \e, \e, r2
+        add     r2, r2, r3
+        sub     \o, \o, \e, asr #8
+        PIXEL_LONG r3, r2
+        ldr     r2, [sp, #\at + 4]
+        add     r2, r2, \e, asr #16
+        PIXEL_LONG \e, r2
+        orr     \e, r3, \e, lsl #16
+        sxth    r2, \o
+        ldr     r3, [sp, #\at + 8]
+        sub     \o, \o, r2
+        add     r2, r2, r3
+        PIXEL_LONG r3, r2
+        ldr     r2, [sp, #\at + 12]
+        add     r2, r2, \o, asr #16
+        PIXEL_LONG \o, r2
+        orr     \o, r3, \o, lsl #16
+        orr     \e, \e, \o, lsl #8
+        .endm
+
 /* Pixels to lo .. hi, 23 cycles for a word: r0, r1 = 255 - hi, 255 - hi + lo in both halves, r3 = lo in every byte. */
         .macro  LOAD_LIMITS
         ldr     r0, [sp, #ABOVE]

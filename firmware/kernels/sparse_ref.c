@@ -6,11 +6,12 @@
 #define CLEAR 18U
 #define WIDE_SET 20U
 #define WIDE_ADD 21U
+#define END_LONG 24U
 
-static uint8_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_t sum)
+static uint8_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_t sum, uint32_t end)
 {
-    const uint32_t product = (uint32_t)sum * (uint32_t)(int16_t)tail[0]; /* modulo 2^32: of garbage it may be more */
-    const int32_t v = (int32_t)(product + (uint32_t)tail[1]) >> (tail[0] >> 16);
+    const int64_t exact = (int64_t)sum * (int16_t)tail[0] + tail[1];
+    const int64_t v = (end == END_LONG ? exact : (int32_t)(uint32_t)exact) >> (tail[0] >> 16); /* else modulo 2^32 */
 
     return (uint8_t)(v < k->lo ? k->lo : v > k->hi ? k->hi : v);
 }
@@ -46,9 +47,9 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
                 wide[i] += (int16_t)sum[i];
                 sum[i] = 0;
             }
-        } else { /* an end: wide is 0 for all but token 22 */
+        } else { /* an end: wide is 0 for all but tokens 22 and 24 */
             for (uint32_t i = 0; i < 4; i++) {
-                y[i] = finish(k, tail, wide[i] + (int16_t)sum[i]);
+                y[i] = finish(k, tail, wide[i] + (int16_t)sum[i], token);
             }
             return program;
         }

@@ -7,7 +7,9 @@
 #endif
 #include "sparse_strips.h"
 
-        FUNCTION mcugen1_sparse_split           /* 32-bit sums = sums, sums = 0 */
+        FUNCTION mcugen1_sparse_split, mcugen1_sparse_split  /* 32-bit sums = sums, sums = 0 */
+        .weak   mcugen1_sparse_split            /* by this name a model asks for all of them */
+mcugen1_sparse_split:
         BY_WORDS
 4:      WORD_WIDE_SET r10, r11, WIDE + 48
 3:      WORD_WIDE_SET r8, r9, WIDE + 32

@@ -37,13 +37,14 @@
         .equ    TABLE, 84       /* address of the function for strips of n words, less 4 * n */
         .equ    READY, 88       /* two words that PREPARE makes of the tail for token 0 */
         .equ    WIDE, 96        /* the 32-bit sums of a strip: 16 bytes for each of 4 words */
+        .equ    AT, 160         /* r12, while it holds half of a product */
         .equ    FRAME, 164      /* with 9 registers a multiple of 8 */
 
-/* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S and
- * sparse_split.S): where to go on. The table is at r1.
+/* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
+ * sparse_split.S, sparse_long.S): where to go on. The table is at r1.
  */
-        .equ    NEXT, 4 * 24    /* to the next token */
-        .equ    CLAMP, 4 * 25   /* to the pixels' clamp and the end */
+        .equ    NEXT, 4 * 25    /* to the next token */
+        .equ    CLAMP, 4 * 26   /* to the pixels' clamp and the end */
 
         .macro  WORD_CLEAR e, o
         mov     \e, #0
@@ -181,9 +182,11 @@
 8:      .word   30f + 1
         .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
-        .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1, 25f + 1
+        .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
+        .word   25f + 1, 26f + 1
 
-        .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end
+        .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
+        .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
         .weak   \name
         .thumb_func
         .type   \name, %function
@@ -210,7 +213,7 @@
 103:    ENTRY   \words, \step, WORD_ADD, -6
 102:    ENTRY   \words, \step, WORD_ADD, -4
 101:    ENTRY   \words, \step, WORD_ADD, -2
-24:     DISPATCH \words
+25:     DISPATCH \words
 
 17:                                     /* sums = c - sums */
         .if     \words == 4
@@ -234,6 +237,7 @@
 20:     SHARED  \words, 20, mcugen1_sparse_split
 21:     SHARED  \words, 21, mcugen1_sparse_split_add
 22:     SHARED  \words, 22, mcugen1_sparse_split_end
+24:     SHARED  \words, 24, mcugen1_sparse_long
 
 23:                                     /* the end of most channels with a clamp to other limits */
         .if     \words < 4
@@ -244,7 +248,7 @@
         LOAD_TAIL
         EACH    \words, WORD_SCALE
         END_TAIL
-        beq     25f
+        beq     26f
 31:     ldrd    r0, r1, [sp, #OUT]
         .if     \words == 4
         stm     r0!, {r4, r6, r8, r10}
@@ -261,7 +265,7 @@
         bne     \name
         b       mcugen1_sparse_next
 
-25:     LOAD_LIMITS
+26:     LOAD_LIMITS
         EACH    \words, WORD_CLAMP
         b       31b
         .size   \name, . - \name

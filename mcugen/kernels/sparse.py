@@ -11,8 +11,13 @@ centre * mult), an identity of integers.
 
 A channel of more weights is split: each part has as many as are proven by the type of the pixels alone, with a centre
 of its own and the sign of them all, and 32-bit sums add up the parts. They are then sign * acc + the sum of the
-centres, and the same identity holds. Its product with mult and the addend are computed modulo 2^32 and are right if
-acc * mult + add fits 32 bits, which `accepts` asks for in every channel; a layer that does not goes to other kernels.
+centres, and the same identity holds.
+
+The product with mult and the addend are computed modulo 2^32 and are right if acc * mult + add fits 32 bits. A channel
+of which that is not proven is split into parts that need no centre, so that add stays as it is, and ends in 64 bits:
+the upper half of sum * (mult << (32 - shift)) + (add << (32 - shift)), for shift >= 16; or, with sum = 256 h + l, in 32
+bits and two steps, (h * mult + ((l * mult + add) >> 8)) >> (shift - 8). A layer with a channel that has neither goes to
+other kernels.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from ..ops.depthwise import DepthwiseConv2d
 from . import base
 
 WIDEST = 4  # words of a strip
+_LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
 _STRIP_BYTES = (660, 890, 1120, 1210)
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
@@ -51,7 +57,7 @@ class Costs:
     others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
 
 
-_TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE)
+_TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE, pack.END_LONG)
 
 
 def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
@@ -59,13 +65,31 @@ def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
 
 
 _DSP = Costs(
-    35, 28, (35, 46, 56, 66), (6, 9, 12, 16), (8, 7), 3, _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20))
+    35,
+    28,
+    (35, 46, 56, 66),
+    (6, 9, 12, 16),
+    (8, 7),
+    3,
+    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30)),
 )
 _M3 = Costs(
-    32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30))
+    32,
+    28,
+    (55, 83, 110, 137),
+    (7, 11, 15, 20),
+    (8, 7),
+    4,
+    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50)),
 )
 _M7 = Costs(
-    20, 16, (19, 25, 31, 36), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12))
+    20,
+    16,
+    (19, 25, 31, 36),
+    (3.8, 5.6, 7.3, 9.3),
+    (5, 4.5),
+    2,
+    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18)),
 )
 
 
@@ -115,9 +139,11 @@ class Sparse(base.Kernel):
         )
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        mult, add, _ = _constants(node, acc)
+        mult, add, shift = _constants(node, acc)
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
-        return bool(np.all((ends >= -fixed.INT32) & (ends < fixed.INT32)))
+        short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
+        long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
+        return bool(np.all(short | long))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
@@ -159,7 +185,8 @@ class Sparse(base.Kernel):
             parts=(
                 *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
-                *([base.Part("sparse_split", 680)] if pack.END_WIDE in ends else []),
+                *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
+                *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
             ),
         )
 
@@ -239,8 +266,9 @@ def choose(
     full: the result is clamped to 0 .. 255; highest: that a pixel can be.
     """
     tail = mult, add, shift
-    if hi - lo >= 1 << 16:
-        return _split(minus, plus, tail, highest)
+    short = all(-fixed.INT32 <= acc * mult + add < fixed.INT32 for acc in (lo, hi))
+    if hi - lo >= 1 << 16 or not short:
+        return _split(minus, plus, tail, highest, short=short)
     if not (minus and plus):  # one list, or none: no centre, if its sum fits as it is
         sign = -1 if minus else 1
         if max(sign * lo, sign * hi) < 1 << 15:
@@ -257,9 +285,9 @@ def choose(
     return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
 
 
-def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int) -> Channel:
-    """Parts as long as pixels of 0 .. highest allow, in 16 bits each."""
-    room = 0xFFFF // highest
+def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int, *, short: bool) -> Channel:
+    """Parts as long as pixels of 0 .. highest allow, in 16 bits each; short: the end has 32 bits."""
+    room = 0xFFFF // highest if short else min(0x7FFF // highest, minus + plus - 1)
     lead, rest = (minus, plus) if minus else (plus, 0)
     parts = []
     while lead or rest:
@@ -274,7 +302,9 @@ def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int) -> C
     sign = 1 if minus else -1  # centre - plus
     total = sum(part.centre or 0 for part in parts)
     m, a = sign * mult, add - sign * total * mult
-    return Channel(minus > 0, tuple(parts), pack.END_WIDE, (m & 0xFFFF) | shift << 16, _wrapped(a))
+    assert short or (total == 0 and shift >= 16)
+    end = pack.END_WIDE if short else pack.END_LONG
+    return Channel(minus > 0, tuple(parts), end, (m & 0xFFFF) | shift << 16, _wrapped(a))
 
 
 def _ended(

@@ -1,0 +1,25 @@
+/* sparse_long.S - the end of split channels in 64 bits, token 24, for strips of all widths. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_FEATURE_DSP)
+#include "sparse_dsp.h"
+#else
+#include "sparse_m3.h"
+#endif
+#include "sparse_strips.h"
+
+        FUNCTION mcugen1_sparse_long
+        str     r12, [sp, #AT]
+        LOAD_WIDE_TAIL
+        rsb     r3, lr, #32
+        lsl     r0, r0, r3
+        asr     lr, r1, lr
+        lsl     r1, r1, r3
+        BY_WORDS
+4:      WORD_LONG_END r10, r11, WIDE + 48
+3:      WORD_LONG_END r8, r9, WIDE + 32
+2:      WORD_LONG_END r6, r7, WIDE + 16
+1:      WORD_LONG_END r4, r5, WIDE
+        ldr     r12, [sp, #AT]
+        TO_CLAMP
+        .size   mcugen1_sparse_long, . - mcugen1_sparse_long
+#endif
