@@ -129,7 +129,7 @@ def rows(
     some = kernels() if some is None else some
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         names = {f"mcugen1_{k.stem}_ref" for k in some} | {"mcugen1_unpack_planes", "mcugen1_unpack_base3"}
-        globs = ("linear*", "lists8*", "rice*", "codes2*", "dot*", "unpack*")
+        globs = ("linear*", "lists8*", "rice*", "codes2*", "tables4*", "dot*", "unpack*")
         sources = sorted(p for g in globs for p in resources.KERNELS.glob(g) if p.suffix in (".c", ".S"))
         elf = cycles.build_elf(sources, min(names), Path(work) / "kernels.elf", core.name, keep=sorted(names))
         machine = cycles.Machine(elf, core.name)

@@ -247,6 +247,25 @@ def unpack_codes2(data: Array, outputs: int, n: int) -> Array:
     return np.asarray(codes.reshape(4 * groups, -1)[:outputs, :n].astype(np.int8) - 1)
 
 
+def pack_codes81(w: Array) -> Array:
+    """A byte for four inputs of (O, N) ternary weights, twice 28 a + 9 b + 3 c + d where they are a - 1, b - 1, ...
+
+    By blocks of 32 inputs, then four outputs, then four inputs; what fills a block or four outputs is 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, -(-n // 32) * 32), np.int64)
+    full[:outputs, :n] = w
+    places = (full.reshape(-1, 4, full.shape[1] // 32, 8, 4) + 1) @ np.array([28, 9, 3, 1])
+    return np.asarray(2 * places.transpose(2, 0, 3, 1), np.uint8).ravel()  # block, four outputs, four inputs, output
+
+
+def unpack_codes81(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_codes81, (outputs, n)."""
+    places = data.reshape(-(-n // 32), -(-outputs // 4), 8, 4).transpose(1, 3, 0, 2).astype(np.int64) // 2
+    digits = [places // 28, places % 28 // 9, places % 28 // 3 % 3, places % 28 % 3]
+    return np.asarray((np.stack(digits, axis=-1) - 1).reshape(places.shape[0] * 4, -1)[:outputs, :n].astype(np.int8))
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A weight format: its C unpacker is `mcugen1_unpack_<name>`."""

@@ -27,6 +27,7 @@ from mcugen.kernels.linear import SUMS, sums_field
 from mcugen.kernels.linear_codes import LinearCodes
 from mcugen.kernels.linear_lists import LinearLists
 from mcugen.kernels.linear_rice import LinearRice
+from mcugen.kernels.linear_tables import LinearTables
 from mcugen.layout import FLAT
 from mcugen.ops import base as ops
 from mcugen.ops.linear import Linear
@@ -41,7 +42,7 @@ MACHINES = [
         for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
     ),
 ]
-KERNELS = (LinearLists(), LinearRice(), LinearCodes())
+KERNELS = (LinearLists(), LinearRice(), LinearCodes(), LinearTables())
 TAILS = (None, Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 10, 240), Out.full(DType.U4), Out.full(DType.I16))
 Factory = pytest.TempPathFactory
 
@@ -166,6 +167,9 @@ def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
     codes = pack.pack_codes2(w)
     assert codes.size == -(-outputs // 4) * 4 * -(-n // 16)
     assert np.array_equal(pack.unpack_codes2(codes, outputs, n), w)
+    places = pack.pack_codes81(w)
+    assert places.size == -(-outputs // 4) * 4 * -(-n // 32) * 8 and not np.any(places % 2) and places.max() <= 2 * 82
+    assert np.array_equal(pack.unpack_codes81(places, outputs, n), w)
     rice, k = pack.pack_rice16(w)
     assert pack.rice16_bits(w)[1] == k and rice.size == -(-pack.rice16_bits(w)[0] // 16) + 1
     assert np.array_equal(pack.unpack_rice16(rice, k, w.size), w.ravel())
@@ -222,8 +226,10 @@ def chosen(core: str, goal: str, density: float) -> str:
     [
         ("cortex-m4", "speed", 0.1, "lists8"),
         ("cortex-m4", "speed", 0.5, "codes2"),
-        ("cortex-m3", "speed", 0.5, "lists8"),
-        ("cortex-m0plus", "speed", 0.5, "lists8"),
+        ("cortex-m3", "speed", 0.2, "lists8"),
+        ("cortex-m3", "speed", 0.5, "codes81"),
+        ("cortex-m0plus", "speed", 0.2, "lists8"),
+        ("cortex-m0plus", "speed", 0.5, "codes81"),
         ("cortex-m4", "balanced", 0.5, "codes2"),
         ("cortex-m4", "size", 0.1, "rice16"),
         ("cortex-m0plus", "size", 0.2, "rice16"),
@@ -260,18 +266,20 @@ def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -
     found = targets.get(core).core
     for r in bench.rows(found, ["fc640_128", "fc128_128"], [0.05, 0.2], [LinearLists()]):
         assert r.per_mac < r.bar, r
-    if "dsp" in found.isa:
-        for r in bench.rows(found, ["fc640_128", "fc128_128"], [0.5], [LinearCodes()]):
-            assert r.per_mac < r.bar, r
+    dense = LinearCodes() if "dsp" in found.isa else LinearTables()
+    for r in bench.rows(found, ["fc640_128", "fc128_128"], [0.5], [dense]):
+        assert r.per_mac < r.bar, r
 
 
 def test_examples_of_the_format_document() -> None:
     text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
-    found = re.findall(r"^    (lists8|rice16|codes2) +([-0+ ]+) += +([0-9a-f ]+)$", text, re.M)
-    assert [name for name, _, _ in found] == ["lists8", "rice16", "codes2"]
+    found = re.findall(r"^    (lists8|rice16|codes2|codes81) +([-0+ ]+) += +([0-9a-f ]+)$", text, re.M)
+    assert [name for name, _, _ in found] == ["lists8", "rice16", "codes2", "codes81"]
     for name, row, packed in found:
         w = np.array([["-0+".index(c) - 1 for c in row.replace(" ", "")]], np.int8)
-        made = {"lists8": pack.pack_lists8, "rice16": lambda v: pack.pack_rice16(v)[0], "codes2": pack.pack_codes2}
+        made = {"rice16": lambda v: pack.pack_rice16(v)[0]} | {
+            n: getattr(pack, f"pack_{n}") for n in ("lists8", "codes2", "codes81")
+        }
         assert made[name](w).tobytes().hex(" ") == packed
 
 

@@ -22,6 +22,7 @@ from .linear import Linear
 from .linear_codes import LinearCodes
 from .linear_lists import LinearLists
 from .linear_rice import LinearRice
+from .linear_tables import LinearTables
 from .lookup_flat import LookupFlat
 from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
@@ -52,6 +53,7 @@ KERNELS: tuple[Kernel, ...] = (
     LinearLists(),
     LinearRice(),
     LinearCodes(),
+    LinearTables(),
     AddFlat(),
     AddLanes(),
     MulFlat(),

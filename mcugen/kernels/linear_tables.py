@@ -1,0 +1,67 @@
+"""linear_tables: Linear with ternary weights by tables of all sums of four inputs, for cores without the DSP extension.
+
+Sums are modulo 2^32, and the accumulators are proven to fit 32 bits (check.py), so nothing needs to be proven here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import layout, pack
+from ..ir import DType, Node, Range
+from ..layout import FLAT, Layout
+from ..ops.linear import Linear as LinearOp
+from . import base
+from .linear import in_buffer_order, sums_cycles, sums_field
+
+TABLES = 1344  # MCUGEN_TABLES4 of tables4.h, bytes
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler as simulated; bench/linear.py compares."""
+
+    tables: float  # of a block
+    quad: float  # of four outputs of a block
+    output: float
+
+
+_M0 = Costs(1959, 187.5, 7.6)
+_THUMB2 = Costs(1408, 142.7, 7)
+_M7 = Costs(972, 85.7, 3)
+
+
+@dataclass(frozen=True)
+class LinearTables(base.Kernel):
+    """Input-stationary: 32 inputs at a time become tables, then four weights are a load; 2 bits a weight."""
+
+    stem = "linear_tables"
+    op = LinearOp
+    code_bytes = 1000
+    weights = "codes81"
+    uses_scratch = True
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        x, w = (v.type for v in node.inputs[:2])
+        if not output.flat or w.dtype is not DType.T or w.shape[0] > 0xFFFF:
+            return None
+        return base.Signature((base.bare(inputs[0], x),), FLAT)
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        return base.Bound(
+            (
+                sums_field(node, acc),
+                base.Field("weights", "uint8_t", pack.pack_codes81(columns)),
+                base.Field("n", "uint32_t", columns.shape[1]),
+                base.Field("outputs", "uint16_t", columns.shape[0]),
+            ),
+            scratch=TABLES + 16 * -(-columns.shape[0] // 4),
+            needs=("linear_sums", "linear_bytes", "tables4", "tables4_thumb"),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
+        costs = _M0 if "m0" in core.isa else _M7 if core.name == "cortex-m7" else _THUMB2
+        block = costs.tables + costs.quad * -(-outputs // 4)
+        return sums_cycles(node, acc, core) + -(-n // 32) * block + costs.output * outputs
