@@ -8,6 +8,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcugen import fixed, layout, pack, targets
-from mcugen.ir import DType, Node, Out
+from mcugen.ir import DType, Node, Out, Range
 from mcugen.kernels import sparse
-from mcugen.kernels.base import Signature
+from mcugen.kernels.base import Bound, Signature
 from mcugen.kernels.sparse import Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
@@ -134,12 +135,14 @@ def edge_programs() -> Iterator[Program]:
 # ---- strips ----
 
 
-def geometry(shape: tuple[int, int, int], w: tuple[int, int], op: Conv2d, kind: str = "sparse", out: int = 2) -> Node:
+def geometry(
+    shape: tuple[int, int, int], w: tuple[int, int], op: Conv2d, kind: str = "sparse", out: int = 2, to: Out = FULL
+) -> Node:
     """A layer of that geometry with weights of one of WEIGHT_KINDS."""
     rng = np.random.default_rng(zlib.crc32(repr((shape, w, op.stride, kind)).encode()))
     x = ops.activation("x", shape, op.pad_value)
     raw = ops.make(op, x, ops.draw_weights(rng, DType.T, (out, shape[0], *w), kind))
-    return ops.requantized(raw, rng, FULL)
+    return ops.requantized(raw, rng, to)
 
 
 def geometries() -> Iterator[tuple[str, Node]]:
@@ -156,6 +159,8 @@ def geometries() -> Iterator[tuple[str, Node]]:
     yield "s21", geometry((2, 16, 5), (3, 3), Conv2d((2, 1), (1, 1, 1, 1)))
     yield "s12", geometry((2, 8, 9), (3, 3), Conv2d((1, 2), (1, 1, 1, 1)))
     yield "one row", geometry((4, 1, 9), (1, 3), Conv2d(padding=(0, 1, 0, 1), pad_value=255))
+    for lo, hi in ((0, 15), (10, 240), (128, 255), (1, 2)):
+        yield f"clamp {lo} {hi}", geometry((5, 9, 7), (3, 3), Conv2d(padding=(1,) * 4), to=replace(FULL, lo=lo, hi=hi))
     for kind in ops.WEIGHT_KINDS:
         yield f"kind {kind}", geometry((25, 5, 7), (3, 1), Conv2d(padding=(1, 0, 1, 0)), kind)
 
@@ -248,7 +253,15 @@ def bench() -> ModuleType:
 
 @needs_arm
 @pytest.mark.parametrize(
-    "core, off", [("cortex-m4", 0.01), ("cortex-m33", 0.06), ("cortex-m3", 0.02), ("cortex-m7", 0.06)]
+    "core, off",
+    [
+        ("cortex-m4", 0.01),
+        ("cortex-m33", 0.06),
+        ("cortex-m3", 0.02),
+        ("cortex-m7", 0.06),
+        ("cortex-m0plus", 0.01),
+        ("cortex-m0", 0.01),
+    ],
 )
 def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
@@ -257,8 +270,67 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
 
 
 @needs_arm
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3"])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3", "cortex-m0plus"])
 def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.5]):
         assert r.per_mac < r.bar + 0.0006, r  # they are rounded
+
+
+# ---- channels in parts ----
+
+
+def in_parts(minus: np.ndarray, plus: np.ndarray) -> np.ndarray:
+    """A program of 8 parts that fit 16 bits, added up in 32 bits: minus lists, then plus lists; acc + 7 in all."""
+    entries = [*minus.tolist(), *plus.tolist(), 0]
+    lists = [(n, part.size) for n, whole in ((17, minus), (0, plus)) for part in np.array_split(whole, 4)]
+    program, at = entries[:2], 2
+    for i, (negate, n) in enumerate(lists):
+        n -= i == 0  # the first entry sets the sums
+        for some in [16] * (n // 16) + [n % 16] * (n % 16 > 0):
+            program += [some, *entries[at : at + some]]
+            at += some
+        program += [negate, 7 * (i == 0)] if negate else []
+        program.append(22 if i == len(lists) - 1 else 20 if i == 0 else 21)
+    return np.array(program, np.uint16)
+
+
+class InParts(Sparse):
+    """Sparse for one channel, whose program is in parts."""
+
+    def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:
+        w = node.inputs[1].const.ravel()
+        mult, add, shift = (int(v.const[0]) for v in node.inputs[2:])
+        distances = np.arange(w.size) * sig.inputs[0].plane
+        made = {
+            "weights": in_parts(distances[w == -1], distances[w == 1]),
+            "tails": np.array([(mult & 0xFFFF) | shift << 16, add - 7 * mult], np.int32),
+        }
+        like = super().bind(node, sig, Range(0 * acc.lo, 0 * acc.hi))
+        return replace(like, fields=tuple(replace(f, value=made.get(f.name, f.value)) for f in like.fields))
+
+
+def programs_in_parts() -> Iterator[Program]:
+    """800 weights, on every strip, at the extremes of the sums."""
+    for width, stride, (lo, hi) in itertools.product((1, 2, 3, 4), (1, 2), ((0, 255), (20, 200))):
+        rng = np.random.default_rng(width)
+        w = rng.permutation(np.repeat(np.array([-1, 1, 0], np.int8), [420, 380, 40])).reshape(1, -1, 1, 1)
+        x = ops.activation("x", (w.size, 4 * stride, stride * width), 0)
+        tail = fixed.lower(*(np.full(1, v) for v in (0.00197, 40.0, -255.0 * 420, 255.0 * 380)), lo, hi)
+        named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+        op = Conv2d(stride=(stride, stride), to=replace(FULL, lo=lo, hi=hi))
+        node = ops.make(op, x, ops.constant("w", DType.T, w), *(ops.constant(*c) for c in named))
+        sig = Signature((layout.lanes(x.type, stride),), layout.lanes(node.output.type, 1))
+        full = np.ones((1, *x.type.shape), np.uint8) * 255
+        plus, minus = full * (w[0] > 0), full * (w[0] < 0)
+        noise = rng.integers(0, 256, full.shape).astype(np.uint8)
+        inputs = np.concatenate([plus, minus, full, noise, np.maximum(noise, plus * (noise > 99))])
+        want = node.op.eval(inputs, *(v.const for v in node.inputs[1:]))
+        assert len(np.unique(want)) > 6
+        yield node_program(f"parts {width} {stride} {lo}", node, InParts(), sig, [inputs], want)
+
+
+@needs_arm
+def test_armv6m_adds_up_parts(tmp_path_factory: Factory) -> None:
+    report = harness.on("microbit-large", tmp_path_factory).run(programs_in_parts())
+    assert not report.failures and not report.left_out, str(report)

@@ -40,13 +40,18 @@ class Costs:
     strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
     entry: tuple[float, ...]  # of a weight
     token: tuple[float, float]  # of strips of up to 3 words, of 4
-    centre: float  # besides its token and two cycles a word
+    centre: float  # besides its token and `negate` a word
     shift: tuple[float, float]  # END_SHIFT over END: of a strip, of a word
+    negate: float = 2
+    lo: float = 0  # of a byte of the output, where lo is not 0
 
 
 _DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9))
 _M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31))
 _M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5))
+# No pixel below 0, which takes 4 cycles less.
+_M0PLUS = Costs(46, 41, (84, 133, 184, 230), (8, 13, 17, 21), (11, 11), 6, (0, 0), negate=6, lo=9)
+_M0 = Costs(48, 44, (86, 135, 186, 232), (8, 13, 17, 21), (12, 12), 6, (0, 0), negate=6, lo=10)
 
 
 @dataclass(frozen=True)
@@ -129,13 +134,16 @@ def _costs(core: base.Core) -> Costs | None:
     """None for sparse_ref.c."""
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
-    return _M3 if "m3" in core.isa else None
+    if "m3" in core.isa:
+        return _M3
+    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
 
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs = _runs(node, sig), _costs(core)
     w = node.inputs[1].const.reshape(node.inputs[1].type.shape[0], -1)
+    clamps = 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
     counts = {-1: (w == -1).sum(axis=1), 1: (w == 1).sum(axis=1)}
     for o, how in enumerate(_channels(node, acc)):
         lead, rest = (int(counts[s][o]) for s in ((-1, 1) if how.minus_first else (1, -1)))
@@ -146,14 +154,14 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
             continue
         tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(lead + rest, 1), tokens, how) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips)
+        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
 
 
 def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
     token = costs.token[words == WIDEST]
     cycles = costs.strip[words - 1] + entries * costs.entry[words - 1] + tokens * token
     if how.centre is not None:
-        cycles += token + costs.centre + (words < WIDEST) + 2 * words
+        cycles += token + costs.centre + (words < WIDEST) + costs.negate * words
     if how.end == pack.END_SHIFT:
         cycles += costs.shift[0] + costs.shift[1] * words
     return cycles
