@@ -86,7 +86,7 @@
 
 /* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry, whose offset is at
  * r5 + \at. Strips of 4 words: 5 + 12 + 4 = 21 cycles for 16 pixels; of 3, 2 and 1 words: 17, 13 and 8. With a step of 2
- * loads take 3, 2, 1 and no cycles more.
+ * each word but the first takes a cycle more.
  */
         .macro  ENTRY words, step, op, at
         .if     \words == 1
@@ -379,8 +379,14 @@
         str     r0, [sp, #WIDE + 16 * \word + 4 * \lane]
         .endm
 
-/* Tokens 20, 21 and 22 of strips of any width, which go there with r1 = where to go on, r2 = words (22). A strip of
- * fewer than 4 words has none of its sums in the registers of the others, and nobody reads what is made of them.
+/* For channels whose sums need more than 16 bits, tokens of strips of any width:
+ *
+ *     20        32-bit sums = sums as signed numbers; then sums = 0
+ *     21        32-bit sums += sums as signed numbers; then sums = 0
+ *     22        end: the sum is 32-bit sum + sum
+ *
+ * r1 = where to go on, r2 = words (22). A strip of fewer than 4 words has none of its sums in the registers of the
+ * others, and nobody reads what is made of them.
  */
         .macro  SPLIT
         .section .text.mcugen1_sparse_split, "ax", %progbits

@@ -43,6 +43,7 @@ class Costs:
     centre: float  # besides its token and `negate` a word
     shift: tuple[float, float]  # END_SHIFT over END: of a strip, of a word
     negate: float = 2
+    apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
 
 
@@ -50,8 +51,8 @@ _DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9))
 _M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31))
 _M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5))
 # No pixel below 0, which takes 4 cycles less.
-_M0PLUS = Costs(46, 41, (84, 133, 184, 230), (8, 13, 17, 21), (11, 11), 6, (0, 0), negate=6, lo=9)
-_M0 = Costs(48, 44, (86, 135, 186, 232), (8, 13, 17, 21), (12, 12), 6, (0, 0), negate=6, lo=10)
+_M0PLUS = Costs(46, 41, (84, 133, 184, 230), (8, 13, 17, 21), (11, 11), 6, (0, 0), negate=6, apart=1, lo=9)
+_M0 = Costs(48, 44, (86, 135, 186, 232), (8, 13, 17, 21), (12, 12), 6, (0, 0), negate=6, apart=1, lo=10)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _costs(core: base.Core) -> Costs | None:
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs = _runs(node, sig), _costs(core)
+    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     w = node.inputs[1].const.reshape(node.inputs[1].type.shape[0], -1)
     clamps = 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
     counts = {-1: (w == -1).sum(axis=1), 1: (w == 1).sum(axis=1)}
@@ -153,13 +154,14 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
             yield sum(run[2] for run in runs) * (word + (lead + rest) * entry)
             continue
         tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(lead + rest, 1), tokens, how) for run in runs)
+        n = max(lead + rest, 1)
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
 
 
-def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
-    token = costs.token[words == WIDEST]
-    cycles = costs.strip[words - 1] + entries * costs.entry[words - 1] + tokens * token
+def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
+    token, apart = costs.token[words == WIDEST], (words - 1) * costs.apart if step > 1 else 0
+    cycles = costs.strip[words - 1] + entries * (costs.entry[words - 1] + apart) + tokens * token
     if how.centre is not None:
         cycles += token + costs.centre + (words < WIDEST) + costs.negate * words
     if how.end == pack.END_SHIFT:
