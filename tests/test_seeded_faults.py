@@ -235,6 +235,10 @@ ELSEWHERE = (
     ),
     (
         "microbit",
+        Fault("a sign stays", "sparse_m0.h", "adcs    \\v, \\v, \\l", "adds    \\v, \\v, \\l", ("^Conv2d .*sparse",)),
+    ),
+    (
+        "microbit",
         Fault(
             "loads whole words",
             "dot_ref.c",

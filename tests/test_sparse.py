@@ -8,6 +8,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -274,6 +275,8 @@ def geometries() -> Iterator[tuple[str, Node]]:
     yield "s21", geometry((2, 16, 5), (3, 3), Conv2d((2, 1), (1, 1, 1, 1)))
     yield "s12", geometry((2, 8, 9), (3, 3), Conv2d((1, 2), (1, 1, 1, 1)))
     yield "one row", geometry((4, 1, 9), (1, 3), Conv2d(padding=(0, 1, 0, 1), pad_value=255))
+    for lo, hi in ((0, 15), (10, 240), (128, 255), (1, 2)):
+        yield f"clamp {lo} {hi}", geometry((5, 9, 7), (3, 3), Conv2d(padding=(1,) * 4), to=replace(FULL, lo=lo, hi=hi))
     for kind in ops.WEIGHT_KINDS:
         yield f"kind {kind}", geometry((25, 5, 7), (3, 1), Conv2d(padding=(1, 0, 1, 0)), kind=kind)
     for groups, out in ((2, 2), (2, 6), (3, 3), (6, 6), (6, 12)):
@@ -390,7 +393,15 @@ def bench() -> ModuleType:
 
 @needs_arm
 @pytest.mark.parametrize(
-    "core, off", [("cortex-m4", 0.01), ("cortex-m33", 0.06), ("cortex-m3", 0.02), ("cortex-m7", 0.06)]
+    "core, off",
+    [
+        ("cortex-m4", 0.01),
+        ("cortex-m33", 0.06),
+        ("cortex-m3", 0.02),
+        ("cortex-m7", 0.06),
+        ("cortex-m0plus", 0.01),
+        ("cortex-m0", 0.01),
+    ],
 )
 def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
@@ -399,7 +410,7 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
 
 
 @needs_arm
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3"])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m3", "cortex-m0plus"])
 def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.5], unsplit=True):

@@ -16,7 +16,7 @@
 
 /* A model uses this part of a kernel, which the kernel reaches by a table where unused parts are missing (weak). The
  * reference takes it out of a library and is no bytes long. */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_ARCH_ISA_THUMB)
 #define MCUGEN_PART(name) __asm__(".reloc ., R_ARM_NONE, mcugen1_" #name);
 #else
 #define MCUGEN_PART(name)

@@ -52,6 +52,7 @@ struct mcugen_sparse {
 void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y);
 void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y); /* M4, M7, M33 */
 void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y);  /* M3, M33 without DSP */
+void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y);  /* M0, M0+, M23 */
 
 static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y)
 {
@@ -59,6 +60,8 @@ static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, 
     mcugen1_sparse_dsp(k, x, y);
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
     mcugen1_sparse_m3(k, x, y);
+#elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+    mcugen1_sparse_m0(k, x, y);
 #else
     mcugen1_sparse_ref(k, x, y);
 #endif

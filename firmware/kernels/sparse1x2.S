@@ -8,4 +8,8 @@
 #include "sparse_strips.h"
 
         STRIPS  mcugen1_sparse1x2, 1, 2
+#elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+#include "sparse_m0.h"
+
+        STRIPS  mcugen1_sparse1x2, 1, 2
 #endif

@@ -53,8 +53,11 @@ class Costs:
     strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
     entry: tuple[float, ...]  # of a weight
     token: tuple[float, float]  # of strips of up to 3 words, of 4
-    centre: float  # besides its token and two cycles a word
+    centre: float  # besides its token and `negate` a word
     others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
+    negate: float = 2
+    apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
+    lo: float = 0  # of a byte of the output, where lo is not 0
 
 
 _TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE, pack.END_LONG)
@@ -91,6 +94,10 @@ _M7 = Costs(
     2,
     _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18)),
 )
+_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52))
+# No pixel below 0, which takes 4 cycles less.
+_M0PLUS = Costs(46, 41, (84, 133, 184, 230), (8, 13, 17, 21), (11, 11), 6, _WIDE_M0, negate=6, apart=1, lo=9)
+_M0 = Costs(48, 44, (86, 135, 186, 232), (8, 13, 17, 21), (12, 12), 6, _WIDE_M0, negate=6, apart=1, lo=10)
 
 
 @dataclass(frozen=True)
@@ -212,12 +219,15 @@ def _costs(core: base.Core) -> Costs | None:
     """None for sparse_ref.c."""
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
-    return _M3 if "m3" in core.isa else None
+    if "m3" in core.isa:
+        return _M3
+    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
 
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs = _runs(node, sig), _costs(core)
+    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    clamps = 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
     for how in _channels(node, acc):
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
@@ -227,15 +237,16 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
             continue
         tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
         tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(entries, 1), tokens, how) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips)
+        n = max(entries, 1)
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
+        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
 
 
-def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
-    token = costs.token[words == WIDEST]
-    cycles = costs.strip[words - 1] + entries * costs.entry[words - 1] + tokens * token
+def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
+    token, apart = costs.token[words == WIDEST], (words - 1) * costs.apart if step > 1 else 0
+    cycles = costs.strip[words - 1] + entries * (costs.entry[words - 1] + apart) + tokens * token
     centred = sum(part.centre is not None for part in how.parts)
-    cycles += centred * (token + costs.centre + (words < WIDEST) + 2 * words)
+    cycles += centred * (token + costs.centre + (words < WIDEST) + costs.negate * words)
     wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
     for each in (*wide, how.end):
         strip, word = costs.others.get(each, (0, 0))
