@@ -130,8 +130,8 @@ def _options(
             sig = kernel.layouts(node, like, _layout(node.output, out))
             if sig is None or not kernel.accepts(node, acc):
                 continue
-            # Values in lanes cost what they take beyond their bare bytes, scratch costs RAM too; tables cost flash, and
-            # so does code, which the layers of an operator are taken to share.
+            # Values in lanes cost what they take beyond their bare bytes, tables cost flash. Code costs flash too, and
+            # scratch RAM, but the layers of an operator are taken to share them: a step's scratch is free after it.
             growth = layout.size(sig.output, node.output.type) + sum(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
@@ -140,7 +140,7 @@ def _options(
             if objective.flash or objective.ram:
                 bound = kernel.bind(node, sig, acc)
                 cost += objective.flash * (bound.table_bytes + share * kernel.code_bytes)
-                cost += objective.ram * bound.scratch
+                cost += objective.ram * share * bound.scratch
             yield Option(node, kernel, tuple(ins), out, sig, cost)
 
 
