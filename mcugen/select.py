@@ -147,8 +147,8 @@ def _options(
             sig = kernel.layouts(node, like, layout_of(node.output, out))
             if sig is None or not kernel.accepts(node, acc):
                 continue
-            # Values in lanes cost what they take beyond their bare bytes, scratch costs RAM too; tables cost flash, and
-            # so does code, which the layers of an operator are taken to share.
+            # Values in lanes cost what they take beyond their bare bytes, tables cost flash. Code costs flash too, and
+            # scratch RAM, but the layers of an operator are taken to share them: a step's scratch is free after it.
             growth = layout.size(sig.output, node.output.type) + sum(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
@@ -160,7 +160,7 @@ def _options(
                 bound = kernel.bind(node, sig, acc)
                 code = (Part(kernel.stem, kernel.code_bytes), *bound.parts)
                 flash = bound.table_bytes + share * sum(c.code_bytes for c in code)
-                cost += objective.flash * flash + objective.ram * bound.scratch
+                cost += objective.flash * flash + objective.ram * share * bound.scratch
                 option = replace(option, cost=cost, flash=bound.bytes, scratch=bound.scratch, code=code)
             yield option
 
