@@ -263,8 +263,11 @@ def goal(graph: Graph, target: Target, optimize: str) -> Objective:
     cycles = 1 / max(1.0, fast.cycles)
     weights = Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
 
+    options = select.options(graph, target.core, weights)
+
     def cost(objective: Objective) -> float:
-        program = select.select(graph, target.core, objective)
+        priced = {n: tuple(replace(o, cost=select.price(o, objective)) for o in some) for n, some in options.items()}
+        program = select.program(graph, select.solve(graph, priced, target.core, objective), target.core)
         arena = plan.plan(program).arena
         return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.ram * arena
 

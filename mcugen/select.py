@@ -9,7 +9,7 @@ entry more. It is exact: no combination is left out (tests/test_select.py compar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from . import check, layout
@@ -36,7 +36,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Option:
-    """A node in one kernel and one choice of layouts; flash and scratch only where somebody asked."""
+    """A node in one kernel and one choice of layouts; the last three only where somebody asked."""
 
     node: Node
     kernel: Kernel
@@ -46,6 +46,7 @@ class Option:
     cost: float
     cycles: float
     growth: int  # bytes of the output, and of what the inputs' halos take beyond the bare layouts
+    tables: int = 0  # bytes
     flash: int = 0  # bytes of tables and struct
     scratch: int = 0
 
@@ -145,13 +146,17 @@ def _options(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            cycles, flash, scratch = kernel.cycles(node, sig, acc, core), 0, 0
-            cost = objective.cycles * cycles + objective.ram * growth
+            cycles, bound = kernel.cycles(node, sig, acc, core), None
             if objective.flash or objective.ram or sizes:
                 bound = kernel.bind(node, sig, acc)
-                flash, scratch = bound.bytes, bound.scratch
-                cost += objective.flash * bound.table_bytes + objective.ram * scratch
-            yield Option(node, kernel, tuple(ins), out, sig, cost, cycles, growth, flash, scratch)
+            of = (bound.table_bytes, bound.bytes, bound.scratch) if bound else (0, 0, 0)
+            option = Option(node, kernel, tuple(ins), out, sig, 0.0, cycles, growth, *of)
+            yield replace(option, cost=price(option, objective))
+
+
+def price(o: Option, objective: Objective) -> float:
+    """What an option costs."""
+    return objective.cycles * o.cycles + objective.flash * o.tables + objective.ram * (o.growth + o.scratch)
 
 
 def solve(
