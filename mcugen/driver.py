@@ -38,6 +38,7 @@ from .targets import Target
 
 OPTIMIZE = ("balanced", "speed", "size")
 RESULTS = ("values", "u8", "i32", "argmax")
+SHARES = (1.0, 0.3, 0.1, 0.0)  # of the weight of RAM
 MAX_KAT_BYTES = 8192  # of known-answer vectors in the generated directory
 MAX_KAT = 8
 
@@ -250,13 +251,27 @@ def _scale(y: Value, what: str) -> float:
 
 
 def goal(graph: Graph, target: Target, optimize: str) -> Objective:
-    """What a goal weighs. balanced weighs cycles, flash and RAM each relative to the fastest program."""
+    """What a goal weighs. balanced weighs cycles, flash and RAM each relative to the fastest program.
+
+    Selection adds up the RAM of layouts over all layers, but only the peak counts: it is asked with several shares of
+    the RAM's weight, and the share stays whose program, flash and arena cost least.
+    """
     if optimize == "speed":
         return Objective()
     fast = select.select(graph, target.core)
     flash, ram = max(1, report.flash(fast)), max(1, plan.plan(fast).bound)
     cycles = 1 / max(1.0, fast.cycles)
-    return Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
+    weights = Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
+
+    options = select.options(graph, target.core, weights)
+
+    def cost(objective: Objective) -> float:
+        priced = {n: tuple(replace(o, cost=select.price(o, objective)) for o in some) for n, some in options.items()}
+        program = select.program(graph, select.solve(graph, priced, target.core, objective), target.core)
+        arena = plan.plan(program).arena
+        return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.ram * arena
+
+    return min((replace(weights, ram=weights.ram * share) for share in SHARES), key=cost)
 
 
 def limits(graph: Graph, target: Target, max_flash: int | None = None, max_ram: int | None = None) -> Limits:

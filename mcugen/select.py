@@ -37,7 +37,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Option:
-    """A node in one kernel and one choice of layouts; flash and scratch only where somebody asked."""
+    """A node in one kernel and one choice of layouts; the last three only where somebody asked."""
 
     node: Node
     kernel: Kernel
@@ -47,9 +47,11 @@ class Option:
     cost: float
     cycles: float
     growth: int  # bytes of the output, and of what the inputs' halos take beyond the bare layouts
+    tables: int = 0  # bytes
     flash: int = 0  # bytes of tables and struct
     scratch: int = 0
     code: tuple[Part, ...] = ()  # what is linked for it, once for all layers
+    share: float = 0.0  # of code and scratch that counts as this layer's
 
 
 @dataclass(frozen=True)
@@ -153,16 +155,24 @@ def _options(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            cycles = kernel.cycles(node, sig, acc, core)
-            cost = objective.cycles * cycles + objective.ram * growth
-            option = Option(node, kernel, tuple(ins), out, sig, cost, cycles, growth)
+            option = Option(node, kernel, tuple(ins), out, sig, 0.0, kernel.cycles(node, sig, acc, core), growth)
             if objective.flash or objective.ram or sizes:
                 bound = kernel.bind(node, sig, acc)
-                code = (Part(kernel.stem, kernel.code_bytes), *bound.parts)
-                flash = bound.table_bytes + share * sum(c.code_bytes for c in code)
-                cost += objective.flash * flash + objective.ram * share * bound.scratch
-                option = replace(option, cost=cost, flash=bound.bytes, scratch=bound.scratch, code=code)
-            yield option
+                option = replace(
+                    option,
+                    tables=bound.table_bytes,
+                    flash=bound.bytes,
+                    scratch=bound.scratch,
+                    code=(Part(kernel.stem, kernel.code_bytes), *bound.parts),
+                    share=share,
+                )
+            yield replace(option, cost=price(option, objective))
+
+
+def price(o: Option, objective: Objective) -> float:
+    """What an option costs."""
+    flash = o.tables + o.share * sum(part.code_bytes for part in o.code)
+    return objective.cycles * o.cycles + objective.flash * flash + objective.ram * (o.growth + o.share * o.scratch)
 
 
 def solve(

@@ -228,8 +228,8 @@ class Tally:
 def fuzz(machine: str, numbers: Iterable[int], harnesses: dict[str, Harness]) -> Tally:
     """Runs layers on a machine, those that are too large for it on the larger one with its code, if there is one."""
     began = time.monotonic()
-    tally, some = Tally(machine), list(numbers)
-    made = [p for n in some for p in programs(n)]
+    tally = Tally(machine)
+    made = [p for n in numbers for p in programs(n)]
     report = harnesses[machine].run(made)
     failures, ran = [*report.failures], [*report.ran]
     if report.left_out and machine + LARGE in harnesses:
@@ -237,7 +237,7 @@ def fuzz(machine: str, numbers: Iterable[int], harnesses: dict[str, Harness]) ->
         failures, ran = [*failures, *rest.failures], [*ran, *rest.ran]
     here = {p.name for p in ran}
     incomplete = {_number(p) for p in made if p.name not in here}
-    tally.layers, tally.left_out = len(some) - len(incomplete), len(incomplete)
+    tally.layers, tally.left_out = len({_number(p) for p in made} - incomplete), len(incomplete)
     tally.calls = len(ran)
     for p in ran:
         tally.kernels[p.label] = tally.kernels.get(p.label, 0) + 1
