@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mcugen import archive, driver, interp, report, validate
 from mcugen.errors import TargetError
+from mcugen.ir import DType
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +31,23 @@ class Trained(NamedTuple):
     ternary: np.ndarray
 
 
+def example(name: str) -> ModuleType:
+    """The train.py of another example, as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(name) / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fix_input(net: Any, step: float, zero_point: int = 0) -> None:
+    """Give the input of a prepared network a step and a zero point that are neither calibrated nor learned."""
+    net.input_q.initial.fill_(step)
+    net.input_q.zero_point.fill_(zero_point)
+    net.input_q.batches.fill_(1)
+    net.input_q.gain.requires_grad_(False)
+
+
 def classes(model: Any, x: Any) -> np.ndarray:
     """The classes that a torch model gives for x, in evaluation mode."""
     import torch
@@ -35,6 +55,31 @@ def classes(model: Any, x: Any) -> np.ndarray:
     with torch.no_grad():
         model.eval()
         return torch.cat([model(part).argmax(1) for part in x.split(500)]).numpy().astype(np.uint8)
+
+
+def check_layers(net: Any, path: Path, x: Any) -> None:
+    """Hold an archive to the fake-quantised network that it is of: each layer on the reference's own inputs, x a batch.
+
+    RuntimeError unless all integers are within 1, and the same but for at most 0.1 % of those in 8 bits: the reference
+    multiplies by numbers of 15 significant bits, and torch rounds its sums to float32.
+    """
+    from mcugen import qat
+
+    source = archive.load(path)
+    env = interp.trace(source.graph, quantized(source, x.numpy()))
+    got = {v.name: a.astype(np.int64) for v, a in env.items()}
+    narrow = {v.name for v in env if v.type.dtype is not DType.I16}
+    wrong = total = 0
+    for name, want in qat.fake_codes(net, x, got).items():
+        apart = np.abs(got[name] - want.reshape(got[name].shape))
+        if apart.max() > 1:
+            raise RuntimeError(f"{path.name}: {name} differs by {apart.max()}")
+        if name in narrow:
+            wrong += int(np.count_nonzero(apart))
+            total += apart.size
+    print(f"layer by layer, {len(x)} images: {wrong:,} of {total:,} integers differ, by 1", flush=True)
+    if wrong > total / 1000:
+        raise RuntimeError(f"{path.name}: more than 0.1 % of the integers differ")
 
 
 def predictions(archive_path: Path) -> Trained | None:
@@ -47,11 +92,14 @@ def predictions(archive_path: Path) -> Trained | None:
 
 
 def quantized(source: archive.Archive, x: np.ndarray) -> np.ndarray:
-    """Real inputs as the network's bytes: floor(x / scale + 1/2) + zero point."""
+    """Real inputs (N, ...) as the network's bytes, of its shape: floor(x / scale + 1/2) + zero point.
+
+    A 1-D network, (N, channels, time) in torch, takes (N, channels, time, 1).
+    """
     t = source.graph.inputs[0].type
     assert t.quant is not None
     q = np.floor(x.astype(np.float64) / t.quant.scale + 0.5) + t.quant.zero_point
-    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy)
+    return np.clip(q, t.dtype.lo, t.dtype.hi).astype(t.dtype.numpy).reshape(len(x), *t.shape)
 
 
 def main(

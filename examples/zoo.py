@@ -9,7 +9,6 @@ What the float and the fake-quantised network said is in predictions.npz beside 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 import tempfile
@@ -37,10 +36,7 @@ def networks() -> list[str]:
 def measure(name: str) -> dict[str, Any]:
     """One line of the table, as JSON has it: accuracies and agreement in percent, sizes in bytes."""
     path = HERE / name / f"{name}.mcugen"
-    spec = importlib.util.spec_from_file_location(f"zoo_{name}", HERE / name / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = common.example(name)
     source, said = archive.load(path), common.predictions(path)
     assert said is not None
     _, _, x_test, y = module.data()

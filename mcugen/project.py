@@ -17,9 +17,9 @@ from .driver import Artifact
 from .errors import OutputError, TargetError, ToolError
 from .report import ports
 from .sim import qemu
+from .sim.qemu import OVERHEAD
 
 PIO = resources.FIRMWARE / "pio"
-OVERHEAD = 2048  # bytes of RAM of the test firmware beyond the model, its input and its output: fences, stack
 NEW_GCC = "platformio/toolchain-gccarmnoneeabi@~1.120301.0"  # ststm32 takes GCC 7 otherwise
 # The usual framework of PlatformIO's platforms; arduino for the others.
 FRAMEWORKS = {"ststm32": "cmsis", "nxplpc": "mbed"}
@@ -133,17 +133,16 @@ def _board(text: str, artifact: Artifact) -> Board:
         raise TargetError(
             "E401", f"PlatformIO's platform for the board {name!r} is not known", where="--board", hint=hint
         )
-    flags = artifact.target.flags
-    framework = FRAMEWORKS.get(platform, "arduino")
+    flags, framework = artifact.target.flags, ""
     if target is not None:
         lacks = ", ".join(sorted(set(artifact.target.core.isa) - {"m0"} - set(target.core.isa)))
         if lacks:
             message = f"the kernels for {artifact.target.name} use {lacks}, which {target.name} lacks"
             raise TargetError("E402", message, where="--board", hint=f"generate with --target {target.name}")
         platform, _, name = target.platformio.partition("/")
-        flags = target.flags
-        framework = target.framework or FRAMEWORKS.get(platform, "arduino")
+        flags, framework = target.flags, target.framework
     packages = NEW_GCC if platform == "ststm32" else ""
+    framework = framework or FRAMEWORKS.get(platform, "arduino")
     return Board(name, ELSEWHERE.get(platform, platform), framework, " ".join(flags), packages)
 
 

@@ -286,8 +286,17 @@ def object_sizes(path: Path) -> dict[str, int]:
     return sizes
 
 
-def function_at(path: Path, address: int) -> str | None:
-    """The name of the function of a 32-bit Arm program that holds an address; raises E701."""
+class Symbol(NamedTuple):
+    """A symbol of a program that is defined there; code addresses without the bit that says Thumb."""
+
+    name: str
+    kind: Literal["function", "object", ""]
+    address: int
+    size: int
+
+
+def symbols(path: Path) -> Iterator[Symbol]:
+    """Every symbol that a 32-bit Arm program defines; raises E701."""
     data = _read_elf(path)
     sections = _sections(data, path)
     for table in sections:
@@ -296,29 +305,31 @@ def function_at(path: Path, address: int) -> str | None:
         names = sections[table.link]
         text = data[names.offset : names.offset + names.size]
         whole = data[table.offset : table.offset + table.size // 16 * 16]
-        for name, value, size, info, _, _ in struct.iter_unpack("<IIIBBH", whole[: len(whole) // 16 * 16]):
-            start = value & ~1  # bit 0 says Thumb
-            if info & 15 == _FUNC and start <= address < start + max(size, 2):
-                return text[name : text.find(b"\0", name)].decode(errors="replace")
+        for name, value, size, info, _, section in struct.iter_unpack("<IIIBBH", whole[: len(whole) // 16 * 16]):
+            if not section:
+                continue
+            label = text[name : text.find(b"\0", name)].decode(errors="replace")
+            if info & 15 == _FUNC:
+                yield Symbol(label, "function", value & ~1, size)
+            else:
+                yield Symbol(label, "object" if info & 15 == _OBJECT else "", value, size)
+
+
+def function_at(path: Path, address: int) -> str | None:
+    """The name of the function of a 32-bit Arm program that holds an address; raises E701."""
+    for s in symbols(path):
+        if s.kind == "function" and s.address <= address < s.address + max(s.size, 2):
+            return s.name
     return None
 
 
 def symbol_sizes(path: Path) -> dict[str, tuple[Literal["function", "object"], int]]:
     """Kind and bytes of every function and object of a 32-bit Arm program by name; raises E701."""
-    data = _read_elf(path)
-    sections = _sections(data, path)
     found: dict[str, tuple[Literal["function", "object"], int]] = {}
-    for table in sections:
-        if table.kind != _SYMTAB or table.link >= len(sections):
-            continue
-        names = sections[table.link]
-        text = data[names.offset : names.offset + names.size]
-        whole = data[table.offset : table.offset + table.size // 16 * 16]
-        for name, _, size, info, _, section in struct.iter_unpack("<IIIBBH", whole[: len(whole) // 16 * 16]):
-            if info & 15 in (_OBJECT, _FUNC) and section:
-                label = text[name : text.find(b"\0", name)].decode(errors="replace")
-                before = found.get(label, ("", 0))[1]  # static ones of one name in several files
-                found[label] = ("function" if info & 15 == _FUNC else "object", before + size)
+    for s in symbols(path):
+        if s.kind != "":
+            before = found.get(s.name, ("", 0))[1]  # static ones of one name in several files
+            found[s.name] = (s.kind, before + s.size)
     return found
 
 

@@ -23,12 +23,12 @@ from .interp import Inputs
 from .ir import Array, Graph, Value
 from .program import Step
 from .sim import armv6m, host, qemu
+from .sim.qemu import OVERHEAD as MACHINE_OVERHEAD
 from .targets import Target
 
 PLACES = ("host", "sanitize", "qemu", "unicorn")
 TRACED = 3  # failing vectors that are looked at layer by layer, and messages that are shown
 RUN_S = 60.0  # seconds that a run may take, plus one for each vector
-MACHINE_OVERHEAD = 2048  # bytes of RAM that the test firmware takes beyond the model: buffers, fences, stack
 FLASH_OVERHEAD = 32768  # bytes of flash that it takes at most: embedded vectors, start-up, port
 ARMV6M = ("cortex-m0", "cortex-m0plus")  # the cores whose code the Unicorn model runs
 

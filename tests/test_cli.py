@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 ARCHIVE = ROOT / "examples" / "digits" / "digits.mcugen"
 MODEL = str(ARCHIVE)
 SCRIPT = Path(sys.executable).with_name("mcugen")
-COMMANDS = ("targets", "ops", "analyze", "generate", "validate", "pio-offline")
+COMMANDS = ("targets", "ops", "analyze", "generate", "validate", "pio-offline", "profile")
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
 needs_script = pytest.mark.skipif(not SCRIPT.exists(), reason="mcugen is not installed beside this Python")

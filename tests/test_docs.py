@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README = ROOT / "README.md"
-COMMANDS = ("targets", "ops", "analyze", "generate", "pio-offline", "validate")
+COMMANDS = ("targets", "ops", "analyze", "generate", "pio-offline", "validate", "profile")
 
 
 def blocks(path: Path) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ pytest.importorskip("sklearn")
 from mcugen import archive, datasets, driver, interp, ir, measure, validate
 
 ROOT = Path(__file__).parent.parent
-RUN = ROOT / "examples" / "digits" / "run.py"
+EXAMPLES = ROOT / "examples"
+RUN = EXAMPLES / "digits" / "run.py"
 ARCHIVE = RUN.with_name("digits.mcugen")
-FASHION = ROOT / "examples" / "fashion_mnist" / "train.py"
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
 
@@ -148,85 +149,213 @@ def test_training_works(example: ModuleType, tmp_path: Path, monkeypatch: pytest
     assert abs(float(np.mean(logits.argmax(1) == y) - np.mean(trained.ternary == y))) < 0.02
 
 
-# ---- Fashion-MNIST ----
+# ---- The networks of the zoo that take pixels ----
+
+PIXELS = {"fashion_mnist": "fashion_mnist", "mnist_tiny": "mnist"}  # and the data set of each
 
 
-@pytest.fixture(scope="module")
-def fashion() -> ModuleType:
-    """The Fashion-MNIST example, where the data lies on this machine."""
-    if datasets.find("fashion_mnist") is None:
-        pytest.skip("no fashion_mnist.npz in MCUGEN_DATA or the cache")
-    return imported(FASHION)
+class Network(NamedTuple):
+    """An example of the zoo: its train.py, the committed archive, what its training said, its README."""
+
+    example: ModuleType
+    source: archive.Archive
+    trained: Any
+    text: str
+
+    def readme(self, pattern: str) -> str:
+        """The first group of a pattern that the README has once."""
+        (found,) = re.findall(pattern, self.text, re.M)
+        return str(found)
+
+    def right(self) -> float:
+        """Share of right answers of the integer reference on the test images."""
+        _, _, x, y = self.example.data()
+        logits = interp.run(self.source.graph, self.example.common.quantized(self.source, x))[0]
+        assert len(x) == 10000
+        return float(np.mean(logits.argmax(1) == y))
 
 
-def readme(pattern: str) -> str:
-    """What the example's README says: the first group of a pattern that it has once."""
-    (found,) = re.findall(pattern, FASHION.with_name("README.md").read_text(), re.M)
-    return str(found)
-
-
-@pytest.fixture(scope="module")
-def wardrobe() -> archive.Archive:
-    """The committed archive."""
-    return archive.load(FASHION.with_name("fashion_mnist.mcugen"))
+@pytest.fixture(scope="module", params=PIXELS)
+def network(request: pytest.FixtureRequest) -> Network:
+    """An example, where the data lies on this machine."""
+    name = request.param
+    if datasets.find(PIXELS[name]) is None:
+        pytest.skip(f"no {PIXELS[name]}.npz in MCUGEN_DATA or the cache")
+    here = EXAMPLES / name
+    example, path = imported(here / "train.py"), here / f"{name}.mcugen"
+    said = example.common.predictions(path)
+    return Network(example, archive.load(path), said, (here / "README.md").read_text())
 
 
 @pytest.mark.slow
-def test_fashion_is_as_good_as_its_readme_says(fashion: ModuleType, wardrobe: archive.Archive) -> None:
-    _, _, x, y = fashion.data()
-    logits = interp.run(wardrobe.graph, fashion.common.quantized(wardrobe, x))[0]
-    accuracy = float(np.mean(logits.argmax(1) == y))
-    assert len(x) == 10000 and accuracy >= 0.90
-    assert readme(r"^\| ternary, integer reference \| (\S+)% \|$") == f"{100 * accuracy:.2f}"
+def test_a_network_is_as_good_as_its_readme_says(network: Network) -> None:
+    _, _, _, y = network.example.data()
+    accuracy = network.right()
+    assert network.readme(r"^\| ternary, integer reference \| (\S+)% \|$") == f"{100 * accuracy:.2f}"
+    real, ternary = (float(np.mean(said == y)) for said in network.trained)
+    assert network.readme(r"^\| float32, \d+ epochs \| (\S+)% \|$") == f"{100 * real:.2f}"
+    assert network.readme(r"^\| ternary, fake-quantised, \d+ epochs \| (\S+)% \|$") == f"{100 * ternary:.2f}"
+    assert accuracy >= real - 0.01
 
 
-def test_fashion_takes_pixels(fashion: ModuleType, wardrobe: archive.Archive) -> None:
-    x, _, _, _ = fashion.data()
-    pixels, _, _, _ = datasets.load("fashion_mnist")
-    assert np.array_equal(fashion.common.quantized(wardrobe, x[:500])[:, 0], pixels[:500])
-    assert wardrobe.graph.inputs[0].type.dtype is ir.DType.U8
+def test_the_goals_of_the_zoo() -> None:
+    """Few weights that are not zero for clothes, 11 KB of weights for digits."""
+    clothes, digits = (archive.load(EXAMPLES / name / f"{name}.mcugen") for name in ("fashion_mnist", "mnist_tiny"))
+    ternary = [v.const for v in clothes.graph.constants if v.type.dtype is ir.DType.T]
+    assert sum(map(np.count_nonzero, ternary)) <= 0.35 * sum(w.size for w in ternary)
+    assert driver.compile(digits, target="cortex-m0", optimize="size").report["totals"]["weight_bytes"] <= 11000
+
+
+def test_a_network_takes_pixels(network: Network) -> None:
+    _, _, x, _ = network.example.data()
+    pixels = network.example.common.quantized(network.source, x[:500])
+    assert network.source.graph.inputs[0].type.dtype is ir.DType.U8
+    assert pixels.max() == 255 and np.array_equal(pixels / np.float32(255), x[:500])
+
+
+def test_digits_are_resized_by_averages() -> None:
+    mnist = imported(EXAMPLES / "mnist_tiny" / "train.py")
+    r, x = mnist.resize(), np.arange(28.0)
+    assert np.array_equal(np.flatnonzero(r.any(0)), np.arange(2, 26))
+    assert np.allclose(r.sum(1), 1) and np.allclose(r.sum(0)[2:26], 2 / 3)
+    assert np.allclose(np.diff(r @ x), 1.5, atol=0.2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4"])
-def test_fashion_on_the_host(fashion: ModuleType, wardrobe: archive.Archive, tmp_path: Path, target: str) -> None:
+def test_a_network_on_the_host(network: Network, tmp_path: Path, target: str) -> None:
     """500 images here; train.py compares all 10,000, and 200 on each emulated core."""
-    artifact = driver.compile(wardrobe, target=target, optimize=fashion.TARGETS[target])
+    example, source = network.example, network.source
+    artifact = driver.compile(source, target=target, optimize=example.TARGETS[target])
     artifact.save(tmp_path / target)
-    _, _, x, _ = fashion.data()
-    verdict = validate.validate(tmp_path / target, artifact, "host", fashion.common.quantized(wardrobe, x[:500]))
+    _, _, x, _ = example.data()
+    verdict = validate.validate(tmp_path / target, artifact, "host", example.common.quantized(source, x[:500]))
     assert verdict.passed and verdict.vectors == 500
 
 
 @needs_arm
-def test_the_sizes_in_fashions_readme(fashion: ModuleType, wardrobe: archive.Archive) -> None:
-    for target, goal in fashion.TARGETS.items():
-        artifact = driver.compile(wardrobe, target=target, optimize=goal)
+def test_the_sizes_in_the_readme(network: Network) -> None:
+    for target, goal in network.example.TARGETS.items():
+        artifact = driver.compile(network.source, target=target, optimize=goal)
         totals = artifact.report["totals"]
-        row = readme(rf"^\| {target} \| {goal} \| (.*) \|$").split(" | ")
+        row = network.readme(rf"^\| {target} \| {goal} \| (.*) \|$").split(" | ")
         assert row[:3] == [f"{totals[k]:,}" for k in ("weight_bytes", "table_bytes", "arena_bytes")]
         assert row[4:] == [f"{totals['macs']:,}", f"{totals['cycles_estimated'] / 1e6:.1f} million"]
         linked = int(row[3].replace(",", ""))
         assert abs(measure.measure(artifact).total / linked - 1) < 0.02  # another compiler: another number
 
 
-def test_training_fashion_works(fashion: ModuleType, wardrobe: archive.Archive, tmp_path: Path) -> None:
+def test_training_a_network_works(network: Network, tmp_path: Path) -> None:
     """An epoch of each network on few images gives a network of the same form, the same one each time."""
     torch = pytest.importorskip("torch")
-    x_train, y_train, x_test, y_test = fashion.data()
+    example = network.example
+    x_train, y_train, x_test, y_test = example.data()
     few = x_train[:1500], y_train[:1500], x_test[:300], y_test[:300]
     threads, made = torch.get_num_threads(), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fashion, "data", lambda: few)
+        patch.setattr(example, "data", lambda: few)
         try:
-            for name in ("once", "again"):
-                fashion.train(tmp_path / name, float_epochs=1, ternary_epochs=1)
-                made.append((tmp_path / name).read_bytes())
+            for name in ("once", "again"):  # directories of their own: training goes on from what it finds
+                (tmp_path / name).mkdir()
+                example.train(tmp_path / name / "made", 1, 1)
+                made.append((tmp_path / name / "made").read_bytes())
         finally:
             torch.set_num_threads(threads)
     assert made[0] == made[1]
-    graph = archive.load(tmp_path / "once").graph
+    graph, committed = archive.load(tmp_path / "once" / "made").graph, network.source.graph
     assert [(type(n.op), n.output.name, n.output.type.shape) for n in graph.nodes] == [
-        (type(n.op), n.output.name, n.output.type.shape) for n in wardrobe.graph.nodes
+        (type(n.op), n.output.name, n.output.type.shape) for n in committed.nodes
     ]
-    assert graph.inputs[0].type == wardrobe.graph.inputs[0].type
+    assert graph.inputs[0].type == committed.inputs[0].type
+
+
+def test_a_network_that_differs_from_its_archive_is_found(example: ModuleType, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from mcugen import qat
+
+    x = torch.rand(8, 4)
+    net = qat.prepare(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)))
+    qat.calibrate(net, [x])
+    qat.save(net, x, tmp_path / "made")
+    example.common.check_layers(net, tmp_path / "made", x)
+    with torch.no_grad():
+        net.get_submodule("0").bias += 0.2
+    with pytest.raises(RuntimeError, match="differ"):
+        example.common.check_layers(net, tmp_path / "made", x)
+
+
+# ---- The zoo: networks of other tasks, one directory each ----
+
+ZOO = {"kws_dscnn": "kws12", "ecg_cnn1d": "ecg_mitbih", "wand_cnn1d": "magic_wand"}  # and the data set of each
+
+
+class Member:
+    """One network of the zoo: its train.py, its archive, what its training said, and its README."""
+
+    def __init__(self, name: str) -> None:
+        if datasets.find(ZOO[name]) is None:
+            pytest.skip(f"no data for {name} in MCUGEN_DATA or the cache")
+        here = ROOT / "examples" / name
+        self.module = imported(here / "train.py")
+        self.source = archive.load(here / f"{name}.mcugen")
+        self.said = self.module.common.predictions(here / f"{name}.mcugen")
+        self.readme = (here / "README.md").read_text()
+        self.arrays = self.module.data()
+
+    def percent(self, pattern: str) -> str:
+        """The first group of a pattern that the README has once."""
+        (found,) = re.findall(pattern, self.readme, re.M)
+        return str(found)
+
+
+def form(graph: ir.Graph) -> list[object]:
+    """What does not depend on the training: operators, names, shapes and types, of the weights too."""
+    values = [*graph.inputs, *graph.constants, *(n.output for n in graph.nodes)]
+    return [*(type(n.op) for n in graph.nodes), *((v.name, v.type.shape, v.type.dtype) for v in values)]
+
+
+@pytest.fixture(scope="module", params=sorted(ZOO))
+def member(request: pytest.FixtureRequest) -> Member:
+    """Each network of the zoo whose data lies on this machine."""
+    return Member(request.param)
+
+
+def test_a_zoo_network_is_as_good_as_its_readme_says(member: Member) -> None:
+    """Float and ternary on all of the test set, as the training left them; the integers on 200 inputs."""
+    _, _, x, y = member.arrays
+    found = interp.run(member.source.graph, member.module.common.quantized(member.source, x[:200]))[0].argmax(1)
+    assert member.said.real.shape == member.said.ternary.shape == y.shape
+    real, ternary = (int(np.sum(said == y)) for said in member.said)
+    assert member.percent(r"^\| float32[^|]*\| (\S+) %") == f"{100 * real / len(y):.2f}"
+    assert member.percent(r"^\| ternary, fake-quantised[^|]*\| (\S+) %") == f"{100 * ternary / len(y):.2f}"
+    all_of_it = r"integer reference \| (\S+) %"
+    some = r"first\s+200\s+test\s+\w+,\s+integer\s+reference:\s+(\S+) %"
+    assert member.percent(some if len(x) > 200 else all_of_it) == f"{100 * np.mean(found == y[:200]):.2f}"
+    assert np.mean(found == member.said.ternary[:200]) >= 0.995
+    assert 100 * (real - ternary) <= len(y)  # a point
+
+
+def test_a_zoo_network_on_the_host(member: Member, tmp_path: Path) -> None:
+    """50 inputs here; train.py compares all of them, and some on emulated cores."""
+    artifact = driver.compile(member.source, target="cortex-m4", optimize=member.module.TARGETS["cortex-m4"])
+    artifact.save(tmp_path / "m4")
+    _, _, x, _ = member.arrays
+    inputs = member.module.common.quantized(member.source, x[-50:])
+    verdict = validate.validate(tmp_path / "m4", artifact, "host", inputs)
+    assert verdict.passed and verdict.vectors == min(50, len(x))
+
+
+def test_training_a_zoo_network_works(member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch of each network on few inputs gives a network of the same form."""
+    torch = pytest.importorskip("torch")
+    x_train, y_train, x_test, y_test = member.arrays
+    few = slice(None, None, -(-len(x_train) // 200))  # the sets are sorted
+    monkeypatch.setattr(member.module, "data", lambda: (x_train[few], y_train[few], x_test[:40], y_test[:40]))
+    threads = torch.get_num_threads()
+    try:
+        said = member.module.train(tmp_path / "made", float_epochs=1, ternary_epochs=1)
+    finally:
+        torch.set_num_threads(threads)
+    made, committed = archive.load(tmp_path / "made").graph, member.source.graph
+    assert len(said.real) == len(said.ternary) == min(40, len(x_test))
+    assert form(made) == form(committed)

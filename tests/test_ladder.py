@@ -41,6 +41,7 @@ LADDER = (
     "project",
     "measure",
     "validate",
+    "profile",
     "cli",
     "__main__",
 )

@@ -146,7 +146,10 @@ def test_one_command(
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(core))
     line = ["generate", str(ARCHIVE), "--target", "cortex-m4", "--project", "platformio", "--offline", "--run"]
     assert cli.main([*line, "-o", str(tmp_path / "p")]) == cli.OK
-    assert "PASS digits: 8 of 8 vectors equal in every byte" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "PASS digits: 8 of 8 vectors equal in every byte" in said
+    (wrote,) = re.findall(r"^wrote \d+ files to ", said, re.M)
+    assert wrote in (Path(__file__).parent.parent / "README.md").read_text()
     kernel = tmp_path / "p" / "lib" / "digits" / "README.md"
     kernel.write_text("mine")
     (tmp_path / "p" / "platformio.ini").write_text("[nonsense]\n")

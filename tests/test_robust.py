@@ -126,7 +126,7 @@ KNOWN = {
 ONLY_ASKED_FOR = {"__ARM_FEATURE_MVE", "__has_feature"}
 # Names of this project's own: the linker script's, and sanitisers' functions, which no device sees.
 OWN = re.compile(r"__(data|bss|stack)_(start|end|load|limit|top)__|__[am]san_\w+")
-ATTRIBUTES = {"weak", "noreturn", "used", "naked", "section", "visibility"}  # all of them older than GCC 5
+ATTRIBUTES = {"weak", "noreturn", "used", "naked", "noinline", "section", "visibility"}  # all of them older than GCC 5
 HEADERS = {"stddef.h", "stdint.h", "string.h"}
 HOSTED = {"stdio.h", "stdlib.h", "sanitizer/asan_interface.h", "sanitizer/msan_interface.h"}
 

@@ -393,7 +393,7 @@ def test_instructions_of_armv6m_are_told_from_others(tmp_path: Path, core: str, 
     (made,) = toolchain.compile(
         toolchain.arm_gcc(), [source], tmp_path, flags=[f"-mcpu={core}", "-mthumb"], warnings=()
     )
-    assert len(list(armv6m.foreign_instructions(armv6m._read(made)))) == foreign
+    assert len(list(armv6m.foreign_instructions(armv6m.read_image(made)))) == foreign
 
 
 @needs_arm

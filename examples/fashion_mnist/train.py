@@ -1,16 +1,19 @@
-"""Fashion-MNIST, the whole way: train a residual network, make it ternary, compile for two cores, prove every byte.
+"""Fashion-MNIST, the whole way: train a residual network, make it ternary, compile for six cores, prove every byte.
 
 Data: MCUGEN_DATA/fashion_mnist.npz, else the user's cache, else a download of 30 MB into that cache. All 10,000 test
 images are compared on this machine, the first 200 on each emulated core.
 
     python examples/fashion_mnist/train.py             train, compile, validate; all goes to build/fashion_mnist
     python examples/fashion_mnist/train.py --no-train  the same from the archive beside this file, without torch
+
+Training goes on from build/fashion_mnist/*.pt after an interruption; delete these to train anew.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import common
 
 from mcugen import datasets
+
+if TYPE_CHECKING:
+    import torch
+    from torch import fx, nn
+
+    from mcugen.qat import WeightSpec
 
 TARGETS = {  # and the goal for each
     "cortex-m0": "size",
@@ -29,6 +38,8 @@ TARGETS = {  # and the goal for each
 }
 VECTORS = {"host": 10000, "sanitize": 500, "qemu": 200, "unicorn": 200}  # test images at each place
 WIDTHS = (16, 32, 48)  # channels of the three blocks
+DENSITY = 0.33  # the fraction of ternary weights that are not zero
+FIRST_EPOCHS, SECOND_EPOCHS = 8, 12  # float; then ternary, and float too for the comparison
 
 
 def data() -> common.Arrays:
@@ -38,15 +49,12 @@ def data() -> common.Arrays:
     return train, y_train.astype(np.int64), test, y_test.astype(np.int64)
 
 
-def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> common.Trained:
-    """Train the float network, then the ternary one from it; write the archive."""
+def network() -> nn.Module:
+    """The float network, not trained."""
     from collections import OrderedDict
-    from collections.abc import Iterator
 
     import torch
     from torch import nn
-
-    from mcugen import qat
 
     class Block(nn.Module):
         """Two 3x3 convolutions and a shortcut, a 1x1 convolution where the shape changes."""
@@ -68,27 +76,6 @@ def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> common
             y = torch.relu(self.bn1(self.conv1(x)))
             return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
-    class Batches:
-        """Shuffled batches, each image mirrored and moved by up to a pixel at random; new ones in each epoch."""
-
-        def __init__(self, x: torch.Tensor, y: torch.Tensor, size: int, seed: int) -> None:
-            self.x, self.y, self.size = nn.functional.pad(x[:, 0], (1, 1, 1, 1)), y, size
-            self.random = torch.Generator().manual_seed(seed)
-
-        def __len__(self) -> int:
-            return -(-len(self.y) // self.size)
-
-        def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            for part in torch.randperm(len(self.y), generator=self.random).split(self.size):
-                dy, dx = torch.randint(3, (2, len(part)), generator=self.random)
-                moved = self.x[part].unfold(1, 28, 1).unfold(2, 28, 1)[torch.arange(len(part)), dy, dx]
-                mirror = torch.rand(len(part), 1, 1, generator=self.random) < 0.5
-                yield torch.where(mirror, moved.flip(2), moved)[:, None], self.y[part]
-
-    torch.manual_seed(0)
-    torch.set_num_threads(1)  # the same sums in the same order, everywhere
-    x_train, y_train, x_test, _ = (torch.from_numpy(a) for a in data())
-    print(f"training on {len(x_train)} images, testing on {len(x_test)}", flush=True)
     a, b, c = WIDTHS
     layers = {
         "conv1": nn.Conv2d(1, a, 3, stride=2, padding=1, bias=False),
@@ -101,15 +88,54 @@ def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 12) -> common
         "flatten": nn.Flatten(),
         "fc": nn.Linear(c, 10),
     }
-    model = nn.Sequential(OrderedDict(layers))
-    qat.fit(model, Batches(x_train, y_train, 128, 1), epochs=float_epochs, lr=4e-3)
+    return nn.Sequential(OrderedDict(layers))
+
+
+def quantized(model: nn.Module, weights: WeightSpec) -> fx.GraphModule:
+    """The float network with ternary weights and 8-bit activations, ready for training."""
+    from mcugen import qat
+
+    ternary = qat.prepare(model, weights=weights, activations=qat.LSQ(bits=8))
+    ternary.input_q.gain.requires_grad_(False)  # its step stays 1/255: the firmware takes the pixels as they are
+    return ternary
+
+
+def fit(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, epochs: int, lr: float, checkpoint: Path, seed: int = 0
+) -> None:
+    """Train, each image mirrored and moved by up to a pixel at random; goes on from the checkpoint if it is there."""
+    from mcugen import qat
+    from mcugen.qat import augment
+
+    vary = augment.Compose(augment.Flip(), augment.crop(1))
+    qat.fit(model, (x, y), epochs=epochs, lr=lr, seed=seed, augment=vary, checkpoint=checkpoint)
+
+
+def train(path: Path, first: int = FIRST_EPOCHS, second: int = SECOND_EPOCHS) -> common.Trained:
+    """Train the float network; from there, equally long, both it and the ternary one; write the archive."""
+    import copy
+
+    import torch
+
+    from mcugen import qat
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)  # the same sums in the same order, everywhere
+    x_train, y_train, x_test, _ = (torch.from_numpy(a) for a in data())
+    print(f"training on {len(x_train)} images, testing on {len(x_test)}", flush=True)
+    model = network()
+    fit(model, x_train, y_train, first, 4e-3, path.with_name("start.pt"))
 
     print("ternary weights, 8-bit activations", flush=True)
-    ternary = qat.prepare(model, weights=qat.TWN(), activations=qat.LSQ(bits=8))
-    ternary.input_q.gain.requires_grad_(False)  # its step stays 1/255: the firmware takes the pixels as they are
-    qat.fit(ternary, Batches(x_train, y_train, 128, 2), epochs=ternary_epochs, lr=2e-3)
+    ternary = quantized(model, qat.PruningTernary(density=DENSITY))
+    fit(ternary, x_train, y_train, second, 2e-3, path.with_name("ternary.pt"))
     qat.save(ternary, x_test[:32], path, name="fashion_mnist")
-    return common.Trained(common.classes(model, x_test), common.classes(ternary, x_test))
+    common.check_layers(ternary, path, x_test[:200])
+
+    print("float weights, as many epochs", flush=True)
+    real = copy.deepcopy(model)
+    fit(real, x_train, y_train, second, 2e-3, path.with_name("float.pt"))
+    return common.Trained(common.classes(real, x_test), common.classes(ternary, x_test))
 
 
 def main() -> int:

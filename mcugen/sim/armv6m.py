@@ -86,7 +86,7 @@ def run_elf(
 
     Status 3 with a line FAULT in the text: what the core would have taken a HardFault for, and the function it hit.
     """
-    image = _read(elf)
+    image = read_image(elf)
     if foreign := next(foreign_instructions(image), None):
         at, words = foreign
         text = f"FAULT exception {_HARD_FAULT} at pc {at:#010x}{_in(elf, at)}: {words} is no Armv6-M instruction\n"
@@ -114,20 +114,26 @@ _SYMTAB, _PROGBITS = 2, 1
 
 
 @dataclass(frozen=True)
-class _Image:
+class Image:
+    """What a program loads, and where its instructions are."""
+
     segments: tuple[tuple[int, bytes], ...]  # physical address, content
+    regions: tuple[tuple[int, int, bytes], ...]  # virtual address, bytes of memory, content
     code: tuple[tuple[int, bytes], ...]  # address, instructions without the data between them
 
 
-def _read(elf: Path) -> _Image:
+def read_image(elf: Path) -> Image:
+    """The image of a 32-bit little-endian program."""
     data = elf.read_bytes()
     ph, sh = struct.unpack_from("<II", data, 28)
     n_ph, _, n_sh = struct.unpack_from("<HHH", data, 44)
-    segments = []
+    segments, regions = [], []
     for i in range(n_ph):
-        kind, offset, _, paddr, size = struct.unpack_from("<IIIII", data, ph + 32 * i)
+        kind, offset, vaddr, paddr, size, memory = struct.unpack_from("<IIIIII", data, ph + 32 * i)
         if kind == _LOAD and size:
             segments.append((paddr, data[offset : offset + size]))
+        if kind == _LOAD and memory:
+            regions.append((vaddr, memory, data[offset : offset + size]))
     sections = [struct.unpack_from("<IIIIIIIIII", data, sh + 40 * i) for i in range(n_sh)]
     marks: dict[int, dict[int, bool]] = {}  # section -> address -> code begins there, else data
     for _, kind, _, _, offset, size, link, *_ in sections:
@@ -144,10 +150,10 @@ def _read(elf: Path) -> _Image:
             for (start, is_code), (end, _) in itertools.pairwise(bounds):
                 if is_code:
                     code.append((start, data[offset + start - address : offset + end - address]))
-    return _Image(tuple(segments), tuple(code))
+    return Image(tuple(segments), tuple(regions), tuple(code))
 
 
-def foreign_instructions(image: _Image) -> Iterator[tuple[int, str]]:
+def foreign_instructions(image: Image) -> Iterator[tuple[int, str]]:
     """Address and halfwords of all instructions that Armv6-M does not have."""
     for start, code in image.code:
         at = 0
@@ -197,7 +203,7 @@ def is_wide(first: int, second: int) -> bool:
 # ---- the machine ----
 
 
-def _open(image: _Image, flash: int, ram: int) -> Any:
+def _open(image: Image, flash: int, ram: int) -> Any:
     if not installed():
         raise ToolError("E501", "the package is not installed", where="unicorn", hint="pip install 'mcugen[sim]'")
     import unicorn

@@ -1,4 +1,4 @@
-"""Runs firmware on emulated Cortex-M cores with qemu-system-arm; it counts no cycles."""
+"""Runs firmware on emulated Cortex-M cores with qemu-system-arm; it counts instructions, no cycles."""
 
 from __future__ import annotations
 
@@ -48,7 +48,18 @@ MACHINES = {
 }
 
 OPTIMIZE = ("-O2",)
+OVERHEAD = 2048  # bytes of RAM that the test firmware takes beyond the model, its input and its output: fences, stack
 TIMEOUT_S = 60.0
+
+# The COUNTER register of the boards' FPGAIO block, as secure code sees it, and its clock in Hz.
+COUNTERS = {
+    "mps2-an385": (0x40028018, 25_000_000),
+    "mps2-an386": (0x40028018, 25_000_000),
+    "mps2-an500": (0x40028018, 25_000_000),
+    "mps2-an505": (0x50302018, 20_000_000),
+    "mps3-an547": (0x59302018, 32_000_000),
+}
+_SHIFT = 8  # an instruction takes 2 ** _SHIFT ns of the machine's time
 
 
 def find_machine(name: str) -> Machine:
@@ -90,29 +101,39 @@ def link_elf(
     *,
     optimize: Sequence[str] = OPTIMIZE,
     cc: Compiler | None = None,
+    entry: str = "",
+    warnings: Sequence[str] = toolchain.WARNINGS,
 ) -> Path:
-    """Links sources with start-up code and the semihosting port by a linker script; options go to the linker."""
+    """Links sources with start-up code and the semihosting port by a linker script; options go to the linker.
+
+    With the name of an entry function without either: what it does not call is left out.
+    """
     cc = cc or toolchain.arm_cc()
     core = toolchain.core_flags(cc, [*flags, *optimize])
     port = resources.PORT
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         objects = toolchain.compile(
             cc,
-            [*sources, port / "semihost" / "startup.c", port / "semihost" / "port.c"],
+            [*sources, *([] if entry else [port / "semihost" / "startup.c", port / "semihost" / "port.c"])],
             Path(work),
             flags=[*core, "-g", "-ffunction-sections", "-fdata-sections"],
             include=[*include, port],
             defines=defines,
+            warnings=warnings,
         )
         layout = ["-nostartfiles", "--specs=nano.specs", f"-L{port}", f"-T{script}"]
         if cc.kind == "zig":  # has no specs, and does not tell its linker where to look for included scripts
             whole = Path(work) / "link.ld"
             whole.write_text(script.read_text().replace("INCLUDE common.ld", (port / "common.ld").read_text()))
-            layout = [f"-Wl,-T,{whole}", "-Wl,--entry,Reset_Handler"]
+            layout = [f"-Wl,-T,{whole}"]
+        if entry or cc.kind == "zig":
+            layout.append(f"-Wl,--entry,{entry or 'Reset_Handler'}")
         return toolchain.link(cc, objects, out, flags=[*core, "-Wl,--gc-sections", *options, *layout])
 
 
-def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> tuple[int, str]:
+def run_elf(
+    elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S, options: Sequence[str] = ()
+) -> tuple[int, str]:
     """Exit status and text of a firmware whose files are in cwd; raises E401, E501, E503 if it never ends.
 
     Status 3 with a line FAULT in the text: an exception, and the function it hit, or a stack overflow.
@@ -120,7 +141,7 @@ def run_elf(elf: Path, machine: str, cwd: Path, timeout: float = TIMEOUT_S) -> t
     """
     command = [str(toolchain.find_tool("qemu-system-arm")), "-M", find_machine(machine).name]
     command += ["-display", "none", "-monitor", "none", "-serial", "none"]
-    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf.resolve())]
+    command += ["-semihosting-config", "enable=on,target=native", *options, "-kernel", str(elf.resolve())]
     status, text = toolchain.call(command, code="E503", timeout=timeout, cwd=cwd)
     return status, re.sub(r"^(FAULT .* at pc (0x\w+))$", lambda m: _place(m, elf), text, flags=re.M)
 
@@ -168,3 +189,64 @@ def run_kat(
         except ToolError as error:
             error.where = machine
             raise
+
+
+# ---- instructions ----
+
+
+@dataclass(frozen=True)
+class Count:
+    """Instructions of one inference: of each step, and of the whole run; and its output."""
+
+    steps: tuple[int, ...]
+    total: int
+    y: bytes
+
+
+def keep_apart(name: str, work: Path) -> tuple[str, ...]:
+    """Flags that keep <name>_step a function of its own, called by <name>_run, so that what a step takes can be told.
+
+    Small ones the compiler would inline: a call and a return more for each step, and nothing else changes.
+    """
+    header = work / f"{name}_apart.h"
+    declaration = f"__typeof__({name}_step) {name}_step __attribute__((noinline));"
+    header.write_text(f'#ifndef __ASSEMBLER__\n#include "{name}.h"\n{declaration}\n#endif\n')
+    return ("-include", str(header))
+
+
+def build_count(
+    directory: Path,
+    name: str,
+    machine: str,
+    out: Path,
+    *,
+    flags: Sequence[str] | None = None,
+    cc: Compiler | None = None,
+) -> Path:
+    """Links a generated directory with count.c. Raises E401, E501, E502, E701."""
+    if find_machine(machine).name not in COUNTERS:
+        raise TargetError("E401", f"has no counter; those have one: {', '.join(COUNTERS)}", where=machine)
+    defines = {
+        **kat_defines(directory, name),
+        "MCUGEN_COUNTER": f"{COUNTERS[machine][0]:#x}u",
+        "MCUGEN_STEP": f"{name}_step",
+        "MCUGEN_RUN": f"{name}_run",
+    }
+    sources = [*sources_of(directory, (".c", ".S")), resources.TEST / "count.c"]
+    optimize = (*OPTIMIZE, *keep_apart(name, out.parent))
+    return build_elf(sources, [directory], defines, machine, out, flags=flags, optimize=optimize, cc=cc)
+
+
+def count(elf: Path, machine: str, x: bytes, timeout: float = TIMEOUT_S) -> Count:
+    """Instructions that a program of build_count executes for an input; exact. Raises E401, E501, E503."""
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        cwd = Path(work)
+        (cwd / "x.bin").write_bytes(x)
+        status, text = run_elf(elf, machine, cwd, timeout, ("-icount", f"shift={_SHIFT}"))
+        ticks = COUNTERS[machine][1] * 2**_SHIFT / 1e9  # per instruction
+        found = re.findall(r"^ticks (\d+) less (\d+)$", text, re.M)
+        if status or not found:
+            raise ToolError("E503", f"status {status}: {toolchain.first_lines(text, 3)}", where=machine)
+        # The same call of one instruction is taken off, so that one is too many.
+        counts = [round((int(a) - int(b)) / ticks) + 1 for a, b in found]
+        return Count(tuple(counts[:-1]), counts[-1], (cwd / "y.bin").read_bytes())
