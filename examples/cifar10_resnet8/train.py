@@ -20,7 +20,7 @@ import common
 
 from mcugen import datasets
 
-TARGETS = {"cortex-m0": "size", "cortex-m4": "speed"}  # and the goal for each
+TARGETS = {"pico": "size", "cortex-m4": "speed"}  # and the goal for each; a Cortex-M0+ with 264 KB of RAM, and an M4
 VECTORS = {"host": 1000, "sanitize": 50, "qemu": 10, "unicorn": 10}  # test images at each place
 CENTRE, SPREAD = 128, 64  # a pixel p is (p - 128) / 64 to the network: its bytes are the pixels as they are
 DENSITY = 0.5  # of the ternary weights
@@ -38,7 +38,7 @@ def data() -> common.Arrays:
 
 
 def network() -> Any:
-    """The float network, 77,360 weights in convolutions and 640 in the classifier."""
+    """The float network, 77,360 weights, 432 of them in the first convolution and 640 in the classifier."""
     from collections import OrderedDict
 
     import torch
