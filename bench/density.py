@@ -128,7 +128,7 @@ def cifar_run(module: ModuleType, start: Any, spec: Any, train: Data, epochs: in
 TASKS = {
     "fashion_mnist": Task("fashion_mnist", 2, "FIRST_EPOCHS", fashion_start, fashion_run),
     "cifar10": Task(
-        "cifar10_resnet8", 8, "FLOAT_EPOCHS", cifar_start, cifar_run, (0.35, 0.2), ("pruning", "magnitude"), "float"
+        "cifar10_resnet8", 4, "FLOAT_EPOCHS", cifar_start, cifar_run, (0.35, 0.2), ("pruning", "magnitude"), "float"
     ),
 }
 
