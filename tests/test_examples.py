@@ -199,10 +199,13 @@ def test_a_network_is_as_good_as_its_readme_says(network: Network) -> None:
 
 
 def test_the_goals_of_the_zoo() -> None:
-    """Few weights that are not zero for clothes, 11 KB of weights for digits."""
-    clothes, digits = (archive.load(EXAMPLES / name / f"{name}.mcugen") for name in ("fashion_mnist", "mnist_tiny"))
-    ternary = [v.const for v in clothes.graph.constants if v.type.dtype is ir.DType.T]
-    assert sum(map(np.count_nonzero, ternary)) <= 0.35 * sum(w.size for w in ternary)
+    """Few weights that are not zero for clothes and photographs, 11 KB of weights for digits."""
+    names = ("fashion_mnist", "cifar10_resnet8", "mnist_tiny")
+    clothes, photographs, digits = (archive.load(EXAMPLES / name / f"{name}.mcugen") for name in names)
+    for source, most in ((clothes, 0.35), (photographs, 0.5)):
+        ternary = [v.const for v in source.graph.constants if v.type.dtype is ir.DType.T]
+        assert sum(map(np.count_nonzero, ternary)) <= most * sum(w.size for w in ternary)
+    assert photographs.graph.inputs[0].type.quant == ir.Quant(1 / 64, 128)  # its bytes are the pixels
     assert driver.compile(digits, target="cortex-m0", optimize="size").report["totals"]["weight_bytes"] <= 11000
 
 
@@ -284,7 +287,13 @@ def test_a_network_that_differs_from_its_archive_is_found(example: ModuleType, t
 
 # ---- The zoo: networks of other tasks, one directory each ----
 
-ZOO = {"kws_dscnn": "kws12", "ecg_cnn1d": "ecg_mitbih", "wand_cnn1d": "magic_wand"}  # and the data set of each
+ZOO = {  # and the data set of each
+    "cifar10_resnet8": "cifar10",
+    "kws_dscnn": "kws12",
+    "ecg_cnn1d": "ecg_mitbih",
+    "wand_cnn1d": "magic_wand",
+}
+LEAST = {"cifar10_resnet8": (87, 85)}  # percent right, float and ternary; of the others, ternary within a point
 
 
 class Member:
@@ -294,7 +303,7 @@ class Member:
         if datasets.find(ZOO[name]) is None:
             pytest.skip(f"no data for {name} in MCUGEN_DATA or the cache")
         here = ROOT / "examples" / name
-        self.module = imported(here / "train.py")
+        self.name, self.module = name, imported(here / "train.py")
         self.source = archive.load(here / f"{name}.mcugen")
         self.said = self.module.common.predictions(here / f"{name}.mcugen")
         self.readme = (here / "README.md").read_text()
@@ -330,7 +339,8 @@ def test_a_zoo_network_is_as_good_as_its_readme_says(member: Member) -> None:
     some = r"first\s+200\s+test\s+\w+,\s+integer\s+reference:\s+(\S+) %"
     assert member.percent(some if len(x) > 200 else all_of_it) == f"{100 * np.mean(found == y[:200]):.2f}"
     assert np.mean(found == member.said.ternary[:200]) >= 0.995
-    assert 100 * (real - ternary) <= len(y)  # a point
+    least = LEAST.get(member.name, (0, 100 * real / len(y) - 1))
+    assert all(100 * n / len(y) >= goal for n, goal in zip((real, ternary), least, strict=True))
 
 
 def test_a_zoo_network_on_the_host(member: Member, tmp_path: Path) -> None:
