@@ -103,6 +103,13 @@ FAULTS = (
         "(o / group_out * 0)",
         ("^Conv2d groups-",),
     ),
+    Fault(
+        "second word beside the first",
+        "direct_ref.c",
+        "i / 4 * job->step",
+        "i / 4 * 1",
+        ("^Conv2d 3x3s2-.*direct/", "^DepthwiseConv2d 3x3s2-.*direct/"),
+    ),
     Fault("sums of bytes", "sparse_ref.c", "(int16_t)sum[i]", "(int8_t)sum[i]", ("^Conv2d .*sparse/lists16",)),
     Fault(
         "lane too far", "maxpool_lanes_ref.c", "lane = r / k->out.rows", "lane = (r + 1) / k->out.rows", ("^MaxPool",)

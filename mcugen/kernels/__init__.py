@@ -17,6 +17,7 @@ from .conv2d_flat import Conv2dFlat
 from .conv2d_lanes import Conv2dLanes
 from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
+from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
 from .linear import Linear
 from .lookup_flat import LookupFlat
@@ -41,9 +42,11 @@ from .upsample_lanes import UpsampleLanes
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
+    *(Direct(e) for e in ENCODINGS),
     Sparse(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
+    *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
     AddFlat(),
     AddLanes(),
