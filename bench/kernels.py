@@ -14,7 +14,7 @@ import argparse
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ import numpy as np
 from mcugen import fixed, layout, resources, targets
 from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
-from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
+from mcugen.kernels.base import Core, Field, Kernel, Signature, candidates, seal_cycles
+from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.sparse import Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
+from mcugen.ops.depthwise import DepthwiseConv2d
+from mcugen.pack import I8
 from mcugen.sim import cycles
 
 # Channels, height, width, kernel; 3 x 3 layers write the layout that they read, pointwise layers write no halo.
@@ -65,6 +68,16 @@ BAR = {
         "pw128_6": (0.410, 0.595, 0.882, 1.165),
         "pw256_3": (0.446, 0.699, 1.077, 1.456),
     },
+}
+# Layers of 8-bit weights: (channels, height, width), output channels (none: depthwise), kernel, stride, padding.
+DIRECT = {
+    "dw64_25x5": ((64, 25, 5), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw8_48": ((8, 48, 48), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw8_48s2": ((8, 48, 48), 0, (3, 3), 2, (0, 0, 1, 1)),
+    "dw16_16_5x5": ((16, 16, 16), 0, (5, 5), 1, (2, 2, 2, 2)),
+    "first_kws": ((1, 49, 10), 64, (10, 4), 2, (4, 1, 5, 1)),
+    "first_resnet": ((3, 32, 32), 16, (3, 3), 1, (1, 1, 1, 1)),
+    "first_vww": ((3, 96, 96), 8, (3, 3), 2, (0, 0, 1, 1)),
 }
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -152,17 +165,35 @@ def accumulators(node: Node) -> Range:
     return node.op.bounds(*(ops.input_range(v) if v.data is None else v.data for v in node.inputs))[0]
 
 
+def direct_layer(name: str) -> Node:
+    """A layer with normally distributed weights, whose results fill the output's range."""
+    shape, out, size, stride, padding = DIRECT[name]
+    rng = np.random.default_rng(1)
+    w_shape = (out, shape[0], *size) if out else (shape[0], *size)
+    weights = np.clip(np.round(rng.normal(0, 40, w_shape)), -127, 127).astype(np.int8)
+    op = Conv2d((stride, stride), padding) if out else DepthwiseConv2d((stride, stride), padding)
+    x, w = Value("x", Tensor(DType.U8, shape, Quant(0.05, 0))), ops.constant("w", DType.I8, weights)
+    acc = accumulators(ops.make(op, x, w))
+    scale = 0.5 / np.sqrt((weights.astype(float) ** 2).reshape(len(weights), -1).sum(axis=1))
+    tail = fixed.lower(scale, np.full(len(weights), 100.0), acc.lo, acc.hi, 0, 255)
+    named = zip(("m", "a", "s"), (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    return ops.make(replace(op, to=Out.full(DType.U8)), x, w, *(ops.constant(*c) for c in named))
+
+
 def signature(node: Node, kernel: Kernel) -> Signature:
-    """Lanes of as few rows as hold the image; what the input has, the output has too."""
+    """Lanes of as few rows as hold the image; the output has the halo of the input unless the stride is 2."""
     x, y = node.inputs[0].type, node.output.type
-    rows = layout.rows_for(x.shape[1])
-    found = kernel.layouts(node, (layout.lanes(x, rows),), layout.lanes(y, rows))
+    stride = getattr(node.op, "stride", (1, 1))[0]
+    rows = layout.rows_for(y.shape[1])
+    found = kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
     assert found is not None
+    if stride > 1:
+        return found
     a = found.inputs[0]
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
 
-def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
+def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, machine: cycles.Machine) -> int:
     """Writes a struct, and what it points to, to `free` and behind; returns what is free then."""
     tables = []
     data = bytearray()
@@ -176,6 +207,8 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
             elif isinstance(f.value, np.ndarray):
                 tables.append((len(data), f.value))
                 data.extend(bytes(4))
+            elif isinstance(f.value, str):
+                data.extend(struct.pack("<I", machine.address(f.value)))
             else:
                 assert isinstance(f.value, int | np.integer), f
                 data.extend(int(f.value).to_bytes(size(f), "little", signed=f.ctype.startswith("int")))
@@ -196,14 +229,19 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
 
 
 def variant(core: Core) -> str:
-    """The kernel's function for a core."""
+    """The sparse kernel's function for a core."""
     return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3', 'm0')), 'ref')}"
 
 
 def measured(name: str, density: float, machine: cycles.Machine, core: Core, unsplit: bool = False) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    kernel = Sparse()
-    node = layer(name, density, unsplit)
+    if name in DIRECT:
+        kernels: Sequence[Kernel] = Direct(I8), DirectDepthwise(I8)
+        node, function = direct_layer(name), "mcugen1_direct_ref"
+        kernel = next(candidates(tuple(kernels), node))
+    else:
+        kernel, function = Sparse(), variant(core)
+        node = layer(name, density, unsplit)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -213,25 +251,30 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core, uns
     memory = {RAM: layout.store(sig.inputs[0], x[0]).tobytes()}
     y_at = RAM + -(-len(memory[RAM]) // 8) * 8
     memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
-    placed(bound.fields, memory, FLASH)
-    call = machine.call(variant(core), [FLASH, RAM, y_at], memory)
+    scratch = y_at + -(-want.size // 8) * 8
+    if bound.scratch:
+        memory[scratch] = bytes(bound.scratch)
+    placed(bound.fields, memory, FLASH, machine)
+    call = machine.call(function, [FLASH, RAM, y_at, *([scratch] if kernel.uses_scratch else [])], memory)
     if call.memory[y_at] != want.tobytes():
         raise MismatchError("E601", f"wrong result at density {density}", where=f"{name} on {core.name}")
-    seal = sum(f.cycles for f in call.functions if "sparse" not in f.name)  # and divisions, on Armv6-M
+    layer_code = ("sparse", "direct", "unpack")  # the rest is the seal, and on Armv6-M its divisions
+    seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
+    bars = BAR.get(core.name, {}).get(name, ())
     return Row(
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
         *(seal, round(estimated_seal), bound.table_bytes),
         *(len(memory[RAM]) + want.size, node.inputs[0].type.bytes + node.output.type.bytes),
-        dict(zip(DENSITIES, BAR[core.name][name], strict=True)).get(density) if core.name in BAR else None,
+        dict(zip(DENSITIES, bars, strict=False)).get(density),
     )
 
 
 def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Records of layers as text."""
-    yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    yield "layer        density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
     for r in records:
         bar, cycles, seal = r["cycles_per_mac_to_reach"], r["cycles"], r["seal_cycles"]
         reach = f"{bar:8.3f}  {r['cycles_per_mac'] / bar:5.2f}" if bar else " " * 15
@@ -240,25 +283,31 @@ def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
             for a, b in ((r["predicted_cycles"], cycles), (r["seal_predicted_cycles"], seal))
         )
         yield (
-            f"{r['network']:10} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}  {reach}  {off}"
+            f"{r['network']:12} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}  {reach}  {off}"
             f"  {100 * seal / (cycles + seal):5.1f} %  {seal_off}  {r['flash_bytes']:7} B"
         )
 
 
 def rows(core: Core, layers: Sequence[str], densities: Sequence[float], unsplit: bool = False) -> list[Row]:
-    """A row for each layer at each density."""
+    """A row for each layer: for each density, or one for those of 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
-        sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
-        sources.append(resources.KERNELS / "lanes.c")
-        elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name)
+        sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
+        direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
+        sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
+        kept = ["mcugen1_direct_ref", "mcugen1_unpack_i8", *(f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S")]
+        elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
-        return [measured(name, d, machine, core, unsplit) for name in layers for d in densities]
+        return [
+            measured(name, d, machine, core, unsplit)
+            for name in layers
+            for d in ((1.0,) if name in DIRECT else densities)
+        ]
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("layers", nargs="*", default=[*LAYERS], help=f"of {', '.join(LAYERS)}")
+    parser.add_argument("layers", nargs="*", default=[*LAYERS, *DIRECT], help=f"of {', '.join([*LAYERS, *DIRECT])}")
     parser.add_argument("--core", default="cortex-m4")
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--unsplit", action="store_true", help="inputs so narrow that all sums fit 16 bits")

@@ -118,7 +118,7 @@ def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Seque
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
         "parts": sorted(_parts(program)),
-        "unpackers": any(isinstance(f.value, str) for s in program.steps for f in s.bound.fields),
+        "unpackers": any(f.ctype == "mcugen_unpack_fn" for s in program.steps for f in s.bound.fields),
         **interface_view(inputs, outputs),
         "unused": [a for key, a in arguments.items() if key not in used],
         "arena_bytes": max(4, -(-plan.arena // 4) * 4),
@@ -182,7 +182,7 @@ def _reserved(name: str) -> bool:
 def kernel_files(program: Program) -> Files:
     """The C sources of the kernels that a program calls, all their variants, and what they include."""
     stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs} | _parts(program)
-    unpackers = {f.value for s in program.steps for f in s.bound.fields if isinstance(f.value, str)}
+    unpackers = {f.value for s in program.steps for f in s.bound.fields if f.ctype == "mcugen_unpack_fn"}
     wanted = ["mcugen.h", "mcugen_fixed.h"]
     if unpackers:
         wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in sorted(map(str, unpackers)))]

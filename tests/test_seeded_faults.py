@@ -105,6 +105,13 @@ FAULTS = (
     ),
     Fault("second block", "lists8_ref.c", "256 * b", "255 * b", ("^Linear 300-.*lists8",)),
     Fault(
+        "second word beside the first",
+        "direct_ref.c",
+        "i / 4 * job->step",
+        "i / 4 * 1",
+        ("^Conv2d 3x3s2-.*direct/", "^DepthwiseConv2d 3x3s2-.*direct/"),
+    ),
+    Fault(
         "sums of bytes",
         "sparse_ref.c",
         "wide[i] + (int16_t)sum[i], token",

@@ -17,6 +17,7 @@ from .conv2d_flat import Conv2dFlat
 from .conv2d_lanes import Conv2dLanes
 from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
+from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
 from .linear import Linear
 from .linear_codes import LinearCodes
@@ -45,10 +46,12 @@ from .upsample_lanes import UpsampleLanes
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
+    *(Direct(e) for e in ENCODINGS),
     Sparse(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
+    *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
     LinearLists(),
     LinearRice(),

@@ -1,0 +1,200 @@
+/* direct_m0.h - a strip of one or two words, for Armv6-M: a product an instruction, in a single cycle where the core has that.
+ *
+ *     r5-r7, r8    sums of lanes 0, 1, 2, 3 of the first word     r0   address of the row's first pixels
+ *     r9-r12       of the second word                             r1   the row in the program
+ *     r3, r4       a word of x, a pixel                           r2   a weight
+ */
+/* clang-format off */
+#ifndef MCUGEN_DIRECT_M0_H
+#define MCUGEN_DIRECT_M0_H
+#ifdef __ASSEMBLER__
+
+        .syntax unified
+
+/* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program; three sums. */
+        .equ    Y, 0
+        .equ    END, 4
+        .equ    SCALE, 8
+        .equ    MORE, 12
+        .equ    X_GAP, 16
+        .equ    Y_GAP, 20
+        .equ    ROW_BYTES, 24
+        .equ    LAST, 28
+        .equ    PROGRAM, 32
+        .equ    SUMS, 36
+        .equ    FRAME, 52
+
+/* 2 + 14 cycles. */
+        .macro  WORD at, l0, l1, l2, l3
+        ldr     r3, [r0, #4 * (\at)]
+        uxtb    r4, r3
+        muls    r4, r2, r4
+        add     \l0, \l0, r4
+        lsrs    r4, r3, #8
+        uxtb    r4, r4
+        muls    r4, r2, r4
+        add     \l1, \l1, r4
+        lsrs    r4, r3, #16
+        uxtb    r4, r4
+        muls    r4, r2, r4
+        add     \l2, \l2, r4
+        lsrs    r3, r3, #24
+        muls    r3, r2, r3
+        add     \l3, \l3, r3
+        .endm
+
+/* 3 + 32 cycles. */
+        .macro  TAP tap, step, words
+        ldr     r2, [r1, #4 + 4 * \tap]
+        sxth    r2, r2
+        WORD    \tap, r5, r6, r7, r8
+        .if     \words == 2
+        WORD    \tap + \step, r9, r10, r11, r12
+        .endif
+        .endm
+
+/* A sum in r2 to a pixel in r2, 14 cycles within the limits; r5 = more, r6 = mult, r7 = up. With acc << up = 2^16 h + l
+ * the product by mult, of which 16 bits are dropped, is h * mult + (l * mult >> 16); l * mult fits 32 bits.
+ */
+        .macro  PIXEL
+        lsls    r2, r2, r7
+        uxth    r3, r2
+        asrs    r2, r2, #16
+        muls    r2, r6, r2
+        muls    r3, r6, r3
+        asrs    r3, r3, #16
+        adds    r2, r2, r3
+        adds    r2, r2, r5
+        asrs    r2, r2, #16
+        lsrs    r3, r2, #8
+        beq     9f
+        asrs    r2, r2, #31             /* beyond the limits: 0 or 255 */
+        mvns    r2, r2
+        uxtb    r2, r2
+9:
+        .endm
+
+        .macro  STRIPS name, taps, step, words
+        .section .text.\name, "ax", %progbits
+        .thumb
+        .p2align 2
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        push    {r4-r7, lr}
+        mov     r4, r8
+        mov     r5, r9
+        mov     r6, r10
+        mov     r7, r11
+        push    {r4-r7}
+        sub     sp, sp, #FRAME
+        ldm     r0!, {r2-r5}
+        mov     r1, sp
+        stm     r1!, {r3-r5}
+        ldm     r0!, {r3-r7}
+        stm     r1!, {r3-r7}
+        ldr     r0, [r0]
+        str     r0, [r1]
+        mov     r0, r2
+1:      ldr     r1, [sp, #PROGRAM]
+        movs    r5, #0
+        movs    r6, #0
+        movs    r7, #0
+        mov     r8, r5
+        mov     r9, r5
+        mov     r10, r5
+        mov     r11, r5
+        mov     r12, r5
+2:      ldr     r2, [r1]
+        asrs    r2, r2, #1
+        adds    r0, r0, r2
+        TAP     0, \step, \words
+        .if     \taps > 1
+        TAP     1, \step, \words
+        .endif
+        .if     \taps > 2
+        TAP     2, \step, \words
+        .endif
+        .if     \taps > 3
+        TAP     3, \step, \words
+        .endif
+        .if     \taps > 4
+        TAP     4, \step, \words
+        .endif
+        ldr     r2, [r1]
+        adds    r1, r1, #4 + 4 * \taps
+        lsrs    r2, r2, #1              /* carry: the last */
+        bcs     3f
+        b       2b
+3:      str     r5, [sp, #SUMS]
+        str     r6, [sp, #SUMS + 4]
+        str     r7, [sp, #SUMS + 8]
+        ldr     r5, [sp, #MORE]
+        ldr     r6, [sp, #SCALE]
+        uxtb    r7, r6
+        asrs    r6, r6, #16
+        ldr     r1, [sp, #Y]
+        ldr     r2, [sp, #SUMS]
+        PIXEL
+        mov     r4, r2
+        ldr     r2, [sp, #SUMS + 4]
+        PIXEL
+        lsls    r2, r2, #8
+        orrs    r4, r4, r2
+        ldr     r2, [sp, #SUMS + 8]
+        PIXEL
+        lsls    r2, r2, #16
+        orrs    r4, r4, r2
+        mov     r2, r8
+        PIXEL
+        lsls    r2, r2, #24
+        orrs    r4, r4, r2
+        stm     r1!, {r4}
+        .if     \words == 2
+        mov     r2, r9
+        PIXEL
+        mov     r4, r2
+        mov     r2, r10
+        PIXEL
+        lsls    r2, r2, #8
+        orrs    r4, r4, r2
+        mov     r2, r11
+        PIXEL
+        lsls    r2, r2, #16
+        orrs    r4, r4, r2
+        mov     r2, r12
+        PIXEL
+        lsls    r2, r2, #24
+        orrs    r4, r4, r2
+        stm     r1!, {r4}
+        .endif
+        str     r1, [sp, #Y]
+        ldr     r2, [sp, #END]
+        cmp     r1, r2
+        beq     4f
+        b       1b
+4:      ldr     r3, [sp, #LAST]         /* a row of y is done */
+        cmp     r1, r3
+        beq     8f
+        ldr     r3, [sp, #X_GAP]
+        adds    r0, r0, r3
+        ldr     r3, [sp, #Y_GAP]
+        adds    r1, r1, r3
+        str     r1, [sp, #Y]
+        ldr     r3, [sp, #ROW_BYTES]
+        adds    r2, r2, r3
+        str     r2, [sp, #END]
+        b       1b
+8:      add     sp, sp, #FRAME
+        pop     {r4-r7}
+        mov     r8, r4
+        mov     r9, r5
+        mov     r10, r6
+        mov     r11, r7
+        pop     {r4-r7, pc}
+        .size   \name, . - \name
+        .endm
+
+#endif
+#endif

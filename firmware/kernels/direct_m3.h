@@ -1,0 +1,154 @@
+/* direct_m3.h - a strip of one or two words, for Armv7-M without the DSP extension: a product an instruction.
+ *
+ *     r4-r7     sums of lanes 0, 1, 2, 3 of the first word        r3   address of the row's first pixels
+ *     r8-r11    of the second word                                r12  the row in the program
+ *     r0, r1    words of x; r2 a pixel                            lr   a weight
+ */
+/* clang-format off */
+#ifndef MCUGEN_DIRECT_M3_H
+#define MCUGEN_DIRECT_M3_H
+#ifdef __ASSEMBLER__
+
+        .syntax unified
+
+/* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program. */
+        .equ    Y, 0
+        .equ    END, 4
+        .equ    SCALE, 8
+        .equ    MORE, 12
+        .equ    X_GAP, 16
+        .equ    Y_GAP, 20
+        .equ    ROW_BYTES, 24
+        .equ    LAST, 28
+        .equ    PROGRAM, 32
+        .equ    FRAME, 36
+
+/* 12 cycles. */
+        .macro  WORD x, l0, l1, l2, l3
+        uxtb    r2, \x
+        mla     \l0, r2, lr, \l0
+        ubfx    r2, \x, #8, #8
+        mla     \l1, r2, lr, \l1
+        ubfx    r2, \x, #16, #8
+        mla     \l2, r2, lr, \l2
+        lsr     r2, \x, #24
+        mla     \l3, r2, lr, \l3
+        .endm
+
+/* 4 + 24 cycles. */
+        .macro  TAP tap, step, words
+        ldrsh   lr, [r12, #4 + 4 * \tap]
+        ldr     r0, [r3, #4 * \tap]
+        .if     \words == 2
+        ldr     r1, [r3, #4 * (\tap + \step)]
+        WORD    r1, r8, r9, r10, r11
+        .endif
+        WORD    r0, r4, r5, r6, r7
+        .endm
+
+/* acc << up times mult << 16: the upper word of the product is what more is added to. */
+        .macro  PIXEL v
+        lsl     \v, \v, r3
+        smull   r2, \v, \v, r0
+        add     \v, \v, r1
+        usat    \v, #8, \v, asr #16
+        .endm
+
+        .macro  FINISH l0, l1, l2, l3
+        PIXEL   \l0
+        PIXEL   \l1
+        PIXEL   \l2
+        PIXEL   \l3
+        orr     \l0, \l0, \l1, lsl #8
+        orr     \l0, \l0, \l2, lsl #16
+        orr     \l0, \l0, \l3, lsl #24
+        .endm
+
+        .macro  STRIPS name, taps, step, words
+        .section .text.\name, "ax", %progbits
+        .thumb
+        .p2align 2
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        push    {r4-r11, lr}
+        sub     sp, sp, #FRAME
+        ldm     r0, {r3-r12}
+        stm     sp, {r4-r12}
+        b       2f
+1:      ldr     r12, [sp, #PROGRAM]
+2:      movs    r4, #0
+        movs    r5, #0
+        movs    r6, #0
+        movs    r7, #0
+        .if     \words == 2
+        mov     r8, r4
+        mov     r9, r4
+        mov     r10, r4
+        mov     r11, r4
+        .endif
+3:      ldr     r0, [r12]
+        asrs    r0, r0, #1              /* carry: the last */
+        add     r3, r3, r0
+        TAP     0, \step, \words
+        .if     \taps > 1
+        TAP     1, \step, \words
+        .endif
+        .if     \taps > 2
+        TAP     2, \step, \words
+        .endif
+        .if     \taps > 3
+        TAP     3, \step, \words
+        .endif
+        .if     \taps > 4
+        TAP     4, \step, \words
+        .endif
+        add     r12, r12, #4 + 4 * \taps
+        bcc     3b
+        ldrd    r0, r1, [sp, #SCALE]
+        mov     r12, r3
+        uxtb    r3, r0
+        bfc     r0, #0, #16
+        FINISH  r4, r5, r6, r7
+        .if     \words == 2
+        FINISH  r8, r9, r10, r11
+        mov     r3, r12
+        ldrd    r0, r1, [sp, #Y]
+        strd    r4, r8, [r0], #8
+        cmp     r0, r1
+        str     r0, [sp, #Y]
+        bne     1b
+        ldr     r1, [sp, #LAST]         /* a row of y is done */
+        cmp     r0, r1
+        beq     8f
+        ldrd    r1, r2, [sp, #X_GAP]
+        add     r3, r3, r1
+        add     r0, r0, r2
+        str     r0, [sp, #Y]
+        ldr     r0, [sp, #END]
+        ldr     r1, [sp, #ROW_BYTES]
+        add     r0, r0, r1
+        str     r0, [sp, #END]
+        b       1b
+        .else
+        mov     r3, r12
+        ldr     r0, [sp, #Y]
+        ldr     r1, [sp, #LAST]
+        ldr     r2, [sp, #X_GAP]
+        str     r4, [r0], #4
+        add     r3, r3, r2
+        cmp     r0, r1
+        beq     8f
+        ldr     r1, [sp, #Y_GAP]
+        add     r0, r0, r1
+        str     r0, [sp, #Y]
+        b       1b
+        .endif
+8:      add     sp, sp, #FRAME
+        pop     {r4-r11, pc}
+        .size   \name, . - \name
+        .endm
+
+#endif
+#endif
