@@ -4,6 +4,7 @@
 #include "int8_weights.h"
 
 #include "conv2d_lanes.h"
+#include "direct.h"
 #include "linear.h"
 #include "relayout.h"
 #include "unpack.h"
@@ -17,21 +18,24 @@ static const struct mcugen_relayout x_to_lanes2_k = {
     /* to */ {2, 6, 6, 2, 1, 1, 1, 128, 29},
 };
 
-static const struct mcugen_conv2d_lanes v0_k = {
-    /* tail */ {int8_v0_mult, int8_v0_add, int8_v0_shift, 0, 255, 1, 1},
+static const struct mcugen_direct v0_k = {
+    /* strips */ mcugen1_direct3,
+    /* single */ mcugen1_direct3,
     /* weights */ int8_v0_weights,
     /* unpack */ mcugen1_unpack_i8,
-    /* in */ {2, 6, 6, 2, 1, 1, 1, 128, 29},
+    /* rows */ int8_v0_rows,
+    /* tails */ int8_v0_tails,
+    /* runs */ int8_v0_runs,
+    /* back */ 164,
+    /* x_row */ 7,
+    /* x_plane */ 0,
+    /* row_count */ 6,
+    /* run_count */ 1,
+    /* taps */ 3,
+    /* step */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
     /* out */ {4, 6, 6, 2, 1, 1, 1, 0, 29},
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 1,
-    /* left */ 1,
-    /* groups */ 1,
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
@@ -74,7 +78,7 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
         mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
         break;
     case 1: /* u8[2,6,6] -> u8[4,6,6], 2592 MAC */
-        mcugen1_conv2d_lanes(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 696);
+        mcugen1_direct(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 696);
         break;
     case 2: /* u8[4,6,6] -> u8[4,6,6], 2592 MAC */
         mcugen1_conv2d_lanes(&v1_k, v0_lanes2_at, v1_lanes2_at, arena + 656);

@@ -3,44 +3,41 @@
 
 #include "mlp_weights.h"
 
-#include "linear.h"
-#include "unpack.h"
+#include "linear_lists.h"
+#include "linear_rice.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-static const struct mcugen_linear v0_k = {
-    /* tail */ {mlp_v0_mult, mlp_v0_add, mlp_v0_shift, 0, 255, 1, 0},
+static const struct mcugen_linear_lists v0_k = {
+    /* tail */ {{mlp_v0_mult, mlp_v0_add, mlp_v0_shift, 0, 255, 1, 0}, 0},
     /* weights */ mlp_v0_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 23,
     /* outputs */ 12,
-    /* chunk */ 23,
+    /* blocks */ 1,
 };
 
-static const struct mcugen_linear v1_k = {
-    /* tail */ {mlp_v1_mult, mlp_v1_add, mlp_v1_shift, -32768, 32767, 2, 0},
+static const struct mcugen_linear_rice v1_k = {
+    /* tail */ {{mlp_v1_mult, mlp_v1_add, mlp_v1_shift, -32768, 32767, 2, 0}, 0},
     /* weights */ mlp_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
     /* n */ 12,
     /* outputs */ 5,
-    /* chunk */ 12,
+    /* k */ 1,
 };
 
 void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
     int16_t y[MLP_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const v0_at = arena + 24; /* 12 B, steps 0..1, u8[12] flat */
+    uint8_t *const v0_at = arena + 0; /* 12 B, steps 0..1, u8[12] flat */
 
     (void)arena;
     switch (step) {
     case 0: /* u8[23] -> u8[12], 276 MAC */
-        mcugen1_linear(&v0_k, x, v0_at, arena + 0);
+        mcugen1_linear_lists(&v0_k, x, v0_at);
         break;
     case 1: /* u8[12] -> i16[5], 60 MAC */
-        mcugen1_linear(&v1_k, v0_at, y, arena + 0);
+        mcugen1_linear_rice(&v1_k, v0_at, y);
         break;
     default:
         break;

@@ -3,16 +3,16 @@
 
 #include "names_weights.h"
 
-#include "linear.h"
+#include "linear_lists.h"
 #include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
 MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout int_to_lanes1_k = {
     /* from */ {1, 4, 4, 0, 0, 0, 0, 0, 0},
@@ -41,13 +41,11 @@ static const struct mcugen_sparse n1_abs_k = {
     /* step */ 1,
 };
 
-static const struct mcugen_linear uint8_t_k = {
-    /* tail */ {names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0},
+static const struct mcugen_linear_lists uint8_t_k = {
+    /* tail */ {{names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0}, 0},
     /* weights */ names_uint8t_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 32,
     /* outputs */ 2,
-    /* chunk */ 32,
+    /* blocks */ 1,
 };
 
 void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
@@ -70,7 +68,7 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
         mcugen1_sparse(&n1_abs_k, names_run_lanes1_at, n1_abs_lanes1_at);
         break;
     case 3: /* u8[2,4,4] -> i16[2], 64 MAC */
-        mcugen1_linear(&uint8_t_k, n1_abs_lanes1_at, y, arena + 0);
+        mcugen1_linear_lists(&uint8_t_k, n1_abs_lanes1_at, y);
         break;
     default:
         break;

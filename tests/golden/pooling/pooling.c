@@ -4,11 +4,10 @@
 #include "pooling_weights.h"
 
 #include "avgpool_lanes.h"
-#include "linear.h"
+#include "linear_lists.h"
 #include "maxpool_lanes.h"
 #include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -17,6 +16,7 @@
 MCUGEN_PART(sparse2)
 MCUGEN_PART(sparse3)
 MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 14, 10, 0, 0, 0, 0, 0, 0},
@@ -68,13 +68,11 @@ static const struct mcugen_avgpool_lanes v3_k = {
     /* left */ 0,
 };
 
-static const struct mcugen_linear v4_k = {
-    /* tail */ {pooling_v4_mult, pooling_v4_add, pooling_v4_shift, -2147483647 - 1, 2147483647, 4, 0},
+static const struct mcugen_linear_lists v4_k = {
+    /* tail */ {{pooling_v4_mult, pooling_v4_add, pooling_v4_shift, -2147483647 - 1, 2147483647, 4, 0}, 0},
     /* weights */ pooling_v4_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 32,
     /* outputs */ 3,
-    /* chunk */ 32,
+    /* blocks */ 1,
 };
 
 void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_LEN],
@@ -105,7 +103,7 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
         mcugen1_avgpool_lanes(&v3_k, v2_lanes2_at, v3_lanes1_at);
         break;
     case 5: /* u8[4,3,2] -> i32[3], 72 MAC */
-        mcugen1_linear(&v4_k, v3_lanes1_at, y, arena + 0);
+        mcugen1_linear_lists(&v4_k, v3_lanes1_at, y);
         break;
     default:
         break;

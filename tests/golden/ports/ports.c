@@ -6,6 +6,7 @@
 #include "add_flat.h"
 #include "argmax_flat.h"
 #include "linear.h"
+#include "linear_lists.h"
 #include "relayout.h"
 #include "sparse.h"
 #include "unpack.h"
@@ -15,6 +16,7 @@
 #endif
 
 MCUGEN_PART(sparse3x2)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout image_to_lanes2_k = {
     /* from */ {1, 6, 6, 0, 0, 0, 0, 0, 0},
@@ -32,13 +34,11 @@ static const struct mcugen_sparse v0_k = {
     /* step */ 2,
 };
 
-static const struct mcugen_linear v1_k = {
-    /* tail */ {ports_v1_mult, ports_v1_add, ports_v1_shift, 0, 255, 1, 0},
+static const struct mcugen_linear_lists v1_k = {
+    /* tail */ {{ports_v1_mult, ports_v1_add, ports_v1_shift, 0, 255, 1, 0}, 0},
     /* weights */ ports_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 24,
     /* outputs */ 4,
-    /* chunk */ 24,
+    /* blocks */ 1,
 };
 
 static const struct mcugen_linear v2_k = {
@@ -85,9 +85,9 @@ void ports_step(struct ports *m, unsigned step,
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const image_lanes2_at = arena + 0; /* 88 B, steps 0..1, u8[1,6,6] lanes2+1+0p1 */
     uint8_t *const v0_lanes1_at = arena + 88; /* 24 B, steps 1..2, u8[2,3,3] lanes1+0+0p0 */
-    uint8_t *const v1_at = arena + 24; /* 4 B, steps 2..4, u8[4] flat */
-    uint8_t *const v2_at = arena + 0; /* 4 B, steps 3..4, u8[4] flat */
-    uint8_t *const v3_at = arena + 24; /* 4 B, steps 4..5, u8[4] flat */
+    uint8_t *const v1_at = arena + 0; /* 4 B, steps 2..4, u8[4] flat */
+    uint8_t *const v2_at = arena + 4; /* 4 B, steps 3..4, u8[4] flat */
+    uint8_t *const v3_at = arena + 0; /* 4 B, steps 4..5, u8[4] flat */
 
     (void)arena;
     switch (step) {
@@ -98,7 +98,7 @@ void ports_step(struct ports *m, unsigned step,
         mcugen1_sparse(&v0_k, image_lanes2_at, v0_lanes1_at);
         break;
     case 2: /* u8[2,3,3] -> u8[4], 72 MAC */
-        mcugen1_linear(&v1_k, v0_lanes1_at, v1_at, arena + 0);
+        mcugen1_linear_lists(&v1_k, v0_lanes1_at, v1_at);
         break;
     case 3: /* u4[6] -> u8[4], 24 MAC */
         mcugen1_linear(&v2_k, imu_raw, v2_at, arena + 0);
@@ -107,7 +107,7 @@ void ports_step(struct ports *m, unsigned step,
         mcugen1_add_flat(&v3_k, v1_at, v2_at, v3_at);
         break;
     case 5: /* u8[4] -> i16[3], 12 MAC */
-        mcugen1_linear(&logits_k, v3_at, logits, arena + 0);
+        mcugen1_linear(&logits_k, v3_at, logits, arena + 4);
         break;
     case 6: /* i16[3] -> u8[1] */
         mcugen1_argmax_flat(&label_k, logits, label);

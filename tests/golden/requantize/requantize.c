@@ -3,9 +3,8 @@
 
 #include "requantize_weights.h"
 
-#include "linear.h"
+#include "linear_rice.h"
 #include "requantize_flat.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -25,13 +24,12 @@ static const struct mcugen_requantize_flat v2_k = {
     /* in_bytes */ 1,
 };
 
-static const struct mcugen_linear v3_k = {
-    /* tail */ {requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0},
+static const struct mcugen_linear_rice v3_k = {
+    /* tail */ {{requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0}, 1},
     /* weights */ requantize_v3_weights,
-    /* unpack */ mcugen1_unpack_base3,
     /* n */ 60,
     /* outputs */ 9,
-    /* chunk */ 60,
+    /* k */ 1,
 };
 
 void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUANTIZE_IN_LEN],
@@ -50,7 +48,7 @@ void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUAN
         mcugen1_requantize_flat(&v2_k, v0_at, v2_at);
         break;
     case 2: /* u2[60] -> u3[9], 540 MAC */
-        mcugen1_linear(&v3_k, v2_at, y, arena + 60);
+        mcugen1_linear_rice(&v3_k, v2_at, y);
         break;
     default:
         break;

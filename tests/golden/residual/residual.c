@@ -12,6 +12,7 @@
 #endif
 
 MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes3_k = {
     /* from */ {2, 12, 8, 0, 0, 0, 0, 0, 0},

@@ -15,6 +15,7 @@
 
 MCUGEN_PART(sparse1)
 MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes8_k = {
     /* from */ {2, 30, 1, 0, 0, 0, 0, 0, 0},

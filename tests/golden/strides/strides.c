@@ -3,10 +3,9 @@
 
 #include "strides_weights.h"
 
-#include "linear.h"
+#include "linear_lists.h"
 #include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -14,6 +13,7 @@
 
 MCUGEN_PART(sparse3)
 MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 16, 6, 0, 0, 0, 0, 0, 0},
@@ -53,13 +53,11 @@ static const struct mcugen_sparse v2_k = {
     /* step */ 1,
 };
 
-static const struct mcugen_linear v3_k = {
-    /* tail */ {strides_v3_mult, strides_v3_add, strides_v3_shift, -32768, 32767, 2, 0},
+static const struct mcugen_linear_lists v3_k = {
+    /* tail */ {{strides_v3_mult, strides_v3_add, strides_v3_shift, -32768, 32767, 2, 0}, 0},
     /* weights */ strides_v3_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 96,
     /* outputs */ 3,
-    /* chunk */ 96,
+    /* blocks */ 1,
 };
 
 void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_LEN],
@@ -86,7 +84,7 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
         mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes1_at);
         break;
     case 4: /* u8[4,4,6] -> i16[3], 288 MAC */
-        mcugen1_linear(&v3_k, v2_lanes1_at, y, arena + 96);
+        mcugen1_linear_lists(&v3_k, v2_lanes1_at, y);
         break;
     default:
         break;
