@@ -77,7 +77,9 @@ def test_faults_of_the_plan(name: str, tmp_path_factory: Factory) -> None:
             overlaps += 1
         programs.append(call_list(f"graph {seed}", graph, program, memory, graphs.random_inputs(graph, seed, 3)))
     assert overlaps >= 3
-    assert len(harness.on("host", tmp_path_factory).run(programs).failures) >= 3
+    # In processes of their own, some programs in each: what lies in scratch may be addresses, and a fault the end.
+    ran = harness.on("sanitised", tmp_path_factory)
+    assert sum(bool(ran.run(programs[i : i + 5]).failures) for i in range(0, len(programs), 5)) >= 3
 
 
 # ---- pack ----

@@ -1,6 +1,8 @@
 /* relayout_ref.c - word by word where both images are in lanes, else one word for a pixel of each of four rows. */
 #include "relayout.h"
 
+#include <string.h>
+
 static uint32_t first(const struct mcugen_lanes *l, uint32_t c, uint32_t row)
 {
     return l->plane * c + (uint32_t)mcugen_lanes_at(l, (int32_t)row, 0) / 4u;
@@ -68,6 +70,10 @@ MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const voi
                                                                     : to->height;
     const uint32_t rows = most < to->height ? most : to->height;
 
+    if (from->rows == 0 && to->rows == 0) { /* an output that is another output, or an input */
+        memcpy(y, x, to->channels * flat);
+        return;
+    }
     for (uint32_t c = 0; c < to->channels; c++) {
         for (uint32_t row = 0; row < rows; row++) {
             if (from->rows == 0) {
