@@ -12,7 +12,8 @@ nothing else in common, kernels share code, and RAM is a peak. The variables, fo
     RAM:   at every node, and when its relayouts run, the bytes of what is there, of the output and of the scratch
 
 A value in lanes counts with the halos of all its possible readers, and outputs that take over an input's memory count
-as if they did not: a plan can be smaller than this says, hardly larger.
+as if they did not: a plan can be smaller than this says, hardly larger. Flash is that of the layouts without halos, on
+which the runs of `sparse` and so the strips it takes depend; a choice whose program exceeds a limit is left out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from .layout import Layout
 from .program import Program
 from .select import RELAYOUT, Choice, Key, Objective, Option
 
-TRIES = 4  # how often a limit is tightened by what a plan exceeds it
+TRIES = (
+    6  # how often a choice is left out that exceeds a limit after all, then how often the limit is tightened by that
+)
 Terms = dict[int, float]
 
 
@@ -54,13 +57,17 @@ class Found:
 def within(problem: Problem, limits: Limits, only: tuple[Option, ...] = ()) -> Found | None:
     """The program of least cost that keeps the limits; None if there is none. only: all that one node may have."""
     flash, arena = limits.flash, limits.arena
-    for _ in range(TRIES):
-        choices = problem.solve(flash, arena, only)
+    beyond: list[tuple[Choice, ...]] = []
+    for i in range(2 * TRIES):
+        choices = problem.solve(flash, arena, only, beyond)
         if choices is None:
             return None
         found = problem.made(choices)
         if kept(found.program, found.plan, limits):
             return found
+        beyond.append(choices)
+        if i < TRIES:
+            continue
         if flash is not None and limits.flash is not None:
             flash -= max(0, report.flash(found.program) - limits.flash)
         if arena is not None and limits.arena is not None:
@@ -229,8 +236,17 @@ class Problem:
         cost = sum(c.option.cost for c in choices) + sum(m for m in moves if m is not None)
         return Found(program, plan.plan(program), cost)
 
-    def solve(self, flash: int | None, arena: int | None, only: tuple[Option, ...] = ()) -> tuple[Choice, ...] | None:
-        """The choices of least cost within the limits, or None. only: all that one of the nodes may have."""
+    def solve(
+        self,
+        flash: int | None,
+        arena: int | None,
+        only: tuple[Option, ...] = (),
+        beyond: Iterable[tuple[Choice, ...]] = (),
+    ) -> tuple[Choice, ...] | None:
+        """The choices of least cost within the limits, or None.
+
+        only: all that one of the nodes may have; beyond: what is left out, with any relayouts.
+        """
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import csr_matrix
 
@@ -239,6 +255,9 @@ class Problem:
             rows.add(_sum(self.flash), hi=flash)
         for terms in self.ram if arena is not None else ():
             rows.add(terms, hi=arena)  # type: ignore[arg-type]
+        for choices in beyond:
+            taken = {c.option for c in choices}
+            rows.add({x: 1.0 for x, o in self.x.items() if o in taken}, hi=len(taken) - 1)
         at, variables, coefficients = zip(*rows.entries, strict=True)
         matrix = csr_matrix((coefficients, (at, variables)), shape=(len(rows.lo), len(self.cost)))
         cost: Array = np.array(self.cost)

@@ -149,15 +149,14 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
 def pack_lists8(w: Array) -> Array:
     """Lists of bytes of (O, N) ternary weights: for +1, then for -1, for each block of 256 inputs a count and places.
 
-    ValueError where a block has 256 weights of one sign in an output: the count is a byte.
+    No block has 256 weights of one sign in an output: the count is a byte.
     """
     out: list[bytes] = []
     for row in w:
         for sign in (1, -1):
             for at in range(0, w.shape[1], BLOCK8):
                 places = np.flatnonzero(row[at : at + BLOCK8] == sign)
-                if places.size >= BLOCK8:
-                    raise ValueError("256 weights of one sign in a block")
+                assert places.size < BLOCK8, "256 weights of one sign in a block"
                 out.append(bytes([places.size, *places.tolist()]))
     return np.frombuffer(b"".join(out), np.uint8)
 

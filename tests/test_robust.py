@@ -113,6 +113,9 @@ def test_the_analyzer_is_on(tmp_path: Path) -> None:
 # Every identifier of the compiler's own that C for devices may use, and the first GCC that knows it. PlatformIO's
 # ststm32 installs GCC 7 unless told otherwise. Source: GCC's release notes and manuals 4.9, 5, 7, 10.
 KNOWN = {
+    "__ARM_ARCH_6M__": 4.3,
+    "__ARM_ARCH_8M_BASE__": 6.0,  # macro of GCC for Armv8-M; undefined reads as absent
+    "__ARM_ARCH_ISA_ARM": 5.0,
     "__ARM_ARCH_ISA_THUMB": 5.0,  # macro of ACLE; undefined reads as absent
     "__ARM_FEATURE_DSP": 5.0,  # likewise
     "__ARM_FEATURE_MVE": 10.0,  # likewise: only asked for with #if defined

@@ -8,7 +8,7 @@ takes `const void *const *x`, an array with a pointer to each input.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -358,3 +358,55 @@ def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
 def candidates(kernels: tuple[Kernel, ...], node: Node) -> Iterator[Kernel]:
     """The kernels for a node's operator."""
     return (k for k in kernels if type(node.op) is k.op)
+
+
+# Fully connected layers.
+
+
+def in_buffer_order(w: Array, lay: Layout, x: Tensor) -> Array:
+    """(O, N) weights as (O, bytes of the buffer): each at its element's own place, zeros at all other bytes."""
+    out = np.zeros((w.shape[0], layout.size(lay, x)), w.dtype)
+    out[:, layout.home(lay, x.shape)] = w
+    return out
+
+
+# Fully connected kernels that make sums and leave the tail to linear_sums.h.
+
+SUMS = 16  # MCUGEN_SUMS of linear_sums.h
+
+
+def sums_field(node: Node, acc: Range) -> Field:
+    """struct mcugen_linear_tail: add and shift in one word where outputs are bytes and 32 bits are enough."""
+    tail = tail_field(node, acc)
+    members = _members(tail)
+    add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("add", "shift"))
+    low = shift - 15
+    packed = members["bytes"].value == 1 and members["wide"].value == 0 and bool(np.all(low >= 0))
+    if packed := packed and bool(np.all(np.abs(add >> low) < 1 << 26)):
+        words = ((add >> low) << 5 | low).astype(np.int32)  # add is a multiple of 2^low
+        members["add"] = replace(members["add"], value=words)
+        members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
+    fields = (replace(tail, value=tuple(members.values())), Field("packed", "uint8_t", int(packed)))
+    return Field("tail", "mcugen_linear_tail", fields)
+
+
+def sums_cycles(node: Node, acc: Range, core: Core) -> float:
+    """Cycles of the tails and of the loop over outputs, as simulated."""
+    members = _members(sums_field(node, acc))
+    outputs = node.output.type.size
+    if "m0" in core.isa:
+        each, batch, layer = 25.0, 105.0, 44.0
+    elif core.name == "cortex-m7":
+        each, batch, layer = 12.0, 60.0, 20.0
+    else:
+        each, batch, layer = 21.0, 95.0, 37.0
+    if not members["packed"].value:
+        each = 101.0 if "m0" in core.isa else 1.85 * each
+        if _members(members["tail"])["wide"].value:
+            each += 3 * core.long_multiply + 18 * core.pressure
+    return each * outputs + batch * -(-outputs // SUMS) + layer
+
+
+def _members(f: Field) -> dict[str, Field]:
+    assert isinstance(f.value, tuple)
+    return {m.name: m for m in f.value}

@@ -174,6 +174,11 @@ class DirectDepthwise(Direct):
 
     op = DepthwiseConv2d
 
+    @property
+    def name(self) -> str:
+        """Direct has the same stem."""
+        return f"{super().name} depthwise"
+
 
 def _costs(core: base.Core) -> Costs:
     if "dsp" in core.isa:

@@ -12,7 +12,6 @@ from ..ir import DType, Node, Range
 from ..layout import FLAT, Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
-from .linear import in_buffer_order, sums_cycles, sums_field
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ class LinearCodes(base.Kernel):
         return base.Signature((base.bare(inputs[0], x),), FLAT)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                sums_field(node, acc),
+                base.sums_field(node, acc),
                 base.Field("weights", "uint32_t", pack.pack_codes2(columns)),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
@@ -59,7 +58,7 @@ class LinearCodes(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
         blocks, groups = -(-n // 16), -(-outputs // 4)
-        tails = sums_cycles(node, acc, core)
+        tails = base.sums_cycles(node, acc, core)
         if "dsp" not in core.isa:
             return tails + 64 * blocks * groups * (core.load + core.multiply + core.branch + 12) * core.pressure
         costs = _M7 if core.name == "cortex-m7" else _DSP

@@ -14,7 +14,6 @@ from ..ir import Array, DType, Node, Range
 from ..layout import FLAT, Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
-from .linear import in_buffer_order, sums_cycles, sums_field
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class LinearLists(base.Kernel):
 
     stem = "linear_lists"
     op = LinearOp
-    code_bytes = 800
+    code_bytes = 600
     weights = "lists8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -46,14 +45,14 @@ class LinearLists(base.Kernel):
         lay = base.bare(inputs[0], x)
         if not output.flat or w.dtype is not DType.T or max(w.shape[0], layout.size(lay, x) // 256) >= 0xFFFF:
             return None
-        counts = _counts(in_buffer_order(node.inputs[1].const, lay, x))
+        counts = _counts(base.in_buffer_order(node.inputs[1].const, lay, x))
         return base.Signature((lay,), FLAT) if counts.max(initial=0) < pack.BLOCK8 else None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                sums_field(node, acc),
+                base.sums_field(node, acc),
                 base.Field("weights", "uint8_t", pack.pack_lists8(columns)),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
                 base.Field("blocks", "uint16_t", -(-columns.shape[1] // pack.BLOCK8)),
@@ -62,12 +61,12 @@ class LinearLists(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        counts = _counts(in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type))
+        counts = _counts(base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type))
         costs = _costs(core)
         at_once, more = costs.round
         cycles = costs.output * len(counts) + costs.list * counts.size + costs.weight * counts.sum()
         cycles += more * (counts // at_once).sum() + costs.rest * np.count_nonzero(counts % at_once)
-        return float(cycles) + sums_cycles(node, acc, core)
+        return float(cycles) + base.sums_cycles(node, acc, core)
 
 
 def _costs(core: base.Core) -> Costs:

@@ -14,7 +14,6 @@ from ..ir import DType, Node, Range
 from ..layout import FLAT, Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
-from .linear import in_buffer_order, sums_cycles, sums_field
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class LinearRice(base.Kernel):
 
     stem = "linear_rice"
     op = LinearOp
-    code_bytes = 700
+    code_bytes = 500
     weights = "rice16"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -48,11 +47,11 @@ class LinearRice(base.Kernel):
         return base.Signature((lay,), FLAT)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         weights, k = pack.pack_rice16(columns)
         return base.Bound(
             (
-                sums_field(node, acc),
+                base.sums_field(node, acc),
                 base.Field("weights", "uint16_t", weights),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
@@ -62,12 +61,17 @@ class LinearRice(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         bits, k = pack.rice16_bits(columns)
         count = int(np.count_nonzero(columns))
         costs = _costs(core)
         cycles = costs.output * len(columns) + costs.weight * count
-        return cycles + costs.one * (bits - (k + 2) * count) + costs.halfword * bits / 16 + sums_cycles(node, acc, core)
+        return (
+            cycles
+            + costs.one * (bits - (k + 2) * count)
+            + costs.halfword * bits / 16
+            + base.sums_cycles(node, acc, core)
+        )
 
 
 def _costs(core: base.Core) -> Costs:

@@ -12,7 +12,6 @@ from ..ir import DType, Node, Range
 from ..layout import FLAT, Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
-from .linear import in_buffer_order, sums_cycles, sums_field
 
 TABLES = 1344  # MCUGEN_TABLES4 of tables4.h, bytes
 
@@ -48,10 +47,10 @@ class LinearTables(base.Kernel):
         return base.Signature((base.bare(inputs[0], x),), FLAT)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        columns = in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                sums_field(node, acc),
+                base.sums_field(node, acc),
                 base.Field("weights", "uint8_t", pack.pack_codes81(columns)),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
@@ -64,4 +63,4 @@ class LinearTables(base.Kernel):
         n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
         costs = _M0 if "m0" in core.isa else _M7 if core.name == "cortex-m7" else _THUMB2
         block = costs.tables + costs.quad * -(-outputs // 4)
-        return sums_cycles(node, acc, core) + -(-n // 32) * block + costs.output * outputs
+        return base.sums_cycles(node, acc, core) + -(-n // 32) * block + costs.output * outputs
