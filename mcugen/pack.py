@@ -63,17 +63,63 @@ def unpack_base3(data: Array, n: int) -> Array:
     return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
 
 
-def rice_bits(w: Array) -> tuple[int, int]:
-    """(bits, k) of the Rice code of ternary weights with its best parameter k, 0..15: the size alone, for now.
+MOST_RICE = 14  # k: the bits of a code behind its leading zeros fit a halfword
 
-    One stream over the tensor in C order, per weight that is not zero: the zeros before it, gap >> k ones, a zero and
-    the k low bits; then a bit for the sign. Zeros behind the last weight cost nothing: the counts are known.
-    """
-    places = np.flatnonzero(w.ravel())
-    gaps = np.diff(places, prepend=-1) - 1
-    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(16)]
+
+def _gaps(w: Array) -> Array:
+    """The zeros before each weight that is not zero, and those behind the last."""
+    flat = w.ravel()
+    return np.diff(np.flatnonzero(flat), prepend=-1, append=flat.size) - 1
+
+
+def rice_bits(w: Array) -> tuple[int, int]:
+    """(bits, k) of the Rice code of ternary weights with its best parameter k, 0 .. MOST_RICE (pack_rice)."""
+    gaps = _gaps(w)
+    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(MOST_RICE + 1)]
     k = int(np.argmin(bits))
     return bits[k], k
+
+
+def pack_rice(w: Array, k: int) -> Array:
+    """Halfwords (uint16), highest bit first: one stream over the tensor, a code for each weight that is not zero.
+
+    With gap, the zeros before it: gap >> k zeros, a one, the inverse of the k low bits, and a bit that is set for -1.
+    A last code has the zeros behind the last weight. 16 bits at least follow its leading zeros.
+    """
+    flat, gaps = w.ravel(), _gaps(w)
+    lengths = (gaps >> k) + k + 2
+    ends = np.cumsum(lengths)
+    bits = np.zeros(16 * (-(-int(ends[-1] - k - 2) // 16) + 1), np.uint8)
+    bits[ends - k - 2] = 1
+    for i in range(k):
+        bits[ends - 2 - i] = ~(gaps >> i) & 1
+    bits[ends[:-1] - 1] = flat[flat != 0] < 0
+    return np.packbits(bits).view(">u2").astype(np.uint16)
+
+
+def unpack_rice(data: Array, k: int, n: int) -> Array:
+    """The inverse of pack_rice, of n weights."""
+    bits = np.unpackbits(data.astype(">u2").view(np.uint8))
+    w, at, i = np.zeros(n, np.int8), -1, 0
+    while True:
+        zeros = int(np.argmax(bits[i:]))
+        i += zeros + 1
+        low = int("".join(map(str, 1 - bits[i : i + k])) or "0", 2)
+        at += (zeros << k) + low + 1
+        if at >= n:
+            return w
+        w[at] = -1 if bits[i + k] else 1
+        i += k + 1
+
+
+def entropy_bits(w: Array) -> float:
+    """Bits that weights of this density take at least, if neither places nor signs say anything about each other.
+
+    n (H(d) + d): which weights are not zero, and a sign for each of these.
+    """
+    n, d = w.size, np.count_nonzero(w) / max(1, w.size)
+    places = sum(-p * np.log2(p) for p in (d, 1 - d) if p > 0)
+    return float(n * (places + d))
 
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
