@@ -1,6 +1,6 @@
 """Cycles of the kernels on fixed layers, as simulated, beside what the cost model says. Every result is checked too.
 
-    python bench/kernels.py [--core cortex-m4] [--json FILE] [--densities 0.1 0.35] [LAYER...]
+    python bench/kernels.py [--core cortex-m4] [--encoding rice] [--json FILE] [--densities 0.1 0.35] [LAYER...]
 
 A figure is the cycles of a whole layer on memory without wait states, but for the seal of its output, which has a
 column of its own, divided by the multiply-accumulates that a dense layer would take.
@@ -12,7 +12,7 @@ import argparse
 import json
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.sparse import Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
+from mcugen.pack import entropy_bits
 from mcugen.sim import cycles
 
 # Channels, height, width, kernel; 3 x 3 layers write the layout that they read, pointwise layers write no halo.
@@ -37,7 +38,7 @@ LAYERS = {
 }
 # The figures to reach: prototypes of these kernels on the same layers, in the same simulation.
 DENSITIES = (0.1, 0.2, 0.35, 0.5)
-BAR = {
+LISTS16 = {
     "cortex-m4": {
         "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
         "c3_16_32": (0.146, 0.248, 0.402, 0.556),
@@ -55,6 +56,25 @@ BAR = {
         "pw256_3": (0.299, 0.482, 0.754, 1.027),
     },
 }
+RICE = {
+    "cortex-m4": {
+        "pw64_25x5": (0.253, 0.373, 0.551, 0.731),
+        "c3_16_32": (0.150, 0.254, 0.411, 0.567),
+        "c3_32_16": (0.137, 0.248, 0.414, 0.578),
+        "c3_64_8": (0.159, 0.293, 0.493, 0.692),
+        "pw128_6": (0.289, 0.452, 0.699, 0.943),
+        "pw256_3": (0.530, 0.907, 1.458, 2.008),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.353, 0.500, 0.717, 0.937),
+        "c3_16_32": (0.207, 0.336, 0.531, 0.725),
+        "c3_32_16": (0.179, 0.315, 0.518, 0.721),
+        "c3_64_8": (0.193, 0.354, 0.594, 0.833),
+        "pw128_6": (0.353, 0.543, 0.832, 1.118),
+        "pw256_3": (0.597, 1.019, 1.637, 2.253),
+    },
+}
+BAR = {"lists16": LISTS16, "rice": RICE}
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 
@@ -74,6 +94,8 @@ class Row:
     seal: int
     seal_estimated: int
     table_bytes: int
+    bits_per_weight: float
+    entropy: float  # the same at least
     bar: float | None
 
     @property
@@ -122,8 +144,8 @@ def signature(node: Node, kernel: Kernel) -> Signature:
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
 
-def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
-    """Writes a struct, and what it points to, to `free` and behind; returns what is free then."""
+def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, address: Callable[[str], int]) -> int:
+    """Writes a struct, and what it points to, to `free` and behind; returns what is free. address: of a function."""
     tables = []
     data = bytearray()
 
@@ -136,6 +158,8 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int) -> int:
             elif isinstance(f.value, np.ndarray):
                 tables.append((len(data), f.value))
                 data.extend(bytes(4))
+            elif isinstance(f.value, str):
+                data.extend(struct.pack("<I", address(f.value) if f.function else 0))
             else:
                 assert isinstance(f.value, int | np.integer), f
                 data.extend(int(f.value).to_bytes(size(f), "little", signed=f.ctype.startswith("int")))
@@ -160,20 +184,25 @@ def variant(core: Core) -> str:
     return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3')), 'ref')}"
 
 
-def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> Row:
+def measured(name: str, density: float, machine: cycles.Machine, core: Core, encoding: str) -> Row:
     """One row; AssertionError if a byte of the output is not the reference's."""
-    kernel = Sparse()
+    kernel = Sparse(encoding)
     node = layer(name, density, kernel)
     sig, acc = signature(node, kernel), accumulators(node)
     bound = kernel.bind(node, sig, acc)
+    w, weights = node.inputs[1].const, bound.fields[0].value
+    assert isinstance(weights, np.ndarray)
     rng = np.random.default_rng(1)
     x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)
     want = layout.store(sig.output, node.op.eval(x, *(v.const for v in node.inputs[1:]))[0])
     memory = {RAM: layout.store(sig.inputs[0], x[0]).tobytes()}
     y_at = RAM + -(-len(memory[RAM]) // 8) * 8
     memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
-    placed(bound.fields, memory, FLASH)
-    call = machine.call(variant(core), [FLASH, RAM, y_at], memory)
+    scratch = y_at + -(-want.size // 8) * 8 + 4  # aligned as an arena is
+    memory[scratch] = b"\xa5" * (bound.scratch + 4)
+    placed(bound.fields, memory, FLASH, machine.address)
+    call = machine.call(variant(core), [FLASH, RAM, y_at, scratch], memory)
+    assert call.memory[scratch][bound.scratch :] == b"\xa5" * 4, f"{name} at {density}: wrote behind its scratch"
     assert call.memory[y_at] == want.tobytes(), f"{name} at {density}: wrong result"
     seal = sum(f.cycles for f in call.functions if "seal" in f.name or f.name in ("pixel", "halo_row"))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
@@ -182,13 +211,15 @@ def measured(name: str, density: float, machine: cycles.Machine, core: Core) -> 
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
         *(seal, round(estimated_seal), bound.table_bytes),
-        dict(zip(DENSITIES, BAR[core.name][name], strict=True)).get(density) if core.name in BAR else None,
+        *(8 * weights.nbytes / w.size, entropy_bits(w) / w.size),
+        dict(zip(DENSITIES, bars[name], strict=True)).get(density) if (bars := BAR[encoding].get(core.name)) else None,
     )
 
 
 def table(found: Sequence[Row]) -> Iterator[str]:
     """The rows as text."""
-    yield "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    head = "layer      density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    yield f"{head}  bits/w  entropy"
     for r in found:
         bar = f"{r.bar:8.3f}  {r.per_mac / r.bar:5.2f}" if r.bar else " " * 15
         off, seal_off = (
@@ -197,17 +228,20 @@ def table(found: Sequence[Row]) -> Iterator[str]:
         yield (
             f"{r.layer:10} {r.density:7}  {r.input} {r.cycles:8}  {r.per_mac:6.3f}  {bar}  {off}"
             f"  {100 * r.seal / (r.cycles + r.seal):5.1f} %  {seal_off}  {r.table_bytes:7} B"
+            f"  {r.bits_per_weight:6.3f}  {r.entropy:7.3f}"
         )
 
 
-def rows(core: Core, layers: Sequence[str], densities: Sequence[float]) -> list[Row]:
+def rows(core: Core, layers: Sequence[str], densities: Sequence[float], encoding: str = "lists16") -> list[Row]:
     """A row for each layer at each density."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sources = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         sources.append(resources.KERNELS / "lanes.c")
-        elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name)
+        elf = cycles.build_elf(
+            sources, variant(core), Path(work) / "kernels.elf", core.name, keep=["mcugen1_sparse_rice"]
+        )
         machine = cycles.Machine(elf, core.name)
-        return [measured(name, d, machine, core) for name in layers for d in densities]
+        return [measured(name, d, machine, core, encoding) for name in layers for d in densities]
 
 
 def main() -> None:
@@ -215,10 +249,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("layers", nargs="*", default=[*LAYERS], help=f"of {', '.join(LAYERS)}")
     parser.add_argument("--core", default="cortex-m4")
+    parser.add_argument("--encoding", choices=BAR, default="lists16")
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--json", type=Path, help="write the rows there too")
     args = parser.parse_args()
-    found = rows(targets.get(args.core).core, args.layers, args.densities)
+    found = rows(targets.get(args.core).core, args.layers, args.densities, args.encoding)
     print("\n".join(table(found)))
     if args.json:
         args.json.write_text(

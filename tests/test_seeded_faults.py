@@ -104,6 +104,14 @@ FAULTS = (
         ("^Conv2d groups-",),
     ),
     Fault("sums of bytes", "sparse_ref.c", "(int16_t)sum[i]", "(int8_t)sum[i]", ("^Conv2d .*sparse/lists16",)),
+    Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
+    Fault(
+        "Rice: k off by one",
+        "sparse_rice_ref.c",
+        "(high << k) + low",
+        "(high << k << 1) + low",
+        ("^Conv2d .*sparse/rice",),
+    ),
     Fault(
         "lane too far", "maxpool_lanes_ref.c", "lane = r / k->out.rows", "lane = (r + 1) / k->out.rows", ("^MaxPool",)
     ),
@@ -165,6 +173,16 @@ ELSEWHERE = (
     (
         "mps2-an386",
         Fault("odd pixels clamped to 127", "sparse_dsp.h", "usat16  \\o, #8", "usat16  \\o, #7", ("^Conv2d .*sparse",)),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "Rice: k off by one",
+            "sparse_rice_thumb2.S",
+            "rsb     r7, r6, #31",
+            "rsb     r7, r6, #30",
+            ("^Conv2d .*sparse/rice",),
+        ),
     ),
     (
         "mps2-an385",

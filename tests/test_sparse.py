@@ -7,7 +7,8 @@ import itertools
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcugen import fixed, layout, pack, targets
-from mcugen.ir import DType, Node, Out
+from mcugen.ir import Array, DType, Node, Out
 from mcugen.kernels import sparse
 from mcugen.kernels.base import Signature
 from mcugen.kernels.sparse import Sparse
@@ -37,7 +38,7 @@ MACHINES = [
     ),
 ]
 FULL = Out.full(DType.U8)
-KERNEL = Sparse()
+KERNEL, RICE = Sparse(), Sparse("rice")
 Factory = pytest.TempPathFactory
 
 
@@ -128,7 +129,9 @@ def edge_programs() -> Iterator[Program]:
         lay = layout.lanes(node.inputs[0].type, 1), layout.lanes(node.output.type, 1)
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
-        yield node_program(f"edge {plus} {minus}", node, KERNEL, sig, [x], want)
+        for kernel in (KERNEL, RICE):
+            if kernel.accepts(node, harness.accumulators(node)):
+                yield node_program(f"edge {plus} {minus} {kernel.name}", node, kernel, sig, [x], want)
 
 
 # ---- strips ----
@@ -160,12 +163,92 @@ def geometries() -> Iterator[tuple[str, Node]]:
         yield f"kind {kind}", geometry((25, 5, 7), (3, 1), Conv2d(padding=(1, 0, 1, 0)), kind)
 
 
+def layer(counts: Sequence[tuple[int, int]], w: tuple[int, int, int], mult: float = 0.003, offset: float = 100) -> Node:
+    """Channels with so many -1 and +1 weights at random places; w: channels of x, rows and columns of the kernel."""
+    rng = np.random.default_rng(w)
+    weights = np.zeros((len(counts), w[0] * w[1] * w[2]), np.int8)
+    for row, (minus, plus) in zip(weights, counts, strict=True):
+        row[: minus + plus] = [-1] * minus + [1] * plus
+        rng.shuffle(row)
+    return tailed(weights.reshape(len(counts), *w), mult, offset)
+
+
+def tailed(w: Array, mult: float = 0.003, offset: float = 100) -> Node:
+    """A layer of 4 rows of 2 pixels with those weights, padded to stay as large."""
+    rows, cols = w.shape[2:]
+    op = Conv2d(padding=(rows // 2, cols // 2, (rows - 1) // 2, (cols - 1) // 2))
+    x = ops.activation("x", (w.shape[1], 4, 2), 0)
+    acc = harness.accumulators(ops.make(op, x, ops.constant("w", DType.T, w)))
+    tail = fixed.lower(np.full(len(w), mult), offset - 3 * np.arange(len(w)) % 70, acc.lo, acc.hi, 0, 255)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    constants = [ops.constant(*c) for c in named]
+    return ops.make(replace(op, to=FULL), x, ops.constant("w", DType.T, w), *constants)
+
+
+def decodings() -> Iterator[tuple[str, Node]]:
+    """Every way in which groups fill scratch, codes of every parameter, gaps that are longer than the reader's bits."""
+    edges = (0, 1, 2, 12, 13, 14, 15, 16, 28, 29, 30, 31, 43, 44)
+    yield "groups", layer([(n, int(p)) for n in edges for p in (0, 1, 13, 14, 28, 29, 43)], (90, 1, 1))
+    yield "rows of groups", layer([(int(n), p) for p in range(48) for n in (p, 47 - p)], (11, 3, 3))
+    yield "full", layer([(0, 60), (60, 0), (30, 30), (1, 59)], (60, 1, 1))
+    for k in range(8):
+        n = max(1, 200 >> k)
+        yield f"parameter {k}", layer([(n // 2, n - n // 2)] * 3, (3 * n << k, 1, 1))
+    for name, places in {
+        "no weight": [],
+        "only the first": [0],
+        "only the last": [-1],
+        "far apart": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2600, -1],
+        "ends of channels": [79, 80, 159, 160, 720, 1439, 1440],
+    }.items():
+        for shape in ((40, 80, 1, 1), (40, 20, 2, 2), (40, 1, 5, 16), (800, 4, 1, 1)):
+            flat = np.zeros(3200, np.int8)
+            flat[places] = np.resize([1, -1, -1, 1, 1], len(places))
+            o, c, kh, kw = shape
+            yield f"{name} {shape}", tailed(np.ascontiguousarray(flat.reshape(o, kh, kw, c).transpose(0, 3, 1, 2)))
+    yield "own centres", layer([(200, 45), (45, 200), (100, 100), (0, 0)], (260, 1, 1))
+    yield "shifts", layer([(3, 4)] * 3, (20, 1, 1), mult=0.9)
+
+
+def test_tails_of_6_bytes() -> None:
+    """They are the 8 bytes of the other encoding; add must lie within 2^26 units of 2^(shift - 16)."""
+    nodes = [*(node for _, node in decodings()), *(layer([(13, 13)], (60, 1, 1), 0.4, at) for at in (1020.0, -1020.0))]
+    for node in nodes:
+        for how in sparse._compact(node, harness.accumulators(node)) or [None]:
+            assert how is not None
+            low, high = (half & 0xFFFF for half in sparse._packed_tail(how))
+            rest = (high << 16 | low) - (high >> 15 << 32)
+            assert (rest & 31, rest >> 5 << max(0, (rest & 31) - 16)) == (how.scale >> 16, how.add)
+            assert (how.end == pack.END) == (rest & 31 >= 16)
+    for at in (1028.0, -1028.0):
+        node = layer([(13, 13)], (60, 1, 1), 0.4, at)
+        assert KERNEL.accepts(node, harness.accumulators(node)) and not RICE.accepts(node, harness.accumulators(node))
+
+
+def test_decodings_reach_every_path() -> None:
+    found = {}
+    for name, node in decodings():
+        acc = harness.accumulators(node)
+        assert RICE.accepts(node, acc), name
+        rows = layout.rows_for(4)
+        sig = RICE.layouts(node, (layout.lanes(node.inputs[0].type, rows),), layout.lanes(node.output.type, rows))
+        assert sig is not None, name
+        found[name] = {f.name: np.asarray(f.value) for f in RICE.bind(node, sig, acc).fields}["packing"]
+    ks = [int(p[0]) for p in found.values()]
+    assert {*range(8), 10} <= set(ks), sorted(ks)
+    assert found["own centres"][10] == 1 and found["groups"][10] == 0
+    assert any(shift < 16 for shift in found["shifts"][12 : 12 + 9 : 3] & 31)
+    assert {len(p) for p in found.values()} >= {11 + 3 * 40, 11 + 4 * 4}
+
+
 def programs() -> Iterator[Program]:
     for name, node in geometries():
         for p in node_programs(name, node, np.random.default_rng(3)):
-            if p.label == KERNEL.name:
+            if p.label in (KERNEL.name, RICE.name):
                 yield p
     yield from edge_programs()
+    for name, node in decodings():
+        yield from (p for p in node_programs(f"decode {name}", node, np.random.default_rng(3)) if p.label == RICE.name)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -177,6 +260,8 @@ def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
 def test_programs_reach_every_path() -> None:
     ends, centres, strips, longest = set(), set(), set(), 0
     for p in programs():
+        if p.label == RICE.name:
+            continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
         data, at = values["weights"], 0
@@ -254,6 +339,8 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35]):
         assert abs(r.estimated / r.cycles - 1) < off, r
+    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35], "rice"):
+        assert abs(r.estimated / r.cycles - 1) < off, r
 
 
 @needs_arm
@@ -262,3 +349,5 @@ def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.5]):
         assert r.per_mac < r.bar + 0.0006, r  # they are rounded
+    for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.35], "rice"):
+        assert r.per_mac < 1.01 * r.bar, r

@@ -1,5 +1,7 @@
 """sparse: Conv2d with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
+The lists lie in flash (lists16), or one channel's at a time in scratch, decoded from a Rice code (rice).
+
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
 to sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not
@@ -8,12 +10,14 @@ number are that sum. The centre is free, and so is the sign (the plus list may c
 a channel is possible if hi - lo < 2^16. For bytes from 0 to 255 and P plus, N minus weights that is 255 (P + N) < 2^16,
 P + N <= 257. What sign and centre change, the tail takes back: acc * mult + add = sum * (sign * mult) + (add - sign *
 centre * mult), an identity of integers. A layer with a channel that is not proven goes to other kernels.
+
+A decoder has no use for a choice of signs and centres: its channels have sign 1 and all the same centre if they can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +32,18 @@ from . import base
 
 WIDEST = 4  # words of a strip
 FARTHEST = 0xFFFF  # words that an offset can count
+GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Cycles of the decoder of the Rice code."""
+
+    channel: float
+    entry: float
+    tap: float  # for every pixel of the kernel
+    halfword: float
 
 
 @dataclass(frozen=True)
@@ -42,11 +57,12 @@ class Costs:
     token: tuple[float, float]  # of strips of up to 3 words, of 4
     centre: float  # besides its token and two cycles a word
     shift: tuple[float, float]  # END_SHIFT over END: of a strip, of a word
+    decoded: Decoding
 
 
-_DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9))
-_M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31))
-_M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5))
+_DSP = Costs(35, 28, (34, 45, 55, 65), (6, 9, 12, 16), (8, 7), 3, (10, 9), Decoding(146, 17.2, 22.5, 11))
+_M3 = Costs(32, 28, (55, 83, 110, 137), (7, 11, 15, 20), (8, 7), 4, (12, 31), Decoding(146, 19.2, 22.5, 11))
+_M7 = Costs(20, 16, (18, 24, 30, 35), (3.8, 5.6, 7.3, 9.3), (5, 4.5), 2, (6, 5), Decoding(105, 9.4, 10, 3.4))
 
 
 @dataclass(frozen=True)
@@ -64,10 +80,11 @@ class Channel:
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
+    weights: str = field(default="lists16")  # or rice
     stem = "sparse"
     op = Conv2d
     code_bytes = 3000
-    weights = "lists16"
+    uses_scratch = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -88,7 +105,9 @@ class Sparse(base.Kernel):
     def accepts(self, node: Node, acc: Range) -> bool:
         mult, add, _ = _constants(node, acc)
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
-        return bool(np.all(acc.hi - acc.lo < 1 << 16) and np.all((ends >= -fixed.INT32) & (ends < fixed.INT32)))
+        if np.any(acc.hi - acc.lo >= 1 << 16) or np.any((ends < -fixed.INT32) | (ends >= fixed.INT32)):
+            return False
+        return self.weights == "lists16" or _compact(node, acc) is not None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, w, lay = node.op, node.inputs[1].const, sig.inputs[0]
@@ -96,6 +115,31 @@ class Sparse(base.Kernel):
         if max(_reach(lay, w.shape[1]), _reach(sig.output, 1)) > FARTHEST:
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
+        weights, scratch = self._rice(node, lay, acc) if self.weights == "rice" else (self._lists16(node, lay, acc), 0)
+        runs = _runs(node, sig)
+        used = sorted({run[3] for run in runs})
+        return base.Bound(
+            (
+                *weights[:2],
+                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                base.Field("run_count", "uint16_t", len(runs)),
+                base.Field("lo", "uint8_t", op.to.lo),
+                base.Field("hi", "uint8_t", op.to.hi),
+                base.lanes_field("out", sig.output, node.output.type),
+                base.Field("step", "uint8_t", op.stride[1]),
+                *weights[2:],
+            ),
+            scratch=scratch,
+            needs=(
+                *("lanes", "sparse_strips", *(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used)),
+                *(["sparse_rice", "sparse_rice_thumb2"] if scratch else []),
+            ),
+        )
+
+    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[base.Field, ...]:
+        """Programs and tails; no decoder."""
+        op, w = node.op, node.inputs[1].const
+        assert isinstance(op, Conv2d)
         _, c, kh, kw = w.shape
         channel, i, j = np.meshgrid(np.arange(c), np.arange(kh), np.arange(kw), indexing="ij")
         distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
@@ -105,24 +149,42 @@ class Sparse(base.Kernel):
             lists = distances[row == -1], distances[row == 1]
             lead, rest = lists if how.minus_first else lists[::-1]
             programs.append(pack.pack_lists16(lead, rest, how.centre, how.end))
-        runs = _runs(node, sig)
-        used = sorted({run[3] for run in runs})
-        return base.Bound(
-            (
-                base.Field("weights", "uint16_t", np.concatenate(programs)),
-                base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
-            ),
-            needs=("lanes", "sparse_strips", *(f"sparse{words}{'x2' * (op.stride[1] - 1)}" for words in used)),
+        return (
+            base.Field("weights", "uint16_t", np.concatenate(programs)),
+            base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
+            base.Field("packing", "const uint16_t *", base.NULL),
+            base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
 
+    def _rice(self, node: Node, lay: Layout, acc: Range) -> tuple[tuple[base.Field, ...], int]:
+        """The code, no tails, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
+        op, w = node.op, node.inputs[1].const
+        compact = _compact(node, acc)
+        assert isinstance(op, Conv2d) and op.to is not None and compact is not None
+        _, c, kh, kw = w.shape
+        stream = _stream_order(w)
+        k = pack.rice_bits(stream)[1]
+        minus, plus = _counts(w)
+        below = -(-(int(minus.max()) + 1) // GROUP)
+        one = len({how.centre for how in compact}) == 1
+        packing = [
+            *(k, c, lay.plane, kw, kh, op.dilation[1], op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
+            *(compact[0].centre or 0 if one else 0, below, 16 if _full(op) else 32, int(not one)),
+        ]
+        tails = np.array([(how.scale, *_packed_tail(how), how.centre or 0) for how in compact])[:, : 3 if one else 4]
+        fields = (
+            base.Field("weights", "uint16_t", pack.pack_rice(stream, k)),
+            base.Field("tails", "const int32_t *", base.NULL),
+            base.Field("packing", "uint16_t", (np.array([*packing, *tails.ravel()]) & 0xFFFF).astype(np.uint16)),
+            base.Field("decode", "mcugen_sparse_decode_fn", "mcugen1_sparse_rice"),
+        )
+        # The middle is aligned to 32 bytes; behind it 17, c, a token, the +1 list with its other tokens, the end.
+        above = 2 * (4 + int(plus.max()) + int(_tokens_above(plus.max())))
+        return fields, -(-(28 + 32 * below + above) // 4) * 4
+
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+        each = _rice_cycles if self.weights == "rice" else _cycles
+        return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
 
 
 def _costs(core: base.Core) -> Costs | None:
@@ -147,6 +209,44 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
         tokens = -(-max(lead - 1, 0) // pack.MOST_ADDED) + -(-rest // pack.MOST_ADDED)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], max(lead + rest, 1), tokens, how) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips)
+
+
+def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+    """Of each channel, with what decoding it takes; without the seal."""
+    runs, costs = _runs(node, sig), _costs(core)
+    w = node.inputs[1].const
+    taps, bits = w[0, 0].size, pack.rice_bits(_stream_order(w))[0] / len(w)
+    compact = _compact(node, acc)
+    assert compact is not None
+    for how, minus, plus in zip(compact, *_counts(w).tolist(), strict=True):
+        entries = max(minus, 1) + plus
+        if costs is None:
+            word = 260 * core.pressure
+            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
+            decoding = (180 + 18 * taps + 66 * (minus + plus)) * core.pressure
+            yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
+            continue
+        tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+        d = costs.decoded
+        yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.halfword * bits / 16
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how) for run in runs)
+        yield costs.channel + costs.run * len(runs) + sum(strips)
+
+
+def _counts(w: Array) -> Array:
+    """The -1 and the +1 weights of each channel, in two rows."""
+    rows = w.reshape(len(w), -1)
+    return np.stack([(rows == -1).sum(axis=1), (rows == 1).sum(axis=1)])
+
+
+def _tokens_above(plus: int) -> int:
+    """Tokens of the +1 list in scratch."""
+    return -(-max(0, plus - FIRST_GROUP) // GROUP) + (plus > 0)
+
+
+def _stream_order(w: Array) -> Array:
+    """The weights as the Rice code has them: channels of y, rows, columns, channels of x."""
+    return w.transpose(0, 2, 3, 1).ravel()
 
 
 def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel) -> float:
@@ -176,6 +276,55 @@ def _channels(node: Node, acc: Range) -> list[Channel]:
     ]
 
 
+def _full(op: Conv2d) -> bool:
+    return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
+
+
+def _compact(node: Node, acc: Range) -> list[Channel] | None:
+    """How the channels of a Rice code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
+
+    A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
+    """
+    mult, add, shift = _constants(node, acc)
+    full = _full(node.op)  # type: ignore[arg-type]
+    least, most = -(1 << 15) - acc.lo, (1 << 15) - 1 - acc.hi
+    if (least > most).any():
+        return None
+    grain = 1 << np.maximum(shift - 16, 0)
+    if least.max() <= most.min():
+        centre = _centre(int(least.max()), int(most.min()), int(grain.max()))
+        if centre % grain.max() == 0:
+            least = most = np.full_like(least, centre)
+    found = []
+    for o in range(mult.size):
+        how = _ended(
+            minus_first=True,
+            centre=_centre(int(least[o]), int(most[o]), int(grain[o])),
+            sign=1,
+            limits=(int(acc.lo[o]), int(acc.hi[o])),
+            tail=(int(mult[o]), int(add[o]), int(shift[o])),
+            full=full,
+        )
+        s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
+        if (how.end == pack.END) != (full and s >= 16) or how.add % unit or not -(1 << 26) <= how.add // unit < 1 << 26:
+            return None
+        found.append(how)
+    return found
+
+
+def _packed_tail(how: Channel) -> tuple[int, int]:
+    """The second and third halfword of a tail of 6 bytes."""
+    shift = how.scale >> 16
+    rest = how.add >> max(0, shift - 16) << 5 | shift
+    return rest, rest >> 16
+
+
+def _centre(least: int, most: int, grain: int) -> int:
+    """The centre nearest to 0, a multiple of grain if there is one."""
+    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
+    return centre if centre >= least else min(max(0, least), most)
+
+
 def choose(minus: bool, plus: bool, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool) -> Channel:
     """How a channel with these weights (any minus, any plus), accumulator limits and constants is computed.
 
@@ -190,9 +339,7 @@ def choose(minus: bool, plus: bool, lo: int, hi: int, mult: int, add: int, shift
     least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
     assert least <= most, (lo, hi)
     grain = 1 << max(0, shift - 16)  # of the centres that END can take
-    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
-    if centre < least:
-        centre = min(max(0, least), most)
+    centre = _centre(least, most, grain)
     return _ended(minus_first=minus, centre=centre, sign=sign, limits=(lo, hi), tail=tail, full=full)
 
 
