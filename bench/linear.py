@@ -101,8 +101,7 @@ def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine,
     y_at = RAM + -(-x.size // 8) * 8
     scratch_at = y_at + -(-len(want) // 8) * 8
     memory = {RAM: x.tobytes(), y_at: bytes(len(want)), scratch_at: bytes(max(bound.scratch, 4))}
-    functions = {f"mcugen1_unpack_{e}": machine.address(f"mcugen1_unpack_{e}") for e in ("planes", "base3")}
-    placed(tuple(resolved(bound.fields, functions)), memory, FLASH)
+    placed(bound.fields, memory, FLASH, machine.address)
     args = [FLASH, RAM, y_at, *([scratch_at] if kernel.uses_scratch else [])]
     call = machine.call(f"mcugen1_{kernel.stem}_ref", args, memory)
     assert call.memory[y_at] == want, f"{name} at {density} by {kernel.name}: wrong result"
@@ -111,15 +110,6 @@ def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine,
         *(name, density, kernel.name, core.name, node.inputs[1].const.size),
         *(call.cycles, round(kernel.cycles(node, sig, acc, core)), bound_weights.nbytes, bar),
     )
-
-
-def resolved(fields: Sequence[object], functions: dict[str, int]) -> Iterator[object]:
-    """Fields with addresses in place of functions."""
-    from dataclasses import replace
-
-    for f in fields:
-        value = getattr(f, "value", None)
-        yield replace(f, value=functions[value], ctype="uint32_t") if isinstance(value, str) else f  # type: ignore
 
 
 def rows(
