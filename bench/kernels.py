@@ -1,6 +1,6 @@
 """Cycles of the kernels on fixed layers, as simulated, beside what the cost model says. Every result is checked too.
 
-    python bench/kernels.py [--core cortex-m4] [--densities 0.1 0.35] [LAYER...]
+    python bench/kernels.py [--core cortex-m4] [--encoding rice] [--densities 0.1 0.35] [LAYER...]
 
 run.py runs these and whole networks, and writes both down.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from mcugen.kernels.sparse import Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
-from mcugen.pack import I8
+from mcugen.pack import I8, entropy_bits
 from mcugen.sim import cycles
 
 # Channels, height, width, kernel; 3 x 3 layers write the layout that they read, pointwise layers write no halo.
@@ -43,7 +43,7 @@ LAYERS = {
 }
 # The figures to reach: prototypes of these kernels on the same layers, in the same simulation.
 DENSITIES = (0.1, 0.2, 0.35, 0.5)
-BAR = {
+LISTS16 = {
     "cortex-m4": {
         "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
         "c3_16_32": (0.146, 0.248, 0.402, 0.556),
@@ -79,7 +79,27 @@ DIRECT = {
     "first_resnet": ((3, 32, 32), 16, (3, 3), 1, (1, 1, 1, 1)),
     "first_vww": ((3, 96, 96), 8, (3, 3), 2, (0, 0, 1, 1)),
 }
+RICE = {
+    "cortex-m4": {
+        "pw64_25x5": (0.253, 0.373, 0.551, 0.731),
+        "c3_16_32": (0.150, 0.254, 0.411, 0.567),
+        "c3_32_16": (0.137, 0.248, 0.414, 0.578),
+        "c3_64_8": (0.159, 0.293, 0.493, 0.692),
+        "pw128_6": (0.289, 0.452, 0.699, 0.943),
+        "pw256_3": (0.530, 0.907, 1.458, 2.008),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.353, 0.500, 0.717, 0.937),
+        "c3_16_32": (0.207, 0.336, 0.531, 0.725),
+        "c3_32_16": (0.179, 0.315, 0.518, 0.721),
+        "c3_64_8": (0.193, 0.354, 0.594, 0.833),
+        "pw128_6": (0.353, 0.543, 0.832, 1.118),
+        "pw256_3": (0.597, 1.019, 1.637, 2.253),
+    },
+}
+BAR = {"lists16": LISTS16, "rice": RICE}
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
+GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 
 
@@ -100,6 +120,8 @@ class Row:
     table_bytes: int
     image_bytes: int  # input and output in their layouts
     logical_bytes: int  # bare
+    bits_per_weight: float
+    entropy: float  # the same at least
     bar: float | None
 
     @property
@@ -128,6 +150,8 @@ class Row:
             "arena_bytes": self.image_bytes,
             "arena_bound_bytes": self.image_bytes,
             "logical_bound_bytes": self.logical_bytes,
+            "bits_per_weight": round(self.bits_per_weight, 4),
+            "entropy_bits_per_weight": round(self.entropy, 4),
         }
 
 
@@ -193,8 +217,8 @@ def signature(node: Node, kernel: Kernel) -> Signature:
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
 
-def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, machine: cycles.Machine) -> int:
-    """Writes a struct, and what it points to, to `free` and behind; returns what is free then."""
+def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, address: Callable[[str], int]) -> int:
+    """Writes a struct, and what it points to, to `free` and behind; returns what is free. address: of a function."""
     tables = []
     data = bytearray()
 
@@ -208,7 +232,7 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, machine
                 tables.append((len(data), f.value))
                 data.extend(bytes(4))
             elif isinstance(f.value, str):
-                data.extend(struct.pack("<I", machine.address(f.value)))
+                data.extend(struct.pack("<I", address(f.value) if f.function else 0))
             else:
                 assert isinstance(f.value, int | np.integer), f
                 data.extend(int(f.value).to_bytes(size(f), "little", signed=f.ctype.startswith("int")))
@@ -233,48 +257,56 @@ def variant(core: Core) -> str:
     return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3', 'm0')), 'ref')}"
 
 
-def measured(name: str, density: float, machine: cycles.Machine, core: Core, unsplit: bool = False) -> Row:
+def measured(
+    name: str, density: float, machine: cycles.Machine, core: Core, encoding: str = "lists16", unsplit: bool = False
+) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
     if name in DIRECT:
         kernels: Sequence[Kernel] = Direct(I8), DirectDepthwise(I8)
         node, function = direct_layer(name), "mcugen1_direct_ref"
         kernel = next(candidates(tuple(kernels), node))
     else:
-        kernel, function = Sparse(), variant(core)
-        node = layer(name, density, unsplit)
+        kernel, function = Sparse(encoding), variant(core)
+        node = layer(name, density, unsplit or encoding == "rice")
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
+    w, weights = node.inputs[1].const, bound.fields[0].value
+    assert isinstance(weights, np.ndarray)
     rng = np.random.default_rng(1)
     x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)
     want = layout.store(sig.output, node.op.eval(x, *(v.const for v in node.inputs[1:]))[0])
     memory = {RAM: layout.store(sig.inputs[0], x[0]).tobytes()}
     y_at = RAM + -(-len(memory[RAM]) // 8) * 8
     memory[y_at] = bytes(range(256)) * (want.size // 256) + bytes(want.size % 256)
-    scratch = y_at + -(-want.size // 8) * 8
-    if bound.scratch:
-        memory[scratch] = bytes(bound.scratch)
-    placed(bound.fields, memory, FLASH, machine)
-    call = machine.call(function, [FLASH, RAM, y_at, *([scratch] if kernel.uses_scratch else [])], memory)
+    scratch = y_at + -(-want.size // 8) * 8 + 4  # aligned as an arena is
+    memory[scratch] = GUARD * (bound.scratch // len(GUARD) + 1)
+    placed(bound.fields, memory, FLASH, machine.address)
+    call = machine.call(function, [FLASH, RAM, y_at, scratch], memory)
+    where = f"{name} on {core.name}"
+    if call.memory[scratch][bound.scratch :] != GUARD:
+        raise MismatchError("E601", f"wrote behind its scratch at density {density}", where=where)
     if call.memory[y_at] != want.tobytes():
-        raise MismatchError("E601", f"wrong result at density {density}", where=f"{name} on {core.name}")
+        raise MismatchError("E601", f"wrong result at density {density}", where=where)
     layer_code = ("sparse", "direct", "unpack")  # the rest is the seal, and on Armv6-M its divisions
     seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
-    bars = BAR.get(core.name, {}).get(name, ())
+    bars = BAR[encoding].get(core.name, {}).get(name, ())
     return Row(
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
         *(seal, round(estimated_seal), bound.table_bytes),
         *(len(memory[RAM]) + want.size, node.inputs[0].type.bytes + node.output.type.bytes),
+        *(8 * weights.nbytes / w.size, entropy_bits(w) / w.size),
         dict(zip(DENSITIES, bars, strict=False)).get(density),
     )
 
 
 def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Records of layers as text."""
-    yield "layer        density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    head = "layer        density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
+    yield f"{head}  bits/w  entropy"
     for r in records:
         bar, cycles, seal = r["cycles_per_mac_to_reach"], r["cycles"], r["seal_cycles"]
         reach = f"{bar:8.3f}  {r['cycles_per_mac'] / bar:5.2f}" if bar else " " * 15
@@ -285,20 +317,24 @@ def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield (
             f"{r['network']:12} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}  {reach}  {off}"
             f"  {100 * seal / (cycles + seal):5.1f} %  {seal_off}  {r['flash_bytes']:7} B"
+            f"  {r['bits_per_weight']:6.3f}  {r['entropy_bits_per_weight']:7.3f}"
         )
 
 
-def rows(core: Core, layers: Sequence[str], densities: Sequence[float], unsplit: bool = False) -> list[Row]:
+def rows(
+    core: Core, layers: Sequence[str], densities: Sequence[float], encoding: str = "lists16", unsplit: bool = False
+) -> list[Row]:
     """A row for each layer: for each density, or one for those of 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
         sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
-        kept = ["mcugen1_direct_ref", "mcugen1_unpack_i8", *(f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S")]
+        kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
+        kept += [f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
         return [
-            measured(name, d, machine, core, unsplit)
+            measured(name, d, machine, core, encoding, unsplit)
             for name in layers
             for d in ((1.0,) if name in DIRECT else densities)
         ]
@@ -309,10 +345,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("layers", nargs="*", default=[*LAYERS, *DIRECT], help=f"of {', '.join([*LAYERS, *DIRECT])}")
     parser.add_argument("--core", default="cortex-m4")
+    parser.add_argument("--encoding", choices=BAR, default="lists16")
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--unsplit", action="store_true", help="inputs so narrow that all sums fit 16 bits")
     args = parser.parse_args()
-    found = rows(targets.get(args.core).core, args.layers, args.densities, args.unsplit)
+    found = rows(targets.get(args.core).core, args.layers, args.densities, args.encoding, args.unsplit)
     print("\n".join(table([r.record for r in found])))
 
 

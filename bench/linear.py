@@ -101,7 +101,7 @@ def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine,
     y_at = RAM + -(-x.size // 8) * 8
     scratch_at = y_at + -(-len(want) // 8) * 8
     memory = {RAM: x.tobytes(), y_at: bytes(len(want)), scratch_at: bytes(max(bound.scratch, 4))}
-    placed(bound.fields, memory, FLASH, machine)
+    placed(bound.fields, memory, FLASH, machine.address)
     args = [FLASH, RAM, y_at, *([scratch_at] if kernel.uses_scratch else [])]
     call = machine.call(f"mcugen1_{kernel.stem}_ref", args, memory)
     assert call.memory[y_at] == want, f"{name} at {density} by {kernel.name}: wrong result"

@@ -118,7 +118,7 @@ def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Seque
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
         "parts": sorted(_parts(program)),
-        "unpackers": any(f.ctype == "mcugen_unpack_fn" for s in program.steps for f in s.bound.fields),
+        "unpackers": bool(_unpackers(program)),
         **interface_view(inputs, outputs),
         "unused": [a for key, a in arguments.items() if key not in used],
         "arena_bytes": max(4, -(-plan.arena // 4) * 4),
@@ -182,10 +182,9 @@ def _reserved(name: str) -> bool:
 def kernel_files(program: Program) -> Files:
     """The C sources of the kernels that a program calls, all their variants, and what they include."""
     stems = {s.kernel.stem for s in program.steps} | {n for s in program.steps for n in s.bound.needs} | _parts(program)
-    unpackers = {f.value for s in program.steps for f in s.bound.fields if f.ctype == "mcugen_unpack_fn"}
     wanted = ["mcugen.h", "mcugen_fixed.h"]
-    if unpackers:
-        wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in sorted(map(str, unpackers)))]
+    if unpackers := _unpackers(program):
+        wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in unpackers)]
     pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|mve|neon))?\.[chS]")
     wanted += [p.name for p in sorted(resources.KERNELS.iterdir()) if pattern.fullmatch(p.name)]
     return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
@@ -193,6 +192,12 @@ def kernel_files(program: Program) -> Files:
 
 def _parts(program: Program) -> set[str]:
     return {p.stem for s in program.steps for p in s.bound.parts}
+
+
+def _unpackers(program: Program) -> list[str]:
+    """The functions of unpack.h that a program takes."""
+    functions = {f.function for s in program.steps for f in s.bound.fields}
+    return sorted(f for f in functions if f.startswith("mcugen1_unpack_"))
 
 
 def _identifiers(program: Program, used: set[str]) -> dict[Step | Buffer, str]:
@@ -241,7 +246,7 @@ def _call(
     gathered = ", ".join(ports[:-1]) if step.kernel.variadic else ""
     args = [f"&{names[step]}", *(["in", ports[-1]] if gathered else ports)]
     if step.kernel.uses_scratch:
-        args.append(f"arena + {plan.scratch.get(i, 0)}")
+        args.append(f"arena + {plan.scratch[i]}" if i in plan.scratch else "arena")
     sources = ", ".join(str(b.type) for b in step.inputs)
     macs = step.node.op.macs(*(v.type for v in step.node.inputs)) if step.node else 0
     note = f"{sources} -> {step.output.type}" + (f", {macs} MAC" if macs else "")

@@ -74,7 +74,9 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
         if call_graph:
             frames, calls = _graph("\n".join(p.read_text() for p in sorted(there.glob("*.ci"))))
             known = _library(toolchain.disassemble(cc, image))
-            calls[INDIRECT] = {str(f.value) for s in artifact.program.steps for f in s.bound.fields if _function(f)}
+            calls[INDIRECT] = {f.function for s in artifact.program.steps for f in s.bound.fields if f.function}
+            if not calls[INDIRECT]:
+                frames[INDIRECT] = 0  # all pointers are null
             stack = deepest(f"{name}_run", {**known[0], **frames}, {**known[1], **calls})
     weights = sum(_weights(s.bound.fields) for s in artifact.program.steps)
     code = {n: size for n, (kind, size) in symbols.items() if kind == "function"}
@@ -110,10 +112,6 @@ def fitted(
     return artifact, found
 
 
-def _function(f: Field) -> bool:
-    return isinstance(f.value, str)
-
-
 def _weights(fields: tuple[Field, ...]) -> int:
     return sum(f.value.nbytes for f in fields if f.name == "weights" and isinstance(f.value, np.ndarray))
 
@@ -134,6 +132,7 @@ def _graph(text: str) -> tuple[dict[str, int], dict[str, set[str]]]:
 
 _PUSH = re.compile(r"\t(v?push(?:\.w)?|stmdb(?:\.w)?\tsp!,)\s*\{([^}]*)\}")
 _LOWER = re.compile(r"\tsub(?:w|\.w)?\tsp, (?:sp, )?#(\d+)|\tstr(?:d|\.w)?\t.*\[sp, #-(\d+)\]!")
+_THROUGH = re.compile(r"\tblx\tr\d")
 _BRANCH = re.compile(r"\tbl?(?:[a-z]{2})?(?:\.[nw])?\t[0-9a-f]+ <([^>+]+)>")
 
 
@@ -152,6 +151,8 @@ def _library(text: str) -> tuple[dict[str, int], dict[str, set[str]]]:
             frames[here] += int(lowered[1] or lowered[2])
         elif (target := _BRANCH.search(line)) and target[1] != here:
             calls[here].add(target[1])
+        elif _THROUGH.search(line):
+            calls[here].add(INDIRECT)
     return frames, calls
 
 

@@ -63,17 +63,90 @@ def unpack_base3(data: Array, n: int) -> Array:
     return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
 
 
-def rice_bits(w: Array) -> tuple[int, int]:
-    """(bits, k) of the Rice code of ternary weights with its best parameter k, 0..15: the size alone, for now.
+MOST_RICE, MOST_RICE16 = 14, 7  # the largest k: 16 bits hold a code but for its high part
 
-    One stream over the tensor in C order, per weight that is not zero: the zeros before it, gap >> k ones, a zero and
-    the k low bits; then a bit for the sign. Zeros behind the last weight cost nothing: the counts are known.
-    """
-    places = np.flatnonzero(w.ravel())
-    gaps = np.diff(places, prepend=-1) - 1
-    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(16)]
+
+def rice_bits(w: Array, most: int = MOST_RICE) -> tuple[int, int]:
+    """(bits, k) of the Rice code of ternary weights with its best parameter k, 0 .. most: pack_rice, pack_rice16."""
+    gaps = _gaps(w)
+    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(most + 1)]
     k = int(np.argmin(bits))
     return bits[k], k
+
+
+def _gaps(w: Array) -> Array:
+    """The zeros before each weight that is not zero, and those behind the last."""
+    flat = w.ravel()
+    return np.asarray(np.diff(np.flatnonzero(flat), prepend=-1, append=flat.size) - 1)
+
+
+def _rice(w: Array, k: int, high: int) -> Array:
+    """The bits (uint8) of a Rice code: one stream over the tensor, a code for each weight that is not zero.
+
+    With gap, the zeros before it: gap >> k bits `high`, one that is not, the k low bits of gap, inverted if high is 0,
+    and a bit that is set for -1. A last code has the zeros behind the last weight.
+    """
+    flat, gaps = w.ravel(), _gaps(w)
+    ends = np.cumsum((gaps >> k) + k + 2)
+    bits = np.full(int(ends[-1]), high, np.uint8)
+    bits[ends - k - 2] = 1 - high
+    for i in range(k):
+        bits[ends - 2 - i] = gaps >> i & 1 ^ 1 ^ high
+    bits[ends - 1] = np.append(flat[flat != 0] < 0, False)
+    return bits
+
+
+def _unrice(data: Array, k: int, n: int, high: int) -> Array:
+    """The inverse of _rice, of n weights, from halfwords."""
+    bits = np.unpackbits(data.astype(">u2").view(np.uint8))
+    w, at, i = np.zeros(n, np.int8), -1, 0
+    while True:
+        quotient = int(np.argmax(bits[i:] != high))
+        i += quotient + 1
+        low = int("".join(map(str, bits[i : i + k] ^ 1 ^ high)) or "0", 2)
+        at += (quotient << k) + low + 1
+        if at >= n:
+            return w
+        w[at] = -1 if bits[i + k] else 1
+        i += k + 1
+
+
+def _halfwords(bits: Array, count: int) -> Array:
+    """So many halfwords (uint16), highest bit first, filled up with zeros."""
+    padded = np.append(bits, np.zeros(16 * count - bits.size, np.uint8))
+    return np.packbits(padded).view(">u2").astype(np.uint16)
+
+
+def pack_rice(w: Array, k: int) -> Array:
+    """The Rice code whose high parts are zeros, as halfwords: 16 bits at least follow those of the last code."""
+    bits = _rice(w, k, 0)
+    return _halfwords(bits, -(-(bits.size - k - 2) // 16) + 1)
+
+
+def unpack_rice(data: Array, k: int, n: int) -> Array:
+    """The inverse of pack_rice, of n weights."""
+    return _unrice(data, k, n, 0)
+
+
+def pack_rice16(w: Array) -> tuple[Array, int]:
+    """(halfwords, k): the Rice code whose high parts are ones, with its best k; a halfword follows that may be read."""
+    size, k = rice_bits(w, MOST_RICE16)
+    return _halfwords(_rice(w, k, 1), -(-size // 16) + 1), k
+
+
+def unpack_rice16(data: Array, k: int, n: int) -> Array:
+    """The inverse of pack_rice16, of n weights."""
+    return _unrice(data, k, n, 1)
+
+
+def entropy_bits(w: Array) -> float:
+    """Bits that weights of this density take at least, if neither places nor signs say anything about each other.
+
+    n (H(d) + d): which weights are not zero, and a sign for each of these.
+    """
+    n, d = w.size, np.count_nonzero(w) / max(1, w.size)
+    places = sum(-p * np.log2(p) for p in (d, 1 - d) if p > 0)
+    return float(n * (places + d))
 
 
 BLOCK8 = 256  # inputs whose places are bytes
@@ -171,54 +244,6 @@ def unpack_lists8(data: Array, n: int, outputs: int) -> Array:
                 row[first + data[at + 1 : at + 1 + count].astype(np.int64)] = sign
                 at += 1 + count
     return w[:, :n]
-
-
-MOST_RICE16 = 7  # the largest k of rice16: 16 bits hold an entry but for its ones
-
-
-def rice16_bits(w: Array) -> tuple[int, int]:
-    """(bits, k) of pack_rice16, without what fills the last halfword."""
-    gaps = _rice16_gaps(w)
-    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(MOST_RICE16 + 1)]
-    k = int(np.argmin(bits))
-    return bits[k], k
-
-
-def _rice16_gaps(w: Array) -> Array:
-    places = np.append(np.flatnonzero(w), w.size)
-    return np.asarray(np.diff(places, prepend=-1) - 1)
-
-
-def pack_rice16(w: Array) -> tuple[Array, int]:
-    """(halfwords, k): the code of rice_bits() with the best k of 0..7, the first bit highest, as uint16.
-
-    An entry behind the last weight ends the tensor, and a halfword that may be read too soon follows.
-    """
-    size, k = rice16_bits(w)
-    gaps = _rice16_gaps(w)
-    ends = np.cumsum((gaps >> k) + k + 2)
-    bits = np.ones(size, np.uint8)
-    bits[ends - k - 2] = 0
-    for i in range(k):
-        bits[ends - 2 - i] = gaps >> i & 1
-    bits[ends - 1] = np.append(w.ravel()[np.flatnonzero(w)] == -1, False)
-    halfwords = np.packbits(np.append(bits, np.zeros(-size % 16 + 16, np.uint8))).view(">u2")
-    return halfwords.astype(np.uint16), k
-
-
-def unpack_rice16(data: Array, k: int, n: int) -> Array:
-    """The inverse of pack_rice16: n weights."""
-    bits = np.unpackbits(data.astype(">u2").view(np.uint8))
-    w, at, i = np.zeros(n, np.int8), 0, 0
-    while True:
-        ones = int(np.argmin(bits[i:]))
-        i += ones + 1
-        low = int("".join(map(str, bits[i : i + k])) or "0", 2)
-        at += (ones << k) + low
-        if at >= n:
-            return w
-        w[at] = -1 if bits[i + k] else 1
-        at, i = at + 1, i + k + 1
 
 
 def pack_codes2(w: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import __version__
 from .ir import DType, Graph, Value, encode
+from .pack import entropy_bits
 from .plan import Plan
 from .program import Program, Step
 from .targets import Target
@@ -100,6 +101,13 @@ def _weight_bytes(step: Step) -> int:
     return sum(f.value.nbytes for f in step.bound.fields if f.name == "weights" and isinstance(f.value, np.ndarray))
 
 
+def _entropy(w: Value | None) -> float | None:
+    """Bits per ternary weight that no encoding is below, unless it knows of a pattern (pack.entropy_bits)."""
+    if w is None or w.type.dtype is not DType.T:
+        return None
+    return round(entropy_bits(w.const) / w.type.size, 3)
+
+
 def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
     w, out = _weights(step), step.output
     n = _weight_bytes(step)
@@ -118,6 +126,7 @@ def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
         "weights": str(w.type) if w is not None else "",
         "density": round(float(np.count_nonzero(w.const)) / w.type.size, 4) if w is not None else None,
         "bits_per_weight": round(8 * n / w.type.size, 3) if w is not None else None,
+        "entropy_bits_per_weight": _entropy(w),
         "weight_bytes": n,
         "table_bytes": step.bound.table_bytes,
         "cycles_estimated": round(step.cycles),
@@ -204,8 +213,8 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def text(report: dict[str, Any]) -> str:
     """The budget as people read it."""
-    head = ("layer", "kernel", "output", "layout", "MAC", "density", "bits/w", "tables B", "buffer B", "cycles est.")
-    rows = [head]
+    columns = "layer kernel output layout MAC density bits/w entropy"
+    rows = [(*columns.split(), "tables B", "buffer B", "cycles est.")]
     for s in report["steps"]:
         rows.append(
             (
@@ -216,6 +225,7 @@ def text(report: dict[str, Any]) -> str:
                 f"{s['macs']:,}" if s["macs"] else "",
                 "" if s["density"] is None else f"{s['density']:.2f}",
                 "" if s["bits_per_weight"] is None else f"{s['bits_per_weight']:.2f}",
+                "" if s["entropy_bits_per_weight"] is None else f"{s['entropy_bits_per_weight']:.2f}",
                 f"{s['table_bytes']:,}" if s["table_bytes"] else "",
                 f"{s['bytes']:,}",
                 f"{s['cycles_estimated']:,}",

@@ -23,7 +23,7 @@ import pytest
 from mcugen import layout, resources, toolchain
 from mcugen.ir import Array, DType, Node, Quant, Range, Tensor, Value
 from mcugen.kernels import KERNELS, Relayout
-from mcugen.kernels.base import Bound, Field, Kernel, Signature, candidates
+from mcugen.kernels.base import NULL, Bound, Field, Kernel, Signature, candidates
 from mcugen.layout import FLAT, LANES, Layout
 from mcugen.ops import CASES
 from mcugen.ops.base import input_range
@@ -240,11 +240,11 @@ def _encode(p: Program, pointer: int) -> bytes:
             return placed[id(bound)]
         placed[id(bound)] = base = place(*measure(bound.fields, pointer))
         for m in leaves(bound.fields, pointer, base):
-            if isinstance(m.field.value, str):
-                relocations.append((m.offset, 1, FUNCTIONS.index(m.field.value)))
+            if m.field.function:
+                relocations.append((m.offset, 1, FUNCTIONS.index(m.field.function)))
             elif isinstance(m.field.value, np.ndarray):
                 relocations.append((m.offset, 0, table(m.field.value)))
-            else:
+            elif m.field.value != NULL:
                 assert isinstance(m.field.value, int | np.integer), m
                 signed = m.field.ctype.startswith("int")
                 data[m.offset : m.offset + m.size] = int(m.field.value).to_bytes(m.size, "little", signed=signed)

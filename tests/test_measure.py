@@ -70,11 +70,12 @@ LISTING = """00000000 <f>:
   14:\tvpush\t{d8-d9}
   18:\tstr\tr0, [sp, #-8]!
   1c:\tbeq.n\t0 <h>
+  20:\tblx\tr3
 """
 
 
 def test_frames_of_instructions() -> None:
-    assert measure._library(LISTING) == ({"f": 44, "g": 32}, {"f": {"g"}, "g": {"h"}})
+    assert measure._library(LISTING) == ({"f": 44, "g": 32}, {"f": {"g"}, "g": {"h", measure.INDIRECT}})
 
 
 def test_call_graphs() -> None:

@@ -104,6 +104,14 @@ FAULTS = (
         ("^Conv2d groups-",),
     ),
     Fault("second block", "lists8_ref.c", "256 * b", "255 * b", ("^Linear 300-.*lists8",)),
+    Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
+    Fault(
+        "Rice: k off by one",
+        "sparse_rice_ref.c",
+        "(high << k) + low",
+        "(high << k << 1) + low",
+        ("^Conv2d .*sparse/rice",),
+    ),
     Fault(
         "second word beside the first",
         "direct_ref.c",
@@ -200,6 +208,16 @@ ELSEWHERE = (
             "sxth    r0, \\e",
             "uxth    r0, \\e",
             ("^Conv2d wide.*sparse",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "Rice: k off by one",
+            "sparse_rice_thumb2.S",
+            "rsb     r7, r6, #31",
+            "rsb     r7, r6, #30",
+            ("^Conv2d .*sparse/rice",),
         ),
     ),
     (

@@ -7,7 +7,7 @@ import itertools
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -40,7 +40,7 @@ MACHINES = [
     ),
 ]
 FULL = Out.full(DType.U8)
-KERNEL, DEPTHWISE = Sparse(), SparseDepthwise()
+KERNEL, RICE, DEPTHWISE = Sparse(), Sparse("rice"), SparseDepthwise()
 Factory = pytest.TempPathFactory
 
 
@@ -232,7 +232,9 @@ def edge_programs() -> Iterator[Program]:
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
         text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
-        yield node_program(text, node, KERNEL, sig, [x], want)
+        for kernel in (KERNEL, RICE):
+            if kernel.accepts(node, harness.accumulators(node)):
+                yield node_program(f"{text} {kernel.name}", node, kernel, sig, [x], want)
 
 
 # ---- strips ----
@@ -299,11 +301,128 @@ def geometries() -> Iterator[tuple[str, Node]]:
     yield "depthwise kx1d2", depthwise((3, 24, 1), (3, 1), DepthwiseConv2d(padding=(2, 0, 2, 0), dilation=(2, 1)))
 
 
+def layer(
+    counts: Sequence[tuple[int, int]],
+    w: tuple[int, int, int],
+    mult: float = 0.003,
+    offset: float = 100,
+    to: Out = FULL,
+    dtype: DType = DType.U8,
+) -> Node:
+    """Channels with so many -1 and +1 weights at random places; w: channels of x, rows and columns of the kernel."""
+    rng = np.random.default_rng(w)
+    weights = np.zeros((len(counts), w[0] * w[1] * w[2]), np.int8)
+    for row, (minus, plus) in zip(weights, counts, strict=True):
+        row[: minus + plus] = [-1] * minus + [1] * plus
+        rng.shuffle(row)
+    return tailed(weights.reshape(len(counts), *w), mult, offset, to, dtype)
+
+
+def tailed(w: Array, mult: float = 0.003, offset: float = 100, to: Out = FULL, dtype: DType = DType.U8) -> Node:
+    """A layer of 4 rows of 2 pixels with those weights, padded to stay as large."""
+    rows, cols = w.shape[2:]
+    op = Conv2d(padding=(rows // 2, cols // 2, (rows - 1) // 2, (cols - 1) // 2))
+    x = ops.activation("x", (w.shape[1], 4, 2), 0, dtype)
+    acc = harness.accumulators(ops.make(op, x, ops.constant("w", DType.T, w)))
+    tail = fixed.lower(np.full(len(w), mult), offset - 3 * np.arange(len(w)) % 70, acc.lo, acc.hi, to.lo, to.hi)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    constants = [ops.constant(*c) for c in named]
+    return ops.make(replace(op, to=to), x, ops.constant("w", DType.T, w), *constants)
+
+
+def decodings() -> Iterator[tuple[str, Node]]:
+    """Every way in which groups fill scratch, codes of every parameter, gaps that are longer than the reader's bits."""
+    edges = (0, 1, 2, 12, 13, 14, 15, 16, 28, 29, 30, 31, 43, 44)
+    yield "groups", layer([(n, int(p)) for n in edges for p in (0, 1, 13, 14, 28, 29, 43)], (90, 1, 1))
+    yield "rows of groups", layer([(int(n), p) for p in range(48) for n in (p, 47 - p)], (11, 3, 3))
+    yield "full", layer([(0, 60), (60, 0), (30, 30), (1, 59)], (60, 1, 1))
+    for k in range(8):
+        n = max(1, 200 >> k)
+        yield f"parameter {k}", layer([(n // 2, n - n // 2)] * 3, (3 * n << k, 1, 1))
+    for name, places in {
+        "no weight": [],
+        "only the first": [0],
+        "only the last": [-1],
+        "far apart": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2600, -1],
+        "ends of channels": [79, 80, 159, 160, 720, 1439, 1440],
+    }.items():
+        for shape in ((40, 80, 1, 1), (40, 20, 2, 2), (40, 1, 5, 16), (800, 4, 1, 1)):
+            flat = np.zeros(3200, np.int8)
+            flat[places] = np.resize([1, -1, -1, 1, 1], len(places))
+            o, c, kh, kw = shape
+            yield f"{name} {shape}", tailed(np.ascontiguousarray(flat.reshape(o, kh, kw, c).transpose(0, 3, 1, 2)))
+    yield "own centres", layer([(200, 45), (45, 200), (100, 100), (0, 0)], (260, 1, 1))
+    yield "shifts", layer([(3, 4)] * 3, (20, 1, 1), mult=0.9)
+    for mult in (0.003, 0.9):
+        yield (
+            f"clamp {mult}",
+            layer([(3, 4), (0, 7), (7, 0)], (20, 1, 1), mult, to=Out(DType.U8, Quant(1.0, 10), 10, 200)),
+        )
+
+
+def test_tails_of_6_bytes() -> None:
+    """They are the 8 bytes of the other encoding; add must lie within 2^26 units of 2^(shift - 16)."""
+    nodes = [*(node for _, node in decodings()), *(layer([(13, 13)], (60, 1, 1), 0.4, at) for at in (1020.0, -1020.0))]
+    for node in nodes:
+        for how in sparse._compact(node, harness.accumulators(node)) or [None]:
+            assert how is not None
+            low, high = (half & 0xFFFF for half in sparse._packed_tail(how))
+            rest = (high << 16 | low) - (high >> 15 << 32)
+            assert (rest & 31, rest >> 5 << max(0, (rest & 31) - 16)) == (how.scale >> 16, how.add)
+            assert (how.end == pack.END_SHIFT) == (rest & 31 < 16)
+            assert (how.end == pack.END_LIMITS) == (rest & 31 >= 16 and node.op.to != FULL)  # type: ignore[attr-defined]
+    for at in (1028.0, -1028.0):
+        node = layer([(13, 13)], (60, 1, 1), 0.4, at)
+        assert KERNEL.accepts(node, harness.accumulators(node)) and not RICE.accepts(node, harness.accumulators(node))
+
+
+def test_a_code_has_no_split_channels_and_no_groups() -> None:
+    """Nor 64 bits; and then none is bound, because it is not accepted."""
+    for (minus, plus), dtype, fits in (
+        ((250, 0), DType.U8, True),
+        ((129, 129), DType.U8, False),
+        ((250, 250), DType.U7, True),
+    ):
+        node = layer([(0, 0), (minus, plus)], (600, 1, 1), dtype=dtype)
+        acc = harness.accumulators(node)
+        assert RICE.accepts(node, acc) == fits and KERNEL.accepts(node, acc)
+    long = other_tail(dense(128, 0), add=(1 << 31) - (1 << 24))
+    acc = harness.accumulators(long)
+    assert KERNEL.accepts(long, acc) and not RICE.accepts(long, acc)
+    assert {len(how.parts) > 1 for how in sparse._channels(long, acc)} == {True, False}
+    lay = layout.lanes(ops.activation("x", (6, 9, 7), 0).type, 3)
+    for groups in (1, 2, 6):
+        node = geometry((6, 9, 7), (1, 1), Conv2d(groups=groups), out=6)
+        assert KERNEL.layouts(node, (lay,), lay) and bool(RICE.layouts(node, (lay,), lay)) == (groups == 1)
+    assert (
+        DEPTHWISE.name == "sparse/lists16 depthwise" and RICE.name == "sparse/rice" and KERNEL.name == "sparse/lists16"
+    )
+
+
+def test_decodings_reach_every_path() -> None:
+    found = {}
+    for name, node in decodings():
+        acc = harness.accumulators(node)
+        assert RICE.accepts(node, acc), name
+        rows = layout.rows_for(4)
+        sig = RICE.layouts(node, (layout.lanes(node.inputs[0].type, rows),), layout.lanes(node.output.type, rows))
+        assert sig is not None, name
+        found[name] = {f.name: np.asarray(f.value) for f in RICE.bind(node, sig, acc).fields}["packing"]
+    ks = [int(p[0]) for p in found.values()]
+    assert {*range(8), 10} <= set(ks), sorted(ks)
+    assert found["own centres"][10] == 1 and found["groups"][10] == 0
+    assert found["clamp 0.003"][9] == pack.END_LIMITS and found["groups"][9] == pack.END
+    assert any(shift < 16 for shift in found["shifts"][12 : 12 + 9 : 3] & 31)
+    assert {len(p) for p in found.values()} >= {11 + 3 * 40, 11 + 4 * 4}
+
+
 @cache
 def programs() -> tuple[Program, ...]:
     rng = np.random.default_rng
     found = [p for name, node in geometries() for p in node_programs(name, node, rng(3))]
-    return (*(p for p in found if p.label in (KERNEL.name, DEPTHWISE.name)), *edge_programs())
+    found = [p for p in found if p.label in (KERNEL.name, RICE.name, DEPTHWISE.name)]
+    coded = [p for name, node in decodings() for p in node_programs(f"decode {name}", node, rng(3))]
+    return (*found, *edge_programs(), *(p for p in coded if p.label == RICE.name))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -316,6 +435,8 @@ def test_programs_reach_every_path() -> None:
     """Every end, centre and number of parts; every width of strip at both steps, also with each of the rarer tokens."""
     firsts, centres, strips, rare, longest = set(), set(), set(), set(), 0
     for p in programs():
+        if p.label == RICE.name:
+            continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
         runs = np.asarray(values["runs"]).reshape(-1, 4)
@@ -407,6 +528,8 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35, 0.67]):
         assert abs(r.estimated / r.cycles - 1) < off, r
+    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35], encoding="rice"):
+        assert abs(r.estimated / r.cycles - 1) < off, r
 
 
 @needs_arm
@@ -415,6 +538,8 @@ def test_layers_take_no_more_than_the_prototypes(core: str, bench: ModuleType) -
     pytest.importorskip("unicorn")
     for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.5], unsplit=True):
         assert r.per_mac < r.bar + 0.0006, r  # they are rounded
+    for r in bench.rows(targets.get(core).core, ["c3_32_16", "c3_64_8", "pw256_3"], [0.1, 0.35], encoding="rice"):
+        assert r.bar is None or r.per_mac < 1.01 * r.bar, r
 
 
 @needs_arm

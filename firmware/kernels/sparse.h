@@ -22,11 +22,15 @@
  *     24        end: that in 64 bits; shift is 16 at least, |add| < 2^31 - 2^23
  *
  * Sums have 16 bits, modulo 2^16. That those which remain fit is proven for every channel by mcugen/kernels/sparse.py,
- * and so is that sum * mult + add fits 32 bits, but for 24. 0 and 23 say in addition that shift is 16 at least and that the result
- * fits 16 bits before it is clamped: there are instructions for just that; 0 says that lo and hi are 0 and 255.
+ * and so is that sum * mult + add fits 32 bits, but for 24. 0 and 23 say in addition that shift is 16 at least and that
+ * the result fits 16 bits before it is clamped: there are instructions for just that; 0 says that lo and hi are 0 and 255.
  *
  * 20, 21, 22 and 24 are for channels whose sums need more than 16 bits: between them stand parts that do not, each with a
  * centre of its own, so that the last sum is that of 16 bits and all others have been added to the 32-bit sums.
+ *
+ * Or the weights are a Rice code (FORMAT.md, "rice"), which `decode` turns into such programs in scratch, one channel's
+ * at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
+ * channel of such a layer is split.
  */
 #ifndef MCUGEN_SPARSE_H
 #define MCUGEN_SPARSE_H
@@ -37,35 +41,77 @@
 extern "C" {
 #endif
 
+struct mcugen_sparse;
+
+/* What decoding goes on with from one channel to the next; at first 0 but for weights, tails and spare = -16. */
+struct mcugen_sparse_decoder {
+    int32_t tail[2];         /* of the channel decoded last, as in the tails of programs */
+    const uint16_t *weights; /* the next halfword of the code */
+    const uint16_t *tails;   /* the next channel's */
+    uint32_t bits;           /* read from weights and not used yet */
+    int32_t spare;           /* how many there are, less 16 */
+    int32_t rest;            /* less the weights from the channel's end to the next that is not 0, that one too */
+};
+
+/* Writes the next channel's program to somewhere in scratch and returns it; sets the decoder's tail. */
+typedef const uint16_t *(*mcugen_sparse_decode_fn)(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d,
+                                                   void *scratch);
+
 struct mcugen_sparse {
-    const uint16_t *weights;  /* programs of all channels of y, one behind the other */
-    const int32_t *tails;     /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
-    const uint16_t *runs;     /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
+    const uint16_t *weights; /* programs of all channels of y, one behind the other; or a code */
+    const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
+    const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;
     uint8_t lo;
     uint8_t hi;
     struct mcugen_lanes out;
     uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
+    const uint16_t *packing;        /* of the code: MCUGEN_RICE_K and what follows it */
+    mcugen_sparse_decode_fn decode; /* 0: weights are programs, and there is no packing; else there are no tails */
 };
 
-/* x: planes in lanes, sealed; y: out.channels planes, sealed here. */
-void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y);
-void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y); /* M4, M7, M33 */
-void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y);  /* M3, M33 without DSP */
-void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y);  /* M0, M0+, M23 */
+/* The Rice code is in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers are
+ * 3 halfwords for each channel of y: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift -
+ * 16) in the others; or 4, if OWN_CENTRES, with the centre. A channel ends with END if its shift is 16 or more, else with
+ * token 19.
+ */
+enum {
+    MCUGEN_RICE_K,
+    MCUGEN_RICE_CHANNELS,    /* of x */
+    MCUGEN_RICE_PLANE,       /* words of a channel of x */
+    MCUGEN_RICE_COLUMNS,     /* of the kernel */
+    MCUGEN_RICE_ROWS,        /* of the kernel */
+    MCUGEN_RICE_COLUMN,      /* words from a column of the kernel to the next */
+    MCUGEN_RICE_ROW,         /* words from the last column to the first of the next row, modulo 2^16 */
+    MCUGEN_RICE_CENTRE,      /* signed, of all channels */
+    MCUGEN_RICE_MIDDLE,      /* 32 bytes of scratch before the middle */
+    MCUGEN_RICE_END,         /* token 0 or 23 */
+    MCUGEN_RICE_OWN_CENTRES, /* 0 or 1 */
+    MCUGEN_RICE_TAILS
+};
 
-static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y)
+/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
+void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch);
+void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
+void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
+void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M0, M0+, M23 */
+
+static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
 #if defined(__ARM_FEATURE_DSP)
-    mcugen1_sparse_dsp(k, x, y);
+    mcugen1_sparse_dsp(k, x, y, scratch);
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-    mcugen1_sparse_m3(k, x, y);
+    mcugen1_sparse_m3(k, x, y, scratch);
 #elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-    mcugen1_sparse_m0(k, x, y);
+    mcugen1_sparse_m0(k, x, y, scratch);
 #else
-    mcugen1_sparse_ref(k, x, y);
+    mcugen1_sparse_ref(k, x, y, scratch);
 #endif
 }
+
+/* A mcugen_sparse_decode_fn: the Rice code. In assembler for M3, M4, M7 and M33, elsewhere the same as ref. */
+const uint16_t *mcugen1_sparse_rice(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 
 #ifdef __cplusplus
 }

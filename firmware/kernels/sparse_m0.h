@@ -55,7 +55,11 @@
         .equ    LO, 76
         .equ    SEAL, 80        /* arguments of mcugen1_lanes_seal */
         .equ    WIDE, 88        /* 32-bit sums of the strip's pixels */
-        .equ    FRAME, 156      /* with 9 registers a multiple of 8 */
+        .equ    DECODER, 156    /* struct mcugen_sparse_decoder: tail, weights, tails, bits, spare, rest */
+        .equ    KERNEL, 184
+        .equ    SCRATCH, 188
+        .equ    TO_DECODE, 192  /* channels */
+        .equ    FRAME, 196      /* with 9 registers a multiple of 8 */
 
 /* \op for the sums of every word of a strip. */
         .macro  EACH words, op
@@ -495,7 +499,7 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
         .size   mcugen1_sparse_split, . - mcugen1_sparse_split
         .endm
 
-/* void \name(const struct mcugen_sparse *k, const void *x, void *y): channels, and runs of strips.
+/* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  * mcugen1_sparse_shift, which other cores have a part for, is in each strip here.
@@ -522,8 +526,16 @@ mcugen1_sparse_shift:
         sub     sp, sp, #FRAME
         str     r1, [sp, #X]
         str     r2, [sp, #Y]
-        ldr     r3, [r0, #4]            /* tails */
+        str     r0, [sp, #KERNEL]
+        str     r3, [sp, #SCRATCH]
         ldrh    r4, [r0, #16]           /* out.channels */
+        ldr     r5, [r0, #40]           /* decode */
+        cmp     r5, #0
+        beq     6f
+        movs    r5, r4                  /* all channels are decoded */
+        movs    r4, #0                  /* and none has its program in flash */
+6:      str     r5, [sp, #TO_DECODE]
+        ldr     r3, [r0, #4]            /* tails */
         str     r3, [sp, #TAIL]
         lsls    r4, r4, #3
         adds    r3, r3, r4
@@ -551,6 +563,33 @@ mcugen1_sparse_shift:
         lsls    r3, r3, #4
         adds    r4, r4, r3
         str     r4, [sp, #TABLE]
+        ldr     r0, [sp, #TO_DECODE]
+        cmp     r0, #0
+        beq     1f
+
+        str     r5, [sp, #DECODER + 8]  /* nothing is decoded yet */
+        ldr     r1, [sp, #KERNEL]
+        ldr     r1, [r1, #36]
+        adds    r1, r1, #22             /* the first tail */
+        str     r1, [sp, #DECODER + 12]
+        movs    r1, #0
+        str     r1, [sp, #DECODER + 16]
+        str     r1, [sp, #DECODER + 24]
+        subs    r1, r1, #16
+        str     r1, [sp, #DECODER + 20]
+4:                                      /* decodes a channel, the first of r0; its tail is the only one */
+        subs    r0, r0, #1
+        str     r0, [sp, #TO_DECODE]
+        ldr     r0, [sp, #KERNEL]
+        add     r1, sp, #DECODER
+        ldr     r2, [sp, #SCRATCH]
+        ldr     r3, [r0, #40]
+        blx     r3
+        movs    r5, r0
+        add     r0, sp, #DECODER
+        str     r0, [sp, #TAIL]
+        adds    r0, r0, #8
+        str     r0, [sp, #TAILS_END]
 
 1:                                      /* a channel: r5 = its program */
         ldrh    r0, [r5]
@@ -611,9 +650,9 @@ mcugen1_sparse_next:
         beq     5f
 3:      ldrb    r3, [r0]                /* strips know no lo but 0: the plane's bytes below it, with all that is sealed */
         cmp     r3, r2
-        bhs     4f
+        bhs     9f
         strb    r2, [r0]
-4:      adds    r0, r0, #1
+9:      adds    r0, r0, #1
         cmp     r0, r1
         bne     3b
 5:      ldr     r5, [sp, #AT]
@@ -622,6 +661,9 @@ mcugen1_sparse_next:
         ldr     r1, [sp, #TAILS_END]
         cmp     r0, r1
         bne     1b
+        ldr     r0, [sp, #TO_DECODE]
+        cmp     r0, #0
+        bne     4b
         ldr     r0, [sp, #SEAL]
         ldr     r1, [sp, #SEAL + 4]
         add     sp, sp, #FRAME

@@ -1,6 +1,8 @@
 /* sparse_ref.c - the definition in C. Clear before fast: a word, that is four pixels, at a time. */
 #include "sparse.h"
 
+#include <stddef.h>
+
 #define MOST_ADDED 16U
 #define NEGATE 17U
 #define CLEAR 18U
@@ -57,11 +59,19 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
     }
 }
 
-MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y)
+MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
+    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
     const uint16_t *program = k->weights;
 
+    if (k->decode != NULL) {
+        decoder.tails = k->packing + MCUGEN_RICE_TAILS;
+    }
     for (uint32_t o = 0; o < k->out.channels; o++) {
+        if (k->decode != NULL) {
+            program = k->decode(k, &decoder, scratch);
+        }
+        const int32_t *tail = k->decode != NULL ? decoder.tail : k->tails + 2 * o;
         const uint16_t *next = program;
 
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
@@ -69,7 +79,7 @@ MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x
             uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);
 
             for (uint32_t i = 0; i < run[2]; i++) {
-                next = execute(k, program, k->tails + 2 * o, from + 4 * k->step * i, to + 4 * i);
+                next = execute(k, program, tail, from + 4 * k->step * i, to + 4 * i);
             }
         }
         program = next;

@@ -38,7 +38,11 @@
         .equ    READY, 88       /* two words that PREPARE makes of the tail for token 0 */
         .equ    WIDE, 96        /* the 32-bit sums of a strip: 16 bytes for each of 4 words */
         .equ    AT, 160         /* r12, while it holds half of a product */
-        .equ    FRAME, 164      /* with 9 registers a multiple of 8 */
+        .equ    DECODER, 164    /* struct mcugen_sparse_decoder: tail, weights, tails, bits, spare, rest */
+        .equ    KERNEL, 192
+        .equ    SCRATCH, 196
+        .equ    TO_DECODE, 200  /* channels */
+        .equ    FRAME, 204      /* with 9 registers a multiple of 8 */
 
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
  * sparse_split.S, sparse_long.S): where to go on. The table is at r1.
@@ -271,7 +275,7 @@
         .size   \name, . - \name
         .endm
 
-/* void \name(const struct mcugen_sparse *k, const void *x, void *y): channels, and runs of strips.
+/* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  */
@@ -293,6 +297,7 @@
         sub     sp, sp, #FRAME
         cmp     r0, #0                  /* Z is clear: see STRIPS */
         ldr     r12, [r0]               /* weights */
+        mov     lr, r3                  /* scratch */
         ldr     r3, [r0, #4]            /* tails */
         ldr     r4, [r0, #8]            /* runs */
         ldrh    r5, [r0, #12]           /* run_count */
@@ -301,11 +306,19 @@
         ldrh    r8, [r0, #16]           /* out.channels */
         ldr     r9, [r0, #28]           /* out.plane */
         ldrb    r10, [r0, #32]          /* step */
+        ldr     r11, [r0, #40]          /* decode */
+        strd    r0, lr, [sp, #KERNEL]
         add     r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r2, [sp, #SEAL + 4]
         str     r1, [sp, #X]
         str     r2, [sp, #Y]
+        mov     r2, #0
+        cmp     r11, #0
+        itt     ne
+        movne   r2, r8                  /* all channels are decoded */
+        movne   r8, #0                  /* and none has its program in flash */
+        str     r2, [sp, #TO_DECODE]
         add     r8, r3, r8, lsl #3
         strd    r3, r8, [sp, #TAIL]
         add     r5, r4, r5, lsl #3
@@ -326,6 +339,29 @@
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
         str     r0, [sp, #TABLE]
+        cmp     r11, #0
+        beq     1f
+
+        ldr     r0, [sp, #KERNEL]       /* nothing is decoded yet */
+        ldr     r1, [r0, #36]
+        add     r1, r1, #22             /* the first tail */
+        strd    r12, r1, [sp, #DECODER + 8]
+        mov     r0, #0
+        mvn     r1, #15
+        str     r0, [sp, #DECODER + 16]
+        strd    r1, r0, [sp, #DECODER + 20]
+        ldr     r0, [sp, #TO_DECODE]
+4:                                      /* decodes a channel, the first of r0; its tail is the only one */
+        sub     r0, r0, #1
+        str     r0, [sp, #TO_DECODE]
+        ldrd    r0, r2, [sp, #KERNEL]
+        add     r1, sp, #DECODER
+        ldr     r3, [r0, #40]
+        blx     r3
+        mov     r12, r0
+        add     r0, sp, #DECODER
+        add     r1, r0, #8
+        strd    r0, r1, [sp, #TAIL]
 
 1:                                      /* a channel: r12 = its program */
         ldrh    r0, [r12], #4
@@ -368,6 +404,9 @@ mcugen1_sparse_next:
         ldrd    r0, r1, [sp, #TAIL]
         cmp     r0, r1
         bne     1b
+        ldr     r0, [sp, #TO_DECODE]
+        cmp     r0, #0
+        bne     4b
         ldrd    r0, r1, [sp, #SEAL]
         add     sp, sp, #FRAME
         pop     {r4-r11, lr}

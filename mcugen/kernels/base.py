@@ -32,18 +32,28 @@ class Core:
     long_multiply: float  # a 32 x 32 -> 64 multiply-accumulate
 
 
+NULL = "0"  # a pointer to nothing
+
+
 @dataclass(frozen=True)
 class Field:
-    """One member of a parameter struct: an integer, a table in flash, a function, or a nested struct."""
+    """One member of a parameter struct: an integer, a table in flash, a function, NULL, or a nested struct."""
 
     name: str
-    ctype: str  # uint8_t, int16_t, ..., or the struct's tag for nested ones
+    ctype: (
+        str  # uint8_t, int16_t, ..., of a table's elements too; the type of a function or NULL; a nested struct's tag
+    )
     value: int | Array | str | tuple[Field, ...]
 
     @property
     def pointer(self) -> bool:
-        """True for tables and functions."""
+        """True for tables, functions and NULL."""
         return isinstance(self.value, np.ndarray | str)
+
+    @property
+    def function(self) -> str:
+        """The function's name, if it is one."""
+        return self.value if isinstance(self.value, str) and self.value != NULL else ""
 
 
 @dataclass(frozen=True)

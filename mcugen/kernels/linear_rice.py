@@ -62,7 +62,7 @@ class LinearRice(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
-        bits, k = pack.rice16_bits(columns)
+        bits, k = pack.rice_bits(columns, pack.MOST_RICE16)
         count = int(np.count_nonzero(columns))
         costs = _costs(core)
         cycles = costs.output * len(columns) + costs.weight * count

@@ -1,5 +1,7 @@
 """sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
+The lists lie in flash (lists16), or one channel's at a time in scratch, decoded from a Rice code (rice).
+
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
 to sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not
@@ -18,12 +20,15 @@ of which that is not proven is split into parts that need no centre, so that add
 the upper half of sum * (mult << (32 - shift)) + (add << (32 - shift)), for shift >= 16; or, with sum = 256 h + l, in 32
 bits and two steps, (h * mult + ((l * mult + add) >> 8)) >> (shift - 8). A layer with a channel that has neither goes to
 other kernels.
+
+A decoder has no use for a choice of signs and centres: its channels have sign 1 and all the same centre if they can.
+It knows none that are split.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +46,18 @@ WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
 _STRIP_BYTES = (660, 890, 1120, 1210)
+GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Cycles of the decoder of the Rice code."""
+
+    channel: float
+    entry: float
+    tap: float  # for every pixel of the kernel
+    halfword: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,7 @@ class Costs:
     negate: float = 2
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
+    decoded: Decoding = field(kw_only=True)
 
 
 _TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE, pack.END_LONG)
@@ -75,6 +92,7 @@ _DSP = Costs(
     (8, 7),
     3,
     _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30)),
+    decoded=Decoding(146, 17.2, 22.5, 11),
 )
 _M3 = Costs(
     32,
@@ -84,6 +102,7 @@ _M3 = Costs(
     (8, 7),
     4,
     _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50)),
+    decoded=Decoding(146, 19.2, 22.5, 11),
 )
 _M7 = Costs(
     20,
@@ -93,11 +112,36 @@ _M7 = Costs(
     (5, 4.5),
     2,
     _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18)),
+    decoded=Decoding(105, 9.4, 10, 3.4),
 )
 _WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52))
 # No pixel below 0, which takes 4 cycles less.
-_M0PLUS = Costs(46, 41, (84, 133, 184, 230), (8, 13, 17, 21), (11, 11), 6, _WIDE_M0, negate=6, apart=1, lo=9)
-_M0 = Costs(48, 44, (86, 135, 186, 232), (8, 13, 17, 21), (12, 12), 6, _WIDE_M0, negate=6, apart=1, lo=10)
+_M0PLUS = Costs(
+    46,
+    41,
+    (84, 133, 184, 230),
+    (8, 13, 17, 21),
+    (11, 11),
+    6,
+    _WIDE_M0,
+    negate=6,
+    apart=1,
+    lo=9,
+    decoded=Decoding(290, 102.5, 24, 2.8),
+)
+_M0 = Costs(
+    48,
+    44,
+    (86, 135, 186, 232),
+    (8, 13, 17, 21),
+    (12, 12),
+    6,
+    _WIDE_M0,
+    negate=6,
+    apart=1,
+    lo=10,
+    decoded=Decoding(301, 111, 27.3, 3.2),
+)
 
 
 @dataclass(frozen=True)
@@ -124,15 +168,18 @@ class Channel:
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
+    weights: str = field(default="lists16")  # or rice
     stem = "sparse"
     op = Conv2d
-    code_bytes = 270
-    weights = "lists16"
+    code_bytes = 370
+    uses_scratch = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
         assert isinstance(op, Conv2d | DepthwiseConv2d)
         if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+            return None
+        if self.weights == "rice" and w.shape[1] != x.shape[0]:
             return None
         sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
         if sig is None:
@@ -150,6 +197,8 @@ class Sparse(base.Kernel):
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
         short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
         long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
+        if self.weights == "rice":
+            return bool(np.all(short)) and _compact(node, acc) is not None
         return bool(np.all(short | long))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
@@ -158,8 +207,37 @@ class Sparse(base.Kernel):
         if max(_reach(lay, x.shape[0]), _reach(sig.output, 1)) > FARTHEST:
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
-        w = _weights(node)
-        groups = x.shape[0] // w.shape[1]
+        how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
+        runs = _runs(node, sig)
+        used = sorted({run[3] for run in runs})
+        ends = {channel.end for channel in how}
+        return base.Bound(
+            (
+                *weights[:2],
+                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                base.Field("run_count", "uint16_t", len(runs)),
+                base.Field("lo", "uint8_t", op.to.lo),
+                base.Field("hi", "uint8_t", op.to.hi),
+                base.lanes_field("out", sig.output, node.output.type),
+                base.Field("step", "uint8_t", op.stride[1]),
+                *weights[2:],
+            ),
+            scratch=scratch,
+            needs=("lanes", "sparse_strips", *(["sparse_rice_thumb2"] if self.weights == "rice" else [])),
+            parts=(
+                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
+                *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
+                *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
+                *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
+                *([base.Part("sparse_rice", 650)] if self.weights == "rice" else []),
+            ),
+        )
+
+    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+        """The channels, their programs and tails, and no decoder; no bytes of scratch."""
+        op, w = node.op, _weights(node)
+        assert isinstance(op, Conv2d | DepthwiseConv2d)
+        groups = node.inputs[0].type.shape[0] // w.shape[1]
         channel, i, j = np.meshgrid(*map(np.arange, w.shape[1:]), indexing="ij")
         distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
         programs = []
@@ -174,39 +252,53 @@ class Sparse(base.Kernel):
                 parts.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
                 at = end
             programs.append(pack.pack_lists16(parts, how.end))
-        runs = _runs(node, sig)
-        used = sorted({run[3] for run in runs})
-        ends = {how.end for how in channels}
-        return base.Bound(
-            (
-                base.Field("weights", "uint16_t", np.concatenate(programs)),
-                base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
-            ),
-            needs=("lanes", "sparse_strips"),
-            parts=(
-                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
-                *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
-                *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
-                *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
-            ),
+        fields = (
+            base.Field("weights", "uint16_t", np.concatenate(programs)),
+            base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
+            base.Field("packing", "const uint16_t *", base.NULL),
+            base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
+        return channels, fields, 0
+
+    def _rice(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+        """The channels, the code, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
+        op, w = node.op, node.inputs[1].const
+        channels = _compact(node, acc)
+        assert isinstance(op, Conv2d) and channels is not None
+        _, c, kh, kw = w.shape
+        stream = _stream_order(w)
+        k = pack.rice_bits(stream)[1]
+        minus, plus = (int(most) for most in _counts(w).max(axis=1))
+        below = -(-(minus + 1) // GROUP)
+        centres = [how.parts[0].centre or 0 for how in channels]
+        one = len(set(centres)) == 1
+        packing = [
+            *(k, c, lay.plane, kw, kh, op.dilation[1], op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
+            *(centres[0] if one else 0, below, pack.END if _full(op) else pack.END_LIMITS, int(not one)),
+        ]
+        tails = np.array([(how.scale, *_packed_tail(how), how.parts[0].centre or 0) for how in channels])
+        tails = tails[:, : 3 if one else 4]
+        fields = (
+            base.Field("weights", "uint16_t", pack.pack_rice(stream, k)),
+            base.Field("tails", "const int32_t *", base.NULL),
+            base.Field("packing", "uint16_t", (np.array([*packing, *tails.ravel()]) & 0xFFFF).astype(np.uint16)),
+            base.Field("decode", "mcugen_sparse_decode_fn", "mcugen1_sparse_rice"),
+        )
+        # The middle is aligned to 32 bytes; behind it 17, c, a token, the +1 list with its other tokens, the end.
+        above = 2 * (4 + plus + _tokens_above(plus))
+        return channels, fields, -(-(28 + 32 * below + above) // 4) * 4
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+        each = _rice_cycles if self.weights == "rice" else _cycles
+        return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
 
 
 @dataclass(frozen=True)
 class SparseDepthwise(Sparse):
     """The same for ternary depthwise layers: a channel's list has the weights of one plane."""
 
+    weights: str = field(default="lists16 depthwise", init=False)
     op = DepthwiseConv2d
-    weights = "lists16 depthwise"
 
 
 def _weights(node: Node) -> Array:
@@ -227,7 +319,7 @@ def _costs(core: base.Core) -> Costs | None:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    clamps = 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
+    clamps = _clamp_cycles(node, sig, costs)
     for how in _channels(node, acc):
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
@@ -240,6 +332,51 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
         n = max(entries, 1)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+
+
+def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float:
+    """Of a channel, where its end does not know lo."""
+    return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
+
+
+def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+    """Of each channel, with what decoding it takes; without the seal."""
+    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    clamps = _clamp_cycles(node, sig, costs)
+    w = node.inputs[1].const
+    taps, bits = w[0, 0].size, pack.rice_bits(_stream_order(w))[0] / len(w)
+    compact = _compact(node, acc)
+    assert compact is not None
+    for how in compact:
+        minus, plus = how.parts[0].lead, how.parts[0].rest
+        entries = max(minus, 1) + plus
+        if costs is None:
+            word = 260 * core.pressure
+            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
+            decoding = (180 + 18 * taps + 66 * (minus + plus)) * core.pressure
+            yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
+            continue
+        tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+        d = costs.decoded
+        yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.halfword * bits / 16
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
+        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+
+
+def _counts(w: Array) -> Array:
+    """The -1 and the +1 weights of each channel, in two rows."""
+    rows = w.reshape(len(w), -1)
+    return np.stack([(rows == -1).sum(axis=1), (rows == 1).sum(axis=1)])
+
+
+def _tokens_above(plus: int) -> int:
+    """Tokens of the +1 list in scratch."""
+    return -(-max(0, plus - FIRST_GROUP) // GROUP) + (plus > 0)
+
+
+def _stream_order(w: Array) -> Array:
+    """The weights as the Rice code has them: channels of y, rows, columns, channels of x."""
+    return w.transpose(0, 2, 3, 1).ravel()
 
 
 def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
@@ -269,6 +406,57 @@ def _channels(node: Node, acc: Range) -> list[Channel]:
     return [choose(*map(int, numbers), full=full, highest=highest) for numbers in rows]
 
 
+def _full(op: Conv2d) -> bool:
+    return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
+
+
+def _compact(node: Node, acc: Range) -> list[Channel] | None:
+    """How the channels of a Rice code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
+
+    A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
+    """
+    mult, add, shift = _constants(node, acc)
+    full = _full(node.op)  # type: ignore[arg-type]
+    least, most = -(1 << 15) - acc.lo, (1 << 15) - 1 - acc.hi
+    if (least > most).any():
+        return None
+    grain = 1 << np.maximum(shift - 16, 0)
+    if least.max() <= most.min():
+        centre = _centre(int(least.max()), int(most.min()), int(grain.max()))
+        if centre % grain.max() == 0:
+            least = most = np.full_like(least, centre)
+    w = node.inputs[1].const
+    found = []
+    for o, (minus, plus) in enumerate(zip(*_counts(w).tolist(), strict=True)):
+        how = _ended(
+            True,
+            Part(minus, plus, _centre(int(least[o]), int(most[o]), int(grain[o]))),
+            sign=1,
+            limits=(int(acc.lo[o]), int(acc.hi[o])),
+            tail=(int(mult[o]), int(add[o]), int(shift[o])),
+            full=full,
+        )
+        s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
+        fits = how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
+        if (how.end == pack.END_SHIFT) != (s < 16) or not fits:
+            return None
+        found.append(how)
+    return found
+
+
+def _packed_tail(how: Channel) -> tuple[int, int]:
+    """The second and third halfword of a tail of 6 bytes."""
+    shift = how.scale >> 16
+    rest = how.add >> max(0, shift - 16) << 5 | shift
+    return rest, rest >> 16
+
+
+def _centre(least: int, most: int, grain: int) -> int:
+    """The centre nearest to 0, a multiple of grain if there is one."""
+    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
+    return centre if centre >= least else min(max(0, least), most)
+
+
 def choose(
     minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool, highest: int
 ) -> Channel:
@@ -289,9 +477,7 @@ def choose(
     least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
     assert least <= most, (lo, hi)
     grain = 1 << max(0, shift - 16)  # of the centres that END can take
-    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
-    if centre < least:
-        centre = min(max(0, least), most)
+    centre = _centre(least, most, grain)
     part = Part(minus, plus, centre) if minus else Part(plus, 0, centre)
     return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
 
