@@ -84,7 +84,7 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
         mcugen1_conv2d_lanes(&v1_k, v0_lanes2_at, v1_lanes2_at, arena + 656);
         break;
     case 3: /* u8[4,6,6] -> i16[3], 432 MAC */
-        mcugen1_linear(&v2_k, v1_lanes2_at, y, arena + 0);
+        mcugen1_linear(&v2_k, v1_lanes2_at, y, arena);
         break;
     default:
         break;

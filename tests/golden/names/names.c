@@ -28,6 +28,8 @@ static const struct mcugen_sparse names_run_k = {
     /* hi */ 255,
     /* out */ {2, 4, 4, 1, 1, 1, 1, 0, 16},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse n1_abs_k = {
@@ -39,6 +41,8 @@ static const struct mcugen_sparse n1_abs_k = {
     /* hi */ 255,
     /* out */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists uint8_t_k = {
@@ -62,10 +66,10 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
         mcugen1_relayout(&int_to_lanes1_k, x, int_lanes1_at);
         break;
     case 1: /* u8[1,4,4] -> u8[2,4,4], 288 MAC */
-        mcugen1_sparse(&names_run_k, int_lanes1_at, names_run_lanes1_at);
+        mcugen1_sparse(&names_run_k, int_lanes1_at, names_run_lanes1_at, arena);
         break;
     case 2: /* u8[2,4,4] -> u8[2,4,4], 576 MAC */
-        mcugen1_sparse(&n1_abs_k, names_run_lanes1_at, n1_abs_lanes1_at);
+        mcugen1_sparse(&n1_abs_k, names_run_lanes1_at, n1_abs_lanes1_at, arena);
         break;
     case 3: /* u8[2,4,4] -> i16[2], 64 MAC */
         mcugen1_linear_lists(&uint8_t_k, n1_abs_lanes1_at, y);

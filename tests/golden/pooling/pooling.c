@@ -32,6 +32,8 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {3, 14, 10, 4, 0, 0, 0, 0, 40},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_maxpool_lanes v1_k = {
@@ -54,6 +56,8 @@ static const struct mcugen_sparse v2_k = {
     /* hi */ 255,
     /* out */ {4, 7, 5, 2, 0, 1, 0, 0, 15},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_avgpool_lanes v3_k = {
@@ -91,13 +95,13 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
         mcugen1_relayout(&x_to_lanes4_k, x, x_lanes4_at);
         break;
     case 1: /* u8[1,14,10] -> u8[3,14,10], 3780 MAC */
-        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at);
+        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at, arena);
         break;
     case 2: /* u8[3,14,10] -> u8[3,7,5] */
         mcugen1_maxpool_lanes(&v1_k, v0_lanes4_at, v1_lanes2_at);
         break;
     case 3: /* u8[3,7,5] -> u8[4,7,5], 3780 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes2_at);
+        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes2_at, arena);
         break;
     case 4: /* u8[4,7,5] -> u8[4,3,2] */
         mcugen1_avgpool_lanes(&v3_k, v2_lanes2_at, v3_lanes1_at);

@@ -7,6 +7,7 @@
 #include "argmax_flat.h"
 #include "linear.h"
 #include "linear_lists.h"
+#include "linear_rice.h"
 #include "relayout.h"
 #include "sparse.h"
 #include "unpack.h"
@@ -32,6 +33,8 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {2, 3, 3, 1, 0, 0, 0, 0, 3},
     /* step */ 2,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists v1_k = {
@@ -61,13 +64,12 @@ static const struct mcugen_add_flat v3_k = {
     /* bytes */ 1,
 };
 
-static const struct mcugen_linear logits_k = {
-    /* tail */ {ports_logits_mult, ports_logits_add, ports_logits_shift, -32768, 32767, 2, 0},
+static const struct mcugen_linear_rice logits_k = {
+    /* tail */ {{ports_logits_mult, ports_logits_add, ports_logits_shift, -32768, 32767, 2, 0}, 0},
     /* weights */ ports_logits_weights,
-    /* unpack */ mcugen1_unpack_planes,
     /* n */ 4,
     /* outputs */ 3,
-    /* chunk */ 4,
+    /* k */ 1,
 };
 
 static const struct mcugen_argmax_flat label_k = {
@@ -95,19 +97,19 @@ void ports_step(struct ports *m, unsigned step,
         mcugen1_relayout(&image_to_lanes2_k, image, image_lanes2_at);
         break;
     case 1: /* u8[1,6,6] -> u8[2,3,3], 162 MAC */
-        mcugen1_sparse(&v0_k, image_lanes2_at, v0_lanes1_at);
+        mcugen1_sparse(&v0_k, image_lanes2_at, v0_lanes1_at, arena);
         break;
     case 2: /* u8[2,3,3] -> u8[4], 72 MAC */
         mcugen1_linear_lists(&v1_k, v0_lanes1_at, v1_at);
         break;
     case 3: /* u4[6] -> u8[4], 24 MAC */
-        mcugen1_linear(&v2_k, imu_raw, v2_at, arena + 0);
+        mcugen1_linear(&v2_k, imu_raw, v2_at, arena);
         break;
     case 4: /* u8[4], u8[4] -> u8[4] */
         mcugen1_add_flat(&v3_k, v1_at, v2_at, v3_at);
         break;
     case 5: /* u8[4] -> i16[3], 12 MAC */
-        mcugen1_linear(&logits_k, v3_at, logits, arena + 4);
+        mcugen1_linear_rice(&logits_k, v3_at, logits);
         break;
     case 6: /* i16[3] -> u8[1] */
         mcugen1_argmax_flat(&label_k, logits, label);

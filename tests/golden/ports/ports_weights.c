@@ -59,6 +59,6 @@ const uint8_t ports_logits_shift[3] = {
     0x01, 0x05, 0x0d,
 };
 
-const uint8_t ports_logits_weights[4] = {
-    0x00, 0x00, 0x04, 0x02,
+const uint16_t ports_logits_weights[2] = {
+    62992, 0,
 };

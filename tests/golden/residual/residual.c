@@ -28,6 +28,8 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
@@ -39,6 +41,8 @@ static const struct mcugen_sparse v1_k = {
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -50,6 +54,8 @@ static const struct mcugen_sparse v2_k = {
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_add_lanes v3_k = {
@@ -73,6 +79,8 @@ static const struct mcugen_sparse v4_k = {
     /* hi */ 255,
     /* out */ {2, 12, 8, 3, 0, 0, 0, 0, 24},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_relayout v4_to_flat_k = {
@@ -97,19 +105,19 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
         mcugen1_relayout(&x_to_lanes3_k, x, x_lanes3_at);
         break;
     case 1: /* u8[2,12,8] -> u8[4,12,8], 6912 MAC */
-        mcugen1_sparse(&v0_k, x_lanes3_at, v0_lanes3_at);
+        mcugen1_sparse(&v0_k, x_lanes3_at, v0_lanes3_at, arena);
         break;
     case 2: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_sparse(&v1_k, v0_lanes3_at, v1_lanes3_at);
+        mcugen1_sparse(&v1_k, v0_lanes3_at, v1_lanes3_at, arena);
         break;
     case 3: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes3_at, v2_lanes3_at);
+        mcugen1_sparse(&v2_k, v1_lanes3_at, v2_lanes3_at, arena);
         break;
     case 4: /* u8[4,12,8], u8[4,12,8] -> u8[4,12,8] */
         mcugen1_add_lanes(&v3_k, v0_lanes3_at, v2_lanes3_at, v3_lanes3_at);
         break;
     case 5: /* u8[4,12,8] -> u8[2,12,8], 6912 MAC */
-        mcugen1_sparse(&v4_k, v3_lanes3_at, v4_lanes3_at);
+        mcugen1_sparse(&v4_k, v3_lanes3_at, v4_lanes3_at, arena);
         break;
     case 6: /* u8[2,12,8] -> u8[192] */
         mcugen1_relayout(&v4_to_flat_k, v4_lanes3_at, y);

@@ -102,7 +102,7 @@ void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABL
         mcugen1_avgpool_flat(&v2_k, v1_at, v2_at);
         break;
     case 3: /* u8[3,1,1] -> u8[4], 12 MAC */
-        mcugen1_linear(&v3_k, v2_at, y, arena + 0);
+        mcugen1_linear(&v3_k, v2_at, y, arena);
         break;
     default:
         break;

@@ -31,6 +31,8 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
@@ -42,6 +44,8 @@ static const struct mcugen_sparse v1_k = {
     /* hi */ 255,
     /* out */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_avgpool_global_lanes v2_k = {
@@ -73,10 +77,10 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
         mcugen1_relayout(&x_to_lanes8_k, x, x_lanes8_at);
         break;
     case 1: /* u8[2,30,1] -> u8[4,15,1], 600 MAC */
-        mcugen1_sparse(&v0_k, x_lanes8_at, v0_lanes4_at);
+        mcugen1_sparse(&v0_k, x_lanes8_at, v0_lanes4_at, arena);
         break;
     case 2: /* u8[4,15,1] -> u8[4,15,1], 720 MAC */
-        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes4_at);
+        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes4_at, arena);
         break;
     case 3: /* u8[4,15,1] -> u8[4,1,1] */
         mcugen1_avgpool_global_lanes(&v2_k, v1_lanes4_at, v2_at);

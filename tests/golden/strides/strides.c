@@ -29,6 +29,8 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
@@ -40,6 +42,8 @@ static const struct mcugen_sparse v1_k = {
     /* hi */ 255,
     /* out */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -51,6 +55,8 @@ static const struct mcugen_sparse v2_k = {
     /* hi */ 255,
     /* out */ {4, 4, 6, 1, 0, 0, 0, 0, 6},
     /* step */ 1,
+    /* packing */ 0,
+    /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists v3_k = {
@@ -75,13 +81,13 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
         mcugen1_relayout(&x_to_lanes4_k, x, x_lanes4_at);
         break;
     case 1: /* u8[1,16,6] -> u8[4,16,6], 3456 MAC */
-        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at);
+        mcugen1_sparse(&v0_k, x_lanes4_at, v0_lanes4_at, arena);
         break;
     case 2: /* u8[4,16,6] -> u8[4,8,6], 6912 MAC */
-        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes2_at);
+        mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes2_at, arena);
         break;
     case 3: /* u8[4,8,6] -> u8[4,4,6], 3456 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes1_at);
+        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes1_at, arena);
         break;
     case 4: /* u8[4,4,6] -> i16[3], 288 MAC */
         mcugen1_linear_lists(&v3_k, v2_lanes1_at, y);
