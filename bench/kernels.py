@@ -271,7 +271,7 @@ def measured(
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
-    w, weights = node.inputs[1].const, bound.fields[0].value
+    w, weights = node.inputs[1].const, next(f.value for f in bound.fields if f.name == "weights")
     assert isinstance(weights, np.ndarray)
     rng = np.random.default_rng(1)
     x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)
