@@ -50,7 +50,7 @@ class PruningTernary:
 
     density: float | Mapping[str, float] = 0.5
     scope: Scope = "layer"
-    decay: Decay = "disc"
+    decay: Decay = "none"
     strength: float = 1e-3
     gradient: Gradient = "straight"
     start: float = 0.7
