@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -39,13 +40,71 @@ def test_a_row_without_weights_has_a_scale() -> None:
     assert codes.tolist() == [[0] * 8, [1] * 8] and scale.flatten().tolist() == [1, 1]
 
 
-def test_the_documentation_has_what_was_measured() -> None:
-    held = json.loads((ROOT / "bench" / "density_fashion_mnist.json").read_text())
+@pytest.mark.parametrize("task", ["fashion_mnist", "fashion_mnist_5_epochs"])
+def test_the_documentation_has_what_was_measured(task: str) -> None:
+    held, what = json.loads((ROOT / "bench" / f"density_{task}.json").read_text()), bench.TASKS[task]
     rows = {(r["method"], r["density"]): r for r in held["rows"]}
-    assert len(rows) == len(held["rows"]) == 1 + len(bench.DENSITIES) * len(bench.METHODS)
+    assert len(rows) == len(held["rows"]) == 1 + len(what.densities) * len(what.methods)
+    assert held["epochs"] == what.epochs
     text = (ROOT / "docs" / "TRAINING.md").read_text()
-    for density in bench.DENSITIES:
-        found = [rows[m, density] for m in bench.METHODS]
+    for density in what.densities:
+        found = [rows[m, density] for m in what.methods]
         assert all(abs(r["density_made"] - density) < 0.001 for r in found)
-        assert " | ".join([f"| {density:g}", *(f"{r['accuracy']:.2f}%" for r in found)]) in text
+        cells = [f"{r['accuracy']:.2f}%" for r in found]
+        if "weight_bytes" in found[0]:  # those of all methods, as of the first: the weights that are not zero cost
+            cells += [f"{found[0][k]:,}" for k in ("weight_bytes", "rice_bytes")]
+        assert " | ".join([f"| {density:g}", *cells]) in text
     assert f"{rows['float', 1.0]['accuracy']:.2f}%" in text
+
+
+# ---- bench/pruning.py ----
+
+
+def other(name: str) -> ModuleType:
+    """Another benchmark as a module; it imports density as those in bench/ do."""
+    spec = importlib.util.spec_from_file_location(f"{name}_bench", ROOT / "bench" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "density", bench)
+        spec.loader.exec_module(module)
+    return module
+
+
+pruning = other("pruning")
+
+
+def test_the_variants_of_pruning_are_what_they_are_called() -> None:
+    torch.manual_seed(0)
+    w = torch.randn(6, 50) * torch.logspace(-1, 1, 6)[:, None]
+    size = w.abs()
+
+    def variant(**options: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        codes, scale = pruning.Variant(0.2, **options).quantizer(w).quantize(w)
+        assert int(codes.count_nonzero()) == 60
+        return codes != 0, scale.flatten()
+
+    kept, scale = variant()
+    codes, known = qat.PruningTernary(0.2).quantizer(w).quantize(w)
+    assert torch.equal(kept, codes != 0) and torch.equal(scale, known.flatten())
+    plain, _ = variant(plain=True)
+    assert size[plain].min() >= size[~plain].max() and not torch.equal(plain, kept)
+    same, means = variant(means=True)
+    assert torch.equal(same, kept)
+    torch.testing.assert_close(means, (size * kept).sum(1) / kept.sum(1))
+
+
+def test_the_documentation_has_what_of_pruning_helps() -> None:
+    held = json.loads((ROOT / "bench" / "pruning_fashion_mnist.json").read_text())
+    text = (ROOT / "docs" / "TRAINING.md").read_text()
+    assert {r["variant"] for r in held["rows"]} == set(pruning.VARIANTS)
+    for variant in pruning.VARIANTS:
+        rows = [r for r in held["rows"] if r["variant"] == variant]
+        apart = sum(sum(r["discrepancy"].values()) / len(r["discrepancy"]) for r in rows) / len(rows)
+        loss = sum(r["train_loss"] for r in rows) / len(rows)
+        runs = ", ".join(f"{r['accuracy']:.2f}%" for r in rows)
+        assert row(variant, runs, f"{loss:.3f}", f"{apart:.2f}") in text
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
