@@ -57,7 +57,7 @@ def test_the_documentation_has_what_was_measured(task: str) -> None:
     assert f"{rows['float', 1.0]['accuracy']:.2f}%" in text
 
 
-# ---- bench/pruning.py ----
+# ---- bench/pruning.py, bench/activations.py ----
 
 
 def other(name: str) -> ModuleType:
@@ -71,7 +71,7 @@ def other(name: str) -> ModuleType:
     return module
 
 
-pruning = other("pruning")
+pruning, activations = other("pruning"), other("activations")
 
 
 def test_the_variants_of_pruning_are_what_they_are_called() -> None:
@@ -92,6 +92,47 @@ def test_the_variants_of_pruning_are_what_they_are_called() -> None:
     same, means = variant(means=True)
     assert torch.equal(same, kept)
     torch.testing.assert_close(means, (size * kept).sum(1) / kept.sum(1))
+
+
+@pytest.mark.parametrize("sign", [activations.Sign.POSITIVE, activations.Sign.SIGNED])
+def test_lsqs_own_start(sign: activations.Sign) -> None:
+    q = activations.PaperStep(3).quantizer(sign, "here")
+    x = torch.randn(2, 8, 30)
+    x = x.abs() if sign is activations.Sign.POSITIVE else x
+    for part in x:
+        q.observe(part)
+    largest = 7 if sign is activations.Sign.POSITIVE else 3
+    assert q.export()[1] == pytest.approx(float(x.abs().mean()) * 2 / largest**0.5)
+
+
+def test_which_steps_are_trained() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    batches = [torch.rand(32, 8)]
+    for method in activations.TRAINED:
+        net, loss = activations.ready(model, method, 2, batches)
+        learned = {n: q.gain.requires_grad for n, q in net.named_modules() if isinstance(q, qat.ActQuantizer)}
+        assert learned == {"input_q": False, "0_q": method != "fixed"}
+        assert (loss is not None) == (method in activations.CHANNELS)
+        assert net.input_q.bits == 8 and net.get_submodule("0_q").bits == 2
+
+
+def test_the_documentation_has_the_activations() -> None:
+    held = json.loads((ROOT / "bench" / "activations_fashion_mnist.json").read_text())
+    text = (ROOT / "docs" / "TRAINING.md").read_text()
+    found = {(r["kind"], r["method"], r.get("bits")): r for r in held["rows"]}
+    assert len(found) == len(held["rows"]) == len(list(activations.keys(1)))
+    for method, label in activations.STEPS.items():
+        rows = [found["calibrated", method, b] for b in activations.BITS]
+        assert row(label, *(f"{r['accuracy']:.2f}%, {r['accuracy_bn']:.2f}%" for r in rows)) in text
+    for method, label in activations.TRAINED.items():
+        rows = [found["trained", method, b] for b in activations.TRAINED_BITS]
+        assert row(label, *(f"{r['accuracy']:.2f}%" for r in rows)) in text
+    for method in activations.WEIGHTS:
+        r = found["weights", method, None]
+        assert row(method, f"{r['density']:.3f}", f"{r['accuracy']:.2f}%") in text
+    for accuracy in (held["start"], found["trained", "float", 32]["accuracy"]):
+        assert f"{accuracy:.2f}%" in text
 
 
 def test_the_documentation_has_what_of_pruning_helps() -> None:
