@@ -1,6 +1,7 @@
 """Accuracy by density: PruningTernary against plain magnitude pruning with TWN's levels, from the same float network.
 
     python bench/density.py --task fashion_mnist
+    python bench/density.py --task fashion_mnist_5_epochs
     python bench/density.py --task cifar10
 
 Every run has the same float network to start from, the same epochs, learning rate and batches; the seeds change the
@@ -37,7 +38,12 @@ from mcugen.qat.quantizers.pruning import count_of, select
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "density"
 DENSITIES = (0.5, 0.35, 0.2, 0.1)
-LABELS = {"pruning": "PruningTernary", "unscheduled": "PruningTernary, no phases", "magnitude": "magnitude, TWN levels"}
+LABELS = {
+    "pruning": "PruningTernary",
+    "discrepancy": "with discrepancy term",
+    "unscheduled": "with that, no phases",
+    "magnitude": "magnitude, TWN levels",
+}
 METHODS = tuple(LABELS)
 Data = tuple[Tensor, Tensor]
 
@@ -76,8 +82,10 @@ def spec_of(method: str, density: float) -> qat.WeightSpec:
     """The weight quantiser of a run; "unscheduled" is ternary at the final density from the first step to the last."""
     if method == "magnitude":
         return MagnitudeTernary(density)
+    if method == "pruning":
+        return qat.PruningTernary(density=density)
     phases = {"ramp": 0.0, "ternary": 0.0, "freeze": 1.0} if method == "unscheduled" else {}
-    return qat.PruningTernary(density=density, **phases)  # type: ignore[arg-type]
+    return qat.PruningTernary(density=density, decay="disc", **phases)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,10 @@ def cifar_run(module: ModuleType, start: Any, spec: Any, train: Data, epochs: in
 
 
 TASKS = {
-    "fashion_mnist": Task("fashion_mnist", 2, "FIRST_EPOCHS", fashion_start, fashion_run),
+    "fashion_mnist": Task("fashion_mnist", 2, "FIRST_EPOCHS", fashion_start, fashion_run, methods=METHODS[1:]),
+    "fashion_mnist_5_epochs": Task(
+        "fashion_mnist", 5, "FIRST_EPOCHS", fashion_start, fashion_run, (0.2, 0.1), ("pruning", "magnitude")
+    ),
     "cifar10": Task(
         "cifar10_resnet8", 4, "FLOAT_EPOCHS", cifar_start, cifar_run, (0.35, 0.2), ("pruning", "magnitude"), "float"
     ),
@@ -165,7 +176,7 @@ def plot(task: Task, rows: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
     real = float(np.mean([r["accuracy"] for r in rows if r["method"] == "float"]))
     axes.axhline(real, color="0.5", linestyle="--", linewidth=1, label=task.real)
-    marks = dict(zip(METHODS, "o^s", strict=True))
+    marks = dict(zip(METHODS, "oD^s", strict=True))
     for method in task.methods:
         runs = [(r["density"], r["accuracy"]) for r in rows if r["method"] == method]
         at = sorted({d for d, _ in runs})

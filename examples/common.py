@@ -46,14 +46,6 @@ def example(name: str) -> ModuleType:
     return module
 
 
-def fix_input(net: Any, step: float, zero_point: int = 0) -> None:
-    """Give the input of a prepared network a step and a zero point that are neither calibrated nor learned."""
-    net.input_q.initial.fill_(step)
-    net.input_q.zero_point.fill_(zero_point)
-    net.input_q.batches.fill_(1)
-    net.input_q.gain.requires_grad_(False)
-
-
 def classes(model: Any, x: Any) -> np.ndarray:
     """The classes that a torch model gives for x, in evaluation mode."""
     import torch

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -69,3 +70,97 @@ def test_the_documentation_has_what_was_measured(task: str) -> None:
             assert all(abs(r["rice_bytes"] / found[0]["rice_bytes"] - 1) < 0.01 for r in found)
         assert " | ".join([f"| {density:g}", *cells]) in text
     assert f"{rows['float', 1.0]['accuracy']:.2f}%" in text
+
+
+# ---- bench/pruning.py, bench/activations.py ----
+
+
+def other(name: str) -> ModuleType:
+    """Another benchmark as a module; it imports density as those in bench/ do."""
+    spec = importlib.util.spec_from_file_location(f"{name}_bench", ROOT / "bench" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "density", bench)
+        spec.loader.exec_module(module)
+    return module
+
+
+pruning, activations = other("pruning"), other("activations")
+
+
+def test_the_variants_of_pruning_are_what_they_are_called() -> None:
+    torch.manual_seed(0)
+    w = torch.randn(6, 50) * torch.logspace(-1, 1, 6)[:, None]
+    size = w.abs()
+
+    def variant(**options: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        codes, scale = pruning.Variant(0.2, **options).quantizer(w).quantize(w)
+        assert int(codes.count_nonzero()) == 60
+        return codes != 0, scale.flatten()
+
+    kept, scale = variant()
+    codes, known = qat.PruningTernary(0.2).quantizer(w).quantize(w)
+    assert torch.equal(kept, codes != 0) and torch.equal(scale, known.flatten())
+    plain, _ = variant(plain=True)
+    assert size[plain].min() >= size[~plain].max() and not torch.equal(plain, kept)
+    same, means = variant(means=True)
+    assert torch.equal(same, kept)
+    torch.testing.assert_close(means, (size * kept).sum(1) / kept.sum(1))
+
+
+@pytest.mark.parametrize("sign", [activations.Sign.POSITIVE, activations.Sign.SIGNED])
+def test_lsqs_own_start(sign: activations.Sign) -> None:
+    q = activations.PaperStep(3).quantizer(sign, "here")
+    x = torch.randn(2, 8, 30)
+    x = x.abs() if sign is activations.Sign.POSITIVE else x
+    for part in x:
+        q.observe(part)
+    largest = 7 if sign is activations.Sign.POSITIVE else 3
+    assert q.export()[1] == pytest.approx(float(x.abs().mean()) * 2 / largest**0.5)
+
+
+def test_which_steps_are_trained() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    batches = [torch.rand(32, 8)]
+    for method in activations.TRAINED:
+        net, loss = activations.ready(model, method, 2, batches)
+        learned = {n: q.gain.requires_grad for n, q in net.named_modules() if isinstance(q, qat.ActQuantizer)}
+        assert learned == {"input_q": False, "0_q": method != "fixed"}
+        assert (loss is not None) == (method in activations.CHANNELS)
+        assert net.input_q.bits == 8 and net.get_submodule("0_q").bits == 2
+
+
+def test_the_documentation_has_the_activations() -> None:
+    held = json.loads((ROOT / "bench" / "activations_fashion_mnist.json").read_text())
+    text = (ROOT / "docs" / "TRAINING.md").read_text()
+    found = {(r["kind"], r["method"], r.get("bits")): r for r in held["rows"]}
+    assert len(found) == len(held["rows"]) == len(list(activations.keys(1)))
+    for method, label in activations.STEPS.items():
+        rows = [found["calibrated", method, b] for b in activations.BITS]
+        assert row(label, *(f"{r['accuracy']:.2f}%, {r['accuracy_bn']:.2f}%" for r in rows)) in text
+    for method, label in activations.TRAINED.items():
+        rows = [found["trained", method, b] for b in activations.TRAINED_BITS]
+        assert row(label, *(f"{r['accuracy']:.2f}%" for r in rows)) in text
+    for method in activations.WEIGHTS:
+        r = found["weights", method, None]
+        assert row(method, f"{r['density']:.3f}", f"{r['accuracy']:.2f}%") in text
+    for accuracy in (held["start"], found["trained", "float", 32]["accuracy"]):
+        assert f"{accuracy:.2f}%" in text
+
+
+def test_the_documentation_has_what_of_pruning_helps() -> None:
+    held = json.loads((ROOT / "bench" / "pruning_fashion_mnist.json").read_text())
+    text = (ROOT / "docs" / "TRAINING.md").read_text()
+    assert {r["variant"] for r in held["rows"]} == set(pruning.VARIANTS)
+    for variant in pruning.VARIANTS:
+        rows = [r for r in held["rows"] if r["variant"] == variant]
+        apart = sum(sum(r["discrepancy"].values()) / len(r["discrepancy"]) for r in rows) / len(rows)
+        loss = sum(r["train_loss"] for r in rows) / len(rows)
+        runs = ", ".join(f"{r['accuracy']:.2f}%" for r in rows)
+        assert row(variant, runs, f"{loss:.3f}", f"{apart:.2f}") in text
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

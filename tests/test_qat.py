@@ -463,6 +463,44 @@ def test_calibrate_sets_every_scale_and_nothing_else():
     assert net.get_submodule(names(net)[0]).export()[1] > 1.5 * first[1]
 
 
+def test_a_fixed_input_stays_whatever_comes():
+    net = qat.prepare(cnn())
+    qat.fix_input(net, 0.02, 7)
+    x, y = data()
+    q = net.get_submodule("input_q")
+    given = q.bits, pytest.approx(0.02), 7
+    assert q.export() == given
+    qat.calibrate(net, [x * 3 - 1], criterion="mean")
+    assert q.export() == given
+    qat.fit(net, (x, y), epochs=1, progress=False)
+    assert q.export() == given and net.get_submodule("0_q").gain != 0
+    codes = q.codes(torch.tensor([0.0, 0.021, -1.0, 99.0]))
+    assert codes.tolist() == [7, 8, 0, 255]
+
+
+def test_which_input_is_fixed():
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return self.fc(a + b)
+
+    net = qat.prepare(Two())
+    qat.fix_input(net, 0.5, name="b")
+    assert net.b_q.calibrated and not net.a_q.calibrated
+    cases = [
+        (Two(), 0.5), (net, 0.5), (net, 0.5, 0, "c"), (net, 0.0, 0, "a"), (net, float("nan"), 0, "a"),
+        (net, float("inf"), 0, "a"), (net, 0.5, 256, "a"), (net, 0.5, -1, "a"), (net, 0.5, 1.0, "a"),
+    ]  # fmt: skip
+    for case in cases:
+        with pytest.raises(ModelError) as e:
+            qat.fix_input(*case)
+        assert code_of(e) == "E107" and e.value.hint
+    assert not net.a_q.calibrated
+
+
 def test_recalibrate_bn_takes_the_average_over_the_batches():
     net = qat.prepare(cnn(), weights=qat.TWN(), keep=[])
     x, _ = data()

@@ -96,7 +96,7 @@ def ternary_network(model: Any, weights: Any, x: Any, y: Any, epochs: int, check
 
     net = qat.prepare(model, weights=weights, activations=qat.LSQ(bits=8))
     qat.calibrate(net, x[:1000].split(100))
-    common.fix_input(net, 1 / SPREAD, CENTRE)  # the firmware takes the pixels as they are
+    qat.fix_input(net, 1 / SPREAD, CENTRE)  # the firmware takes the pixels as they are
     augment = qat.augment.Compose(qat.augment.crop(4), qat.augment.Flip())
     qat.fit(
         net, (x, y), epochs=epochs, lr=2e-3, batch_size=128, weight_decay=1e-4, warmup=0.5, ema=0.998, augment=augment,
@@ -117,7 +117,7 @@ def train(path: Path, float_epochs: int = FLOAT_EPOCHS, ternary_epochs: int = TE
     print(f"training on {len(x_train)} images, testing on {len(x_test)}", flush=True)
     model = float_network(x_train, y_train, float_epochs, path.with_name("float.pt"))
     print("ternary weights, 8-bit activations", flush=True)
-    weights = qat.PruningTernary(density=DENSITY)
+    weights = qat.PruningTernary(density=DENSITY, decay="disc")  # as the archive was trained
     net = ternary_network(model, weights, x_train, y_train, ternary_epochs, path.with_name("ternary.pt"))
     qat.save(net, x_test[:32], path, name="cifar10_resnet8")
     common.check_layers(net, path, x_test[:200])

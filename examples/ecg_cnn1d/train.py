@@ -83,7 +83,8 @@ def train(path: Path, float_epochs: int = 8, ternary_epochs: int = 16) -> common
     qat.fit(model, Batches(x_train, y_train, 128, count, 1), epochs=float_epochs, lr=2e-3, weight_decay=1e-2)
 
     print("ternary weights, 8-bit activations", flush=True)
-    ternary = qat.prepare(model, weights=qat.PruningTernary(density=DENSITY))
+    weights = qat.PruningTernary(density=DENSITY, decay="disc")  # as the archive was trained
+    ternary = qat.prepare(model, weights=weights)
     ternary.dropout.p = 0.0  # the teacher regularises
     loss = qat.distillation(model, alpha=0.9, temperature=2.0)
     qat.fit(ternary, Batches(x_train, y_train, 128, count, 2), epochs=ternary_epochs, lr=2e-3, loss=loss)

@@ -127,7 +127,7 @@ def train(path: Path, first: int = FIRST_EPOCHS, second: int = SECOND_EPOCHS) ->
     fit(model, x_train, y_train, first, 4e-3, path.with_name("start.pt"))
 
     print("ternary weights, 8-bit activations", flush=True)
-    ternary = quantized(model, qat.PruningTernary(density=DENSITY))
+    ternary = quantized(model, qat.PruningTernary(density=DENSITY, decay="disc"))  # as the archive was trained
     fit(ternary, x_train, y_train, second, 2e-3, path.with_name("ternary.pt"))
     qat.save(ternary, x_test[:32], path, name="fashion_mnist")
     common.check_layers(ternary, path, x_test[:200])

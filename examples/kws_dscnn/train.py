@@ -88,9 +88,10 @@ def train(path: Path, float_epochs: int = 60, ternary_epochs: int = 60) -> commo
     qat.fit(model, Batches(x_train, y_train, 64, 1), epochs=float_epochs, lr=4e-3, warmup=1, weight_decay=1e-3)
 
     print("ternary weights, 8-bit activations", flush=True)
-    ternary = qat.prepare(model, weights=qat.PruningTernary(density=DENSITY))
+    weights = qat.PruningTernary(density=DENSITY, decay="disc")  # as the archive was trained
+    ternary = qat.prepare(model, weights=weights)
     ternary.dropout.p = 0.0  # the teacher regularises
-    common.fix_input(ternary, STEP, 128)  # the data's: the firmware takes MLPerf Tiny's bytes, moved by 45
+    qat.fix_input(ternary, STEP, 128)  # the data's: the firmware takes MLPerf Tiny's bytes, moved by 45
     loss = qat.distillation(model, alpha=0.7, temperature=2.0)
     qat.fit(ternary, Batches(x_train, y_train, 64, 2), epochs=ternary_epochs, lr=2e-3, warmup=1, loss=loss)
     qat.save(ternary, x_test[:32], path, name="kws_dscnn")

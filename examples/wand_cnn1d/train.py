@@ -62,8 +62,9 @@ def train(path: Path, float_epochs: int = 100, ternary_epochs: int = 100, seed: 
     qat.fit(model, (x_train, y_train), epochs=float_epochs, lr=2e-3, **few)
 
     print("ternary weights, 8-bit activations", flush=True)
-    ternary = qat.prepare(model, weights=qat.PruningTernary(density=DENSITY))
-    common.fix_input(ternary, 1 / 255)  # the sensors' range in 8 bits
+    weights = qat.PruningTernary(density=DENSITY, decay="disc")  # as the archive was trained
+    ternary = qat.prepare(model, weights=weights)
+    qat.fix_input(ternary, 1 / 255)  # the sensors' range in 8 bits
     loss = qat.distillation(model, alpha=0.7, temperature=2.0)
     qat.fit(ternary, (x_train, y_train), epochs=ternary_epochs, lr=2e-3, loss=loss, **few)
     qat.save(ternary, x_test, path, name="wand_cnn1d")

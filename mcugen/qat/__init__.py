@@ -19,6 +19,7 @@ from .allocate import Sensitivity as Sensitivity
 from .allocate import allocate as allocate
 from .allocate import sensitivity as sensitivity
 from .calibrate import calibrate as calibrate
+from .calibrate import fix_input as fix_input
 from .calibrate import recalibrate_bn as recalibrate_bn
 from .checkpoint import load_checkpoint as load_checkpoint
 from .checkpoint import save_checkpoint as save_checkpoint

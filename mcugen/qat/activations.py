@@ -128,6 +128,7 @@ class ActQuantizer(_Quantizer):
     def __init__(self, bits: int, sign: Sign, name: str = "", criterion: Criterion = "square") -> None:
         super().__init__(name)
         self.bits, self.sign, self.criterion = bits, sign, criterion
+        self.fixed = False  # fix() sets it
         self.gain = nn.Parameter(torch.zeros(()))
         self.register_buffer("initial", torch.ones(()))
         self.register_buffer("zero_point", torch.tensor(1 << bits - 1 if sign is Sign.SIGNED else 0))
@@ -155,8 +156,26 @@ class ActQuantizer(_Quantizer):
         return out
 
     @torch.no_grad()
+    def fix(self, step: float, zero_point: int = 0) -> None:
+        """Take this step and zero point, which neither training nor calibration changes then. ModelError E107."""
+        where = f"fix({self.name!r})"
+        if not 0 < step < math.inf:
+            raise ModelError("E107", f"step={step!r}", where=where, hint="a positive number, 1/255 for pixels in 0..1")
+        if type(zero_point) is not int or not 0 <= zero_point < 1 << self.bits:
+            hint = f"the code that stands for 0, of 0..{(1 << self.bits) - 1}"
+            raise ModelError("E107", f"zero_point={zero_point!r}", where=where, hint=hint)
+        self.initial.fill_(step)
+        self.gain.zero_()
+        self.gain.requires_grad_(False)
+        self.zero_point.fill_(zero_point)
+        self.batches.fill_(1)
+        self.fixed = True
+
+    @torch.no_grad()
     def reset(self) -> None:
         """Forget the scale; the next calibration starts anew."""
+        if self.fixed:
+            return
         self.batches.zero_()
         self.gain.zero_()
         self.zero_point.fill_(1 << self.bits - 1 if self.sign is Sign.SIGNED else 0)
@@ -165,6 +184,8 @@ class ActQuantizer(_Quantizer):
     def observe(self, x: Tensor) -> None:
         """Average the best step of this batch into `initial`; a first negative value starts over as signed."""
         self._check(x)
+        if self.fixed:
+            return
         if self.sign is Sign.SEEN and int(self.zero_point) == 0 and bool((x < 0).any()):
             self.zero_point.fill_(1 << self.bits - 1)
             self.batches.zero_()

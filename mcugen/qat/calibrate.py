@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import ModelError
@@ -52,6 +52,28 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for m, flag in training.items():
             m.training = flag
+
+
+def fix_input(model: nn.Module, step: float, zero_point: int = 0, name: str | None = None) -> None:
+    """Give an input of a prepared model a step and a zero point that neither training nor calibrate() changes.
+
+    For inputs whose integers are given: pixels of 0..1 have step 1/255. real = step * (integer - zero_point), integers
+    unsigned. name: which input, where there are several. Checkpoints have the values, not that they are fixed: call it
+    after each prepare(). ModelError E107: unusable values, or no such input.
+    """
+    found = {
+        n.name: q
+        for n in (model.graph.nodes if isinstance(model, fx.GraphModule) else ())
+        if n.op == "placeholder"
+        for user in n.users
+        if isinstance(q := model.get_submodule(str(user.target)) if user.op == "call_module" else None, ActQuantizer)
+    }
+    name = next(iter(found)) if name is None and len(found) == 1 else name
+    if name is None or name not in found:
+        what = f"no input {name!r}" if found and name is not None else f"{len(found)} inputs that are quantised"
+        hint = f"inputs: {', '.join(found)}" if found else "use qat.prepare(model) first"
+        raise ModelError("E107", what, where="fix_input", hint=hint)
+    found[name].fix(step, zero_point)
 
 
 def calibrate(model: nn.Module, batches: Batches, criterion: Criterion | None = None) -> None:

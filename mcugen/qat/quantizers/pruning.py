@@ -40,17 +40,18 @@ class PruningTernary:
     density: the fraction of weights left, of each layer, or layer by layer as {path: fraction}. scope: what shares a
     threshold. "layer"; "channel": every row keeps equally many; "global": one over all layers of this scope, on rows
     scaled to unit mean square, so that layers keep different shares. decay, strength: added to the gradient is
-    strength * W ("wd"), or strength * (W - |W_row| * ternary) ("disc"), the discrepancy itself. gradient: "straight"
-    through, or "projected" off the row's direction, as normalisation does exactly. start: density when training
-    begins; ramp: fraction of training at which the support has its final size, by a cubic law. ternary, freeze: see
-    the module. every: steps between two settings of the threshold. keep_rows: no row loses all of its weights.
+    strength * W ("wd"), or strength * (W - |W_row| * ternary) ("disc"), the discrepancy itself; for SGD, as Adam makes
+    it too strong. gradient: "straight" through, or "projected" off the row's direction, as normalisation does exactly.
+    start: density when training begins; ramp: fraction of training at which the support has its final size, by a cubic
+    law. ternary, freeze: see the module. every: steps between two settings of the threshold. keep_rows: no row loses
+    all of its weights.
 
     Without qat.step() the support is the one of the weights given to prepare(), and training is ternary at once.
     """
 
     density: float | Mapping[str, float] = 0.5
     scope: Scope = "layer"
-    decay: Decay = "disc"
+    decay: Decay = "none"
     strength: float = 1e-3
     gradient: Gradient = "straight"
     start: float = 0.7
