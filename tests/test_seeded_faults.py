@@ -260,6 +260,12 @@ ELSEWHERE = (
     ),
     (
         "microbit",
+        Fault(
+            "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
+        ),
+    ),
+    (
+        "microbit",
         Fault("a sign stays", "sparse_m0.h", "adcs    \\v, \\v, \\l", "adds    \\v, \\v, \\l", ("^Conv2d .*sparse",)),
     ),
     (

@@ -109,7 +109,7 @@ static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, 
 #endif
 }
 
-/* A mcugen_sparse_decode_fn: the Rice code. In assembler for M3, M4, M7 and M33, elsewhere the same as ref. */
+/* A mcugen_sparse_decode_fn: the Rice code. In assembler for M0 to M33, elsewhere the same as ref. */
 const uint16_t *mcugen1_sparse_rice(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 

@@ -58,6 +58,7 @@ class Decoding:
     entry: float
     tap: float  # for every pixel of the kernel
     halfword: float
+    zero: float = 0  # of the high part of a code
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ _M0PLUS = Costs(
     negate=6,
     apart=1,
     lo=9,
-    decoded=Decoding(290, 102.5, 24, 2.8),
+    decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
 )
 _M0 = Costs(
     48,
@@ -140,7 +141,7 @@ _M0 = Costs(
     negate=6,
     apart=1,
     lo=10,
-    decoded=Decoding(301, 111, 27.3, 3.2),
+    decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
 )
 
 
@@ -344,7 +345,8 @@ def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -
     runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs)
     w = node.inputs[1].const
-    taps, bits = w[0, 0].size, pack.rice_bits(_stream_order(w))[0] / len(w)
+    taps, (bits, k) = w[0, 0].size, pack.rice_bits(_stream_order(w))
+    zeros = bits - (k + 2) * (np.count_nonzero(w) + 1)
     compact = _compact(node, acc)
     assert compact is not None
     for how in compact:
@@ -358,7 +360,7 @@ def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -
             continue
         tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
         d = costs.decoded
-        yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.halfword * bits / 16
+        yield d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
 
