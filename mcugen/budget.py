@@ -29,7 +29,7 @@ from .kernels import KERNELS, Kernel
 from .kernels.base import Core
 from .layout import Layout
 from .program import Program
-from .select import RELAYOUT, Choice, Key, Objective, Option
+from .select import RELAYOUT, Choice, Key, Objective, Option, Ways
 
 TRIES = (
     6  # how often a choice is left out that exceeds a limit after all, then how often the limit is tightened by that
@@ -106,11 +106,19 @@ def _sum(*parts: Iterable[tuple[int, float]]) -> Terms:
 
 
 class Problem:
-    """The integer program of a graph, but for the limits. Raises TargetError E402 as select does."""
+    """The integer program of a graph, but for the limits. Raises TargetError E402 as select does; ways as there."""
 
-    def __init__(self, graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...] = KERNELS) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        core: Core,
+        objective: Objective,
+        kernels: tuple[Kernel, ...] = KERNELS,
+        ways: Ways | None = None,
+    ) -> None:
         self.graph, self.core, self.objective = graph, core, objective
-        self.options = select.options(graph, core, objective, kernels, sizes=True)
+        known = select.options(graph, core, objective, kernels, sizes=True) if ways is None else ways
+        self.options = select.priced(known, objective)
         self.cost: list[float] = []
         self.whole: list[int] = []  # variables that are 0 or 1
         self.rows = Rows()

@@ -250,24 +250,22 @@ def _scale(y: Value, what: str) -> float:
     return quant.scale
 
 
-def goal(graph: Graph, target: Target, optimize: str) -> Objective:
+def goal(graph: Graph, target: Target, optimize: str, ways: select.Ways | None = None) -> Objective:
     """What a goal weighs. balanced weighs cycles, flash and RAM each relative to the fastest program.
 
     Selection adds up the RAM of layouts over all layers, but only the peak counts: it is asked with several shares of
-    the RAM's weight, and the share stays whose program, flash and arena cost least.
+    the RAM's weight, and the share stays whose program, flash and arena cost least. ways: of select, if known.
     """
     if optimize == "speed":
         return Objective()
-    fast = select.select(graph, target.core)
+    known = select.options(graph, target.core, Objective(), sizes=True) if ways is None else ways
+    fast = select.select(graph, target.core, ways=known)
     flash, ram = max(1, report.flash(fast)), max(1, plan.plan(fast).bound)
     cycles = 1 / max(1.0, fast.cycles)
     weights = Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
 
-    options = select.options(graph, target.core, weights)
-
     def cost(objective: Objective) -> float:
-        priced = {n: tuple(replace(o, cost=select.price(o, objective)) for o in some) for n, some in options.items()}
-        program = select.program(graph, select.solve(graph, priced, target.core, objective), target.core)
+        program = select.select(graph, target.core, objective, ways=known)
         arena = plan.plan(program).arena
         return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.ram * arena
 
@@ -284,17 +282,18 @@ def choose(
     graph: Graph, target: Target, optimize: str, max_flash: int | None = None, max_ram: int | None = None
 ) -> tuple[Program, Plan]:
     """The program and its memory plan: the goal's optimum within the limits; if there is none, about the smallest."""
-    objective, allowed = goal(graph, target, optimize), limits(graph, target, max_flash, max_ram)
-    program = select.select(graph, target.core, objective)
+    ways = select.options(graph, target.core, Objective(), sizes=True)
+    objective, allowed = goal(graph, target, optimize, ways), limits(graph, target, max_flash, max_ram)
+    program = select.select(graph, target.core, objective, ways=ways)
     memory = plan.plan(program)
     if budget.kept(program, memory, allowed):
         return program, memory
-    if found := budget.within(budget.Problem(graph, target.core, objective), allowed):
+    if found := budget.within(budget.Problem(graph, target.core, objective, ways=ways), allowed):
         return found.program, found.plan
-    least = select.select(graph, target.core, Objective(0.0, 0.0, 1.0))
+    least = select.select(graph, target.core, Objective(0.0, 0.0, 1.0), ways=ways)
     least_plan = plan.plan(least)
     if allowed.arena is not None and least_plan.arena <= allowed.arena:  # it is the flash that is too small
-        small = budget.Problem(graph, target.core, Objective(0.0, 1.0, 0.0))
+        small = budget.Problem(graph, target.core, Objective(0.0, 1.0, 0.0), ways=ways)
         found = budget.within(small, Limits(arena=allowed.arena))
     return (found.program, found.plan) if found else (least, least_plan)
 

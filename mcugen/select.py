@@ -54,6 +54,9 @@ class Option:
     share: float = 0.0  # of code and scratch that counts as this layer's
 
 
+Ways = dict[Node, tuple[Option, ...]]  # every way to run each node
+
+
 @dataclass(frozen=True)
 class Choice:
     """An option with the relayouts before it: (value, from, to)."""
@@ -67,14 +70,16 @@ def select(
     core: Core,
     objective: Objective = Objective(),
     kernels: tuple[Kernel, ...] = KERNELS,
+    ways: Ways | None = None,
 ) -> Program:
-    """The program of least cost. TargetError E402 names a node that no kernel runs."""
-    return program(graph, solve(graph, options(graph, core, objective, kernels), core, objective), core)
+    """The program of least cost; ways: of all nodes, with sizes, if known. TargetError E402: no kernel runs a node."""
+    found = options(graph, core, objective, kernels) if ways is None else priced(ways, objective)
+    return program(graph, solve(graph, found, core, objective), core)
 
 
 def options(
     graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...] = KERNELS, sizes: bool = False
-) -> dict[Node, tuple[Option, ...]]:
+) -> Ways:
     """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs.
 
     sizes: with flash and scratch, even where neither costs anything.
@@ -169,15 +174,18 @@ def _options(
             yield replace(option, cost=price(option, objective))
 
 
+def priced(ways: Ways, objective: Objective) -> Ways:
+    """The same ways, with sizes, at another objective's costs."""
+    return {n: tuple(replace(o, cost=price(o, objective)) for o in some) for n, some in ways.items()}
+
+
 def price(o: Option, objective: Objective) -> float:
     """What an option costs."""
     flash = o.tables + o.share * sum(part.code_bytes for part in o.code)
     return objective.cycles * o.cycles + objective.flash * flash + objective.ram * (o.growth + o.share * o.scratch)
 
 
-def solve(
-    graph: Graph, options: dict[Node, tuple[Option, ...]], core: Core, objective: Objective
-) -> tuple[Choice, ...]:
+def solve(graph: Graph, options: Ways, core: Core, objective: Objective) -> tuple[Choice, ...]:
     """The option for each node, and the relayouts, that cost the least."""
     last_read = {v: i for i, n in enumerate(graph.nodes) for v in n.args}
     start: State = frozenset((v, 0) for v in graph.inputs)

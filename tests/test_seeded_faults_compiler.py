@@ -147,8 +147,9 @@ def one_more(f: Field) -> Field:
     """Each result one higher."""
     if f.name != "tail" or not isinstance(f.value, tuple):
         return f
-    shift = next(sub.value for sub in f.value if sub.name == "shift")
-    assert isinstance(shift, np.ndarray)
+    shift = next((sub.value for sub in f.value if sub.name == "shift"), None)
+    if not isinstance(shift, np.ndarray):
+        return f  # a tail round a tail
     step = np.int64(1) << shift.astype(np.int64)
     return replace(f, value=tuple(replace(s, value=s.value + step) if s.name == "add" else s for s in f.value))
 
