@@ -139,7 +139,14 @@ TASKS = {
         "fashion_mnist", 5, "FIRST_EPOCHS", fashion_start, fashion_run, (0.2, 0.1), ("pruning", "magnitude")
     ),
     "cifar10": Task(
-        "cifar10_resnet8", 4, "FLOAT_EPOCHS", cifar_start, cifar_run, (0.35, 0.2), ("pruning", "magnitude"), "float"
+        "cifar10_resnet8",
+        4,
+        "FLOAT_EPOCHS",
+        cifar_start,
+        cifar_run,
+        (0.35, 0.2),
+        ("pruning", "discrepancy", "magnitude"),
+        "float",
     ),
 }
 
