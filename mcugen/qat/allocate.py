@@ -27,8 +27,8 @@ Measure = Literal["loss", "orthogonality"]
 class Sensitivity:
     """Of one layer: for each spec the increase of the loss, its relative weight error and bytes; orthogonality.
 
-    Bytes are those of the weights in the smallest encoding of pack.py, `rice` those of the Rice code (whose kernels
-    are to come; the bytes of int8 for int8). orthogonality: exp(-beta * sum of the linear CKA with all other layers).
+    Bytes are those of the weights in the smallest encoding of pack.py, `rice` those of the Rice code (the bytes of
+    int8 for int8). orthogonality: exp(-beta * sum of the linear CKA with all other layers).
     """
 
     increase: tuple[float, ...]
