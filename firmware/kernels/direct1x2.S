@@ -1,12 +1,6 @@
 /* direct1x2.S - rows of 1 tap, over every second word of x. */
 #if defined(__ARM_ARCH_ISA_THUMB)
-#if defined(__ARM_FEATURE_DSP)
-#include "direct_dsp.h"
-#elif __ARM_ARCH_ISA_THUMB == 2
-#include "direct_m3.h"
-#else
-#include "direct_m0.h"
-#endif
+#include "direct_cores.h"
 
         STRIPS  mcugen1_direct1x2, 1, 2, 2
 #endif

@@ -1,12 +1,6 @@
 /* direct3one.S - rows of 3 taps, for single words of y. */
 #if defined(__ARM_ARCH_ISA_THUMB)
-#if defined(__ARM_FEATURE_DSP)
-#include "direct_dsp.h"
-#elif __ARM_ARCH_ISA_THUMB == 2
-#include "direct_m3.h"
-#else
-#include "direct_m0.h"
-#endif
+#include "direct_cores.h"
 
         STRIPS  mcugen1_direct3one, 3, 1, 1
 #endif

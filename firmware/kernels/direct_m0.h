@@ -9,18 +9,7 @@
 #define MCUGEN_DIRECT_M0_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
-
-/* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program; three sums. */
-        .equ    Y, 0
-        .equ    END, 4
-        .equ    SCALE, 8
-        .equ    MORE, 12
-        .equ    X_GAP, 16
-        .equ    Y_GAP, 20
-        .equ    ROW_BYTES, 24
-        .equ    LAST, 28
-        .equ    PROGRAM, 32
+/* Behind direct_cores.h's part of the frame, three sums. */
         .equ    SUMS, 36
         .equ    FRAME, 52
 

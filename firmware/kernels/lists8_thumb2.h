@@ -19,80 +19,44 @@
         .equ    SUMS, 4         /* where the next sum goes, and the end of them */
         .equ    FRAME, 12       /* with 9 registers a multiple of 8 */
 
+/* \op for the register of each of \n weights, of which i is the number. */
+        .macro  EACH n, op
+        .set    i, 0
+        .irp    r, r4, r5, r6, r7, r8, r9, r10, r11
+        .if     i < \n
+        \op     \r
+        .endif
+        .set    i, i + 1
+        .endr
+        .endm
+
+        .macro  PLACE r
+        ldrb    \r, [r0, #i]
+        .endm
+
+        .macro  INPUT r
+        ldrb    \r, [r1, \r]
+        .endm
+
+        .macro  SUM r
+        .if     i < 4
+        adds    r3, r3, \r     /* 2 bytes, with a low register only */
+        .else
+        add     r3, r3, \r
+        .endif
+        .endm
+
 /* \n of 1 to 8 weights. Loads follow one another, so each but the first takes a cycle: 3 * n + 1 cycles. */
         .macro  WEIGHTS n
-        ldrb    r4, [r0]
-        .if     \n > 1
-        ldrb    r5, [r0, #1]
-        .endif
-        .if     \n > 2
-        ldrb    r6, [r0, #2]
-        .endif
-        .if     \n > 3
-        ldrb    r7, [r0, #3]
-        .endif
-        .if     \n > 4
-        ldrb    r8, [r0, #4]
-        .endif
-        .if     \n > 5
-        ldrb    r9, [r0, #5]
-        .endif
-        .if     \n > 6
-        ldrb    r10, [r0, #6]
-        .endif
-        .if     \n > 7
-        ldrb    r11, [r0, #7]
-        .endif
+        EACH    \n, PLACE
         .if     \n == 1
         adds    r0, r0, #1      /* a load whose address was loaded right before waits for it anyway */
         .endif
-        ldrb    r4, [r1, r4]
-        .if     \n > 1
-        ldrb    r5, [r1, r5]
-        .endif
-        .if     \n > 2
-        ldrb    r6, [r1, r6]
-        .endif
-        .if     \n > 3
-        ldrb    r7, [r1, r7]
-        .endif
-        .if     \n > 4
-        ldrb    r8, [r1, r8]
-        .endif
-        .if     \n > 5
-        ldrb    r9, [r1, r9]
-        .endif
-        .if     \n > 6
-        ldrb    r10, [r1, r10]
-        .endif
-        .if     \n > 7
-        ldrb    r11, [r1, r11]
-        .endif
+        EACH    \n, INPUT
         .if     \n > 1
         adds    r0, r0, #\n
         .endif
-        adds    r3, r3, r4
-        .if     \n > 1
-        adds    r3, r3, r5
-        .endif
-        .if     \n > 2
-        adds    r3, r3, r6
-        .endif
-        .if     \n > 3
-        adds    r3, r3, r7
-        .endif
-        .if     \n > 4
-        add     r3, r3, r8
-        .endif
-        .if     \n > 5
-        add     r3, r3, r9
-        .endif
-        .if     \n > 6
-        add     r3, r3, r10
-        .endif
-        .if     \n > 7
-        add     r3, r3, r11
-        .endif
+        EACH    \n, SUM
         .endm
 
 /* On to the next block's list, 6 cycles, or after the last block 5. */

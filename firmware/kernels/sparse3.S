@@ -1,15 +1,6 @@
 /* sparse3.S - strips of 3 words. */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-#if defined(__ARM_FEATURE_DSP)
-#include "sparse_dsp.h"
-#else
-#include "sparse_m3.h"
-#endif
-#include "sparse_strips.h"
+#include "sparse_cores.h"
 
-        STRIPS  mcugen1_sparse3, 3, 1
-#elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-#include "sparse_m0.h"
-
+#ifdef MCUGEN_SPARSE_STRIPS
         STRIPS  mcugen1_sparse3, 3, 1
 #endif

@@ -1,11 +1,7 @@
 /* sparse_shift.S - the end in 32 bits, token 19, for strips of all widths. */
+#include "sparse_cores.h"
+
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-#if defined(__ARM_FEATURE_DSP)
-#include "sparse_dsp.h"
-#else
-#include "sparse_m3.h"
-#endif
-#include "sparse_strips.h"
 
         FUNCTION mcugen1_sparse_shift
         LOAD_WIDE_TAIL

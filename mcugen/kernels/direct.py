@@ -147,7 +147,7 @@ class Direct(base.Kernel):
                 base.lanes_field("out", b, node.output.type),
             ),
             scratch=4 * len(rows.distances) * (1 + rows.taps) + -(-len(rows.distances) * rows.taps // 4) * 4,
-            needs=("lanes", *(f for f in (strips, single) if f)),
+            needs=("lanes", "direct_cores", *(f for f in (strips, single) if f)),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

@@ -224,7 +224,7 @@ class Sparse(base.Kernel):
                 *weights[2:],
             ),
             scratch=scratch,
-            needs=("lanes", "sparse_strips", *(["sparse_rice_thumb2"] if self.weights == "rice" else [])),
+            needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
                 *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
