@@ -86,6 +86,7 @@ class Call:
     inputs: str  # of a kernel that takes an array of pointers: its initialiser
     call: str
     note: str
+    label: str  # the step's name, a C string literal
 
 
 def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Sequence[Array]) -> Files:
@@ -257,6 +258,7 @@ def _call(
         gathered,
         f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})",
         note,
+        _quoted(step.name),
     )
 
 
@@ -270,6 +272,12 @@ def _initialiser(f: Field, prefix: str, tables: list[Table]) -> str:
     if isinstance(f.value, int):
         return _literal(f.value)
     return f.value
+
+
+def _quoted(text: str) -> str:
+    """A string literal of C, whatever the text holds."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\?' else f"\\{byte:03o}" for c in text for byte in c.encode())
+    return f'"{plain}"'
 
 
 def _literal(v: int) -> str:

@@ -4,7 +4,7 @@
 #define MCUGEN_DIRECT_CORES_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program. */
         .equ    Y, 0

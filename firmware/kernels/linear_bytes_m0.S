@@ -8,11 +8,11 @@
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* void mcugen1_linear_bytes_m0(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
  *                              const int32_t *sums, void *y) */
-        .section .text.mcugen1_linear_bytes_m0, "ax", %progbits
+        HOT     mcugen1_linear_bytes_m0
         .thumb
         .p2align 2
         .weak   mcugen1_linear_bytes_m0

@@ -11,7 +11,7 @@
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    X, 0
@@ -30,7 +30,7 @@
  *
  * On the Cortex-M0+ a list takes 18 cycles, 5 for each weight and 6 for every 16 of them; an output 26 besides.
  */
-        .section .text.mcugen1_lists8_m0, "ax", %progbits
+        HOT     mcugen1_lists8_m0
         .thumb
         .p2align 2
         .weak   mcugen1_lists8_m0

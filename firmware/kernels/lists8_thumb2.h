@@ -12,7 +12,7 @@
 #define MCUGEN_LISTS8_THUMB2_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    X, 0
@@ -79,7 +79,7 @@
  * A list of 8 q + r weights takes 14 + 31 q + 3 r cycles (r > 0: 2 more), an output 24 besides.
  */
         .macro  LISTS8 name
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

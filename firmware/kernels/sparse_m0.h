@@ -30,7 +30,7 @@
 #define MCUGEN_SPARSE_M0_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    MULT, 0         /* the first five are loaded at once */
@@ -234,7 +234,7 @@
 /* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, with r5 in AT. */
         .macro  STRIPS name, words, step
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 
@@ -424,7 +424,7 @@
  * others, and nobody reads what is made of them.
  */
         .macro  SPLIT
-        .section .text.mcugen1_sparse_split, "ax", %progbits
+        HOT     mcugen1_sparse_split
         .thumb
         .p2align 2
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
@@ -508,7 +508,7 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
         .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
 
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 

@@ -11,7 +11,7 @@
 #define MCUGEN_SPARSE_STRIPS_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    SCALE, 0        /* the channel's tail: mult | shift << 16, add */
@@ -147,9 +147,9 @@
 
         .macro  FUNCTION name, section
         .ifb    \section
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .else
-        .section .text.\section, "ax", %progbits
+        HOT     \section
         .endif
         .thumb
         .p2align 2
@@ -180,7 +180,7 @@
  * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
  */
         .macro  STRIPS name, words, step
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 8:      .word   30f + 1
@@ -283,7 +283,7 @@
         .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
 
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4

@@ -94,6 +94,8 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
 void int8_run(struct int8 *m, const uint8_t x[INT8_IN_LEN], int16_t y[INT8_OUT_LEN])
 {
     for (unsigned step = 0; step < INT8_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("int8", step);
         int8_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("int8", step);
     }
 }

@@ -16,6 +16,7 @@ extern "C" {
 #define INT8_IN_LEN 72 /* 2 x 6 x 6, bytes 0 .. 255 */
 #define INT8_OUT_LEN 3 /* 3, signed 16-bit */
 #define INT8_STEPS 4
+#define INT8_STEP_NAMES "x.to_lanes2", "v0", "v1", "v2" /* an initialiser's text */
 #define INT8_ARENA_BYTES 812
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

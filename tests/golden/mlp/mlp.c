@@ -47,6 +47,8 @@ void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
 void mlp_run(struct mlp *m, const uint8_t x[MLP_IN_LEN], int16_t y[MLP_OUT_LEN])
 {
     for (unsigned step = 0; step < MLP_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("mlp", step);
         mlp_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("mlp", step);
     }
 }

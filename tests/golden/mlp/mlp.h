@@ -16,6 +16,7 @@ extern "C" {
 #define MLP_IN_LEN 23 /* 23, bytes 0 .. 255 */
 #define MLP_OUT_LEN 5 /* 5, signed 16-bit */
 #define MLP_STEPS 2
+#define MLP_STEP_NAMES "v0", "v1" /* an initialiser's text */
 #define MLP_ARENA_BYTES 12
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

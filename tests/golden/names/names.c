@@ -82,6 +82,8 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
 void names_run(struct names *m, const uint8_t x[NAMES_IN_LEN], int16_t y[NAMES_OUT_LEN])
 {
     for (unsigned step = 0; step < NAMES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("names", step);
         names_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("names", step);
     }
 }

@@ -16,6 +16,7 @@ extern "C" {
 #define NAMES_IN_LEN 16 /* 1 x 4 x 4, bytes 0 .. 255 */
 #define NAMES_OUT_LEN 2 /* 2, signed 16-bit */
 #define NAMES_STEPS 4
+#define NAMES_STEP_NAMES "int.to_lanes1", "names_run", "1/abs", "uint8_t" /* an initialiser's text */
 #define NAMES_ARENA_BYTES 192
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

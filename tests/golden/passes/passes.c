@@ -90,6 +90,8 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
 void passes_run(struct passes *m, const uint8_t x[PASSES_IN_LEN], int16_t y[PASSES_OUT_LEN])
 {
     for (unsigned step = 0; step < PASSES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("passes", step);
         passes_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("passes", step);
     }
 }

@@ -16,6 +16,7 @@ extern "C" {
 #define PASSES_IN_LEN 64 /* 1 x 8 x 8, bytes 0 .. 255 */
 #define PASSES_OUT_LEN 3 /* 3, signed 16-bit */
 #define PASSES_STEPS 3
+#define PASSES_STEP_NAMES "v2", "v4", "v7" /* an initialiser's text */
 #define PASSES_ARENA_BYTES 168
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

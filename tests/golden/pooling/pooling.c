@@ -117,6 +117,8 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
 void pooling_run(struct pooling *m, const uint8_t x[POOLING_IN_LEN], int32_t y[POOLING_OUT_LEN])
 {
     for (unsigned step = 0; step < POOLING_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("pooling", step);
         pooling_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("pooling", step);
     }
 }

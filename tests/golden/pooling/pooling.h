@@ -16,6 +16,7 @@ extern "C" {
 #define POOLING_IN_LEN 140 /* 1 x 14 x 10, bytes 0 .. 255 */
 #define POOLING_OUT_LEN 3 /* 3, signed 32-bit */
 #define POOLING_STEPS 6
+#define POOLING_STEP_NAMES "x.to_lanes4", "v0", "v1", "v2", "v3", "v4" /* an initialiser's text */
 #define POOLING_ARENA_BYTES 780
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

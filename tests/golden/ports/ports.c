@@ -126,6 +126,8 @@ void ports_run(struct ports *m,
     int16_t logits[PORTS_LOGITS_LEN])
 {
     for (unsigned step = 0; step < PORTS_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("ports", step);
         ports_step(m, step, image, imu_raw, label, logits);
+        MCUGEN_STEP_ENDS("ports", step);
     }
 }

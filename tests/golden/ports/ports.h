@@ -26,6 +26,7 @@ extern "C" {
 #define PORTS_LOGITS_SCALE 0.009999999776482582f /* real = scale * (stored - zero point) */
 #define PORTS_LOGITS_ZERO_POINT 0
 #define PORTS_STEPS 7
+#define PORTS_STEP_NAMES "image.to_lanes2", "v0", "v1", "v2", "v3", "logits", "label" /* an initialiser's text */
 #define PORTS_ARENA_BYTES 112
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

@@ -58,6 +58,8 @@ void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUAN
 void requantize_run(struct requantize *m, const uint8_t x[REQUANTIZE_IN_LEN], uint8_t y[REQUANTIZE_OUT_LEN])
 {
     for (unsigned step = 0; step < REQUANTIZE_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("requantize", step);
         requantize_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("requantize", step);
     }
 }

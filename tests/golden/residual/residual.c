@@ -130,6 +130,8 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
 void residual_run(struct residual *m, const uint8_t x[RESIDUAL_IN_LEN], uint8_t y[RESIDUAL_OUT_LEN])
 {
     for (unsigned step = 0; step < RESIDUAL_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("residual", step);
         residual_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("residual", step);
     }
 }

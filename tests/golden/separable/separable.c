@@ -112,6 +112,8 @@ void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABL
 void separable_run(struct separable *m, const uint8_t x[SEPARABLE_IN_LEN], uint8_t y[SEPARABLE_OUT_LEN])
 {
     for (unsigned step = 0; step < SEPARABLE_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("separable", step);
         separable_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("separable", step);
     }
 }

@@ -16,6 +16,7 @@ extern "C" {
 #define SEPARABLE_IN_LEN 189 /* 3 x 9 x 7, bytes 0 .. 255 */
 #define SEPARABLE_OUT_LEN 4 /* 4, unsigned 8-bit */
 #define SEPARABLE_STEPS 4
+#define SEPARABLE_STEP_NAMES "v0", "v1", "v2", "v3" /* an initialiser's text */
 #define SEPARABLE_ARENA_BYTES 76
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

@@ -96,6 +96,8 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
 void series_run(struct series *m, const uint8_t x[SERIES_IN_LEN], int16_t y[SERIES_OUT_LEN])
 {
     for (unsigned step = 0; step < SERIES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("series", step);
         series_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("series", step);
     }
 }

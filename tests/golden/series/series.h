@@ -16,6 +16,7 @@ extern "C" {
 #define SERIES_IN_LEN 60 /* 2 x 30 x 1, bytes 0 .. 255 */
 #define SERIES_OUT_LEN 2 /* 2, signed 16-bit */
 #define SERIES_STEPS 5
+#define SERIES_STEP_NAMES "x.to_lanes8", "v0", "v1", "v2", "v3" /* an initialiser's text */
 #define SERIES_ARENA_BYTES 216
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between

@@ -100,6 +100,8 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
 void strides_run(struct strides *m, const uint8_t x[STRIDES_IN_LEN], int16_t y[STRIDES_OUT_LEN])
 {
     for (unsigned step = 0; step < STRIDES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("strides", step);
         strides_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("strides", step);
     }
 }

@@ -16,6 +16,7 @@ extern "C" {
 #define STRIDES_IN_LEN 96 /* 1 x 16 x 6, bytes 0 .. 255 */
 #define STRIDES_OUT_LEN 3 /* 3, signed 16-bit */
 #define STRIDES_STEPS 5
+#define STRIDES_STEP_NAMES "x.to_lanes4", "v0", "v1", "v2", "v3" /* an initialiser's text */
 #define STRIDES_ARENA_BYTES 928
 
 /* Scratch memory of one inference. Allocate it where you like: static, on a stack, shared with other code between
