@@ -149,3 +149,26 @@ def test_constants_name_cores_and_networks() -> None:
         assert targets.get(o.core).core.name == o.core
     for core, board in networks.BOARDS.items():
         assert targets.get(board).core.name == core and targets.get(board).clock
+
+
+def test_the_readmes_table(tmp_path: Path) -> None:
+    boards = {core: networks.BOARDS[core] for core in bench.CORES[:2]}
+    records = [
+        dict(zip(bench.KEY, (name, core, 0.2, variant, "balanced"), strict=True))
+        | {"target": board, "ms": 1234.5 if variant == "all-ternary" else 12.345, "flash_bytes": 65536}
+        for name in networks.NETWORKS
+        for core, board in boards.items()
+        for variant in networks.VARIANTS
+    ]
+    readme = tmp_path / "README.md"
+    before = bench.README.read_text()
+    readme.write_text(before)
+    bench.write_readme(records, readme)
+    after = readme.read_text()
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    first = "keywords, DS-CNN | int8 first and depthwise | 12.3 ms | 77.6 ms | 12.3 ms | 625 ms | 65,536 B | 108,198 B"
+    assert changed[1] == f"| {first} |"
+    assert changed[2] == "| | all-ternary | 1,234 ms | | 1,234 ms | | 65,536 B | |"
+    assert len(after.splitlines()) == len(before.splitlines())
+    with pytest.raises(KeyError):
+        bench.write_readme(records[1:], readme)
