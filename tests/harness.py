@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ from mcugen.ops import CASES
 from mcugen.ops.base import input_range
 from mcugen.pack import ENCODINGS
 from mcugen.sim import host, qemu
+from mcugen.toolchain import Compiler
 
 FENCE = 16  # of harness.c
 GAP = 8  # bytes at least between two buffers in an arena
@@ -505,7 +507,8 @@ def all_programs() -> tuple[Program, ...]:
 class Target:
     """Where a harness runs; isa: suffixes of the kernel sources it takes besides those without one and `ref`.
 
-    core: the machine whose code it runs, where that is another machine's.
+    core: the machine whose code it runs, where that is another machine's. For Linux on Arm machine is the prefix of
+    the compiler, and core the emulator's name.
     """
 
     name: str
@@ -528,8 +531,37 @@ TARGETS = {
         Target("mps2-an500", 4, 3 << 20, ("dsp",), "mps2-an500", "mps2-an500"),
         Target("mps2-an505", 4, 3 << 20, ("dsp",), "mps2-an505", "mps2-an505"),
         Target("mps3-an547", 4, 3 << 20, ("mve", "dsp"), "mps3-an547", "mps3-an547"),
+        Target("aarch64", 8, 1 << 24, ("neon",), "aarch64-linux-gnu", "qemu-aarch64"),
+        Target("armv7", 4, 1 << 24, ("neon", "dsp"), "arm-linux-gnueabihf", "qemu-arm"),
     )
 }
+
+
+LINUX = {"aarch64": ("-O2",), "armv7": ("-O2", "-march=armv7-a", "-mfpu=neon")}  # compiler flags
+
+
+def has_linux(target: str) -> bool:
+    """True if the compiler and the emulator of one of LINUX are installed."""
+    t = TARGETS[target]
+    return bool(shutil.which(f"{t.machine}-gcc") and shutil.which(t.core))
+
+
+def linux_params(*values: object) -> list[Any]:
+    """Parameters of a test: each of LINUX, and the same values behind it; skipped where it is not installed."""
+    reason = "no compiler for Linux on Arm or no qemu-user"
+    return [pytest.param(m, *values, marks=pytest.mark.skipif(not has_linux(m), reason=reason)) for m in LINUX]
+
+
+def linux_cc(target: str) -> Compiler:
+    """The compiler for one of LINUX."""
+    path = shutil.which(f"{TARGETS[target].machine}-gcc")
+    assert path is not None
+    return Compiler(Path(path), "gcc", "")
+
+
+def run_linux(target: str, program: Path, cwd: Path, timeout: float) -> tuple[int, str]:
+    """Exit status and text of a program for one of LINUX."""
+    return toolchain.call([TARGETS[target].core, str(program.resolve())], code="E503", timeout=timeout, cwd=cwd)
 
 
 @dataclass(frozen=True)
@@ -600,6 +632,9 @@ class Harness:
             self._library = ctypes.CDLL(str(made))
         elif target == "sanitised":
             host.build_exe(sources, include, defines, self._program, flags=host.SANITIZE)
+        elif target in LINUX:
+            flags = [*LINUX[target], "-static"]
+            host.build_exe(sources, include, defines, self._program, flags=flags, cc=linux_cc(target))
         else:
             core = qemu.MACHINES[self.target.core].flags
             qemu.build_elf(sources, include, defines, self.target.machine, self._program, flags=core)
@@ -647,6 +682,8 @@ class Harness:
             (Path(cwd) / "cases.bin").write_bytes(blob)
             if self.target.name == "sanitised":
                 status, text = host.run_exe(self._program, Path(cwd), timeout)
+            elif self.target.name in LINUX:
+                status, text = run_linux(self.target.name, self._program, Path(cwd), timeout)
             else:
                 status, text = qemu.run_elf(self._program, self.target.machine, Path(cwd), timeout)
         found = []

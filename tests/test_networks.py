@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 import pytest
 
-from mcugen import driver, profile, targets, validate
+from mcugen import driver, profile, resources, targets, validate
 from mcugen.errors import MismatchError
 from mcugen.ir import DType
 from mcugen.ops.depthwise import DepthwiseConv2d
+from mcugen.sim import host
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
@@ -70,6 +73,20 @@ def test_networks_are_exact_on_emulated_cores(name: str, core: str, tmp_path: Pa
     artifact.save(tmp_path / name)
     verdict = validate.validate(tmp_path / name, artifact, "qemu", driver.vectors(artifact.archive, 3))
     assert verdict.passed and verdict.vectors == 3, validate.text(verdict)
+
+
+@pytest.mark.parametrize("machine", harness.linux_params())
+def test_networks_are_exact_on_linux(machine: str, tmp_path: Path) -> None:
+    """What runs there is the code generated for a microcontroller, with NEON where it has it."""
+    artifact = driver.compile(networks.network("ic", 0.2, "int8-first-dw"), target="cortex-m4")
+    artifact.save(tmp_path)
+    sources = [*host.sources_of(tmp_path, (".c", ".S")), resources.TEST / "kat.c"]
+    flags, defines = [*harness.LINUX[machine], "-static"], host.kat_defines(tmp_path, "ic")
+    exe = host.build_exe(sources, [tmp_path], defines, tmp_path / "kat", flags=flags, cc=harness.linux_cc(machine))
+    status, text = harness.run_linux(machine, exe, tmp_path, 60)
+    assert status == 0 and "PASS" in text, text
+    names = subprocess.run([f"{harness.TARGETS[machine].machine}-nm", exe], capture_output=True, check=True).stdout
+    assert b"mcugen1_sparse_neon" in names
 
 
 @needs_unicorn

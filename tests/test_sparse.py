@@ -38,6 +38,7 @@ MACHINES = [
         pytest.param(m, marks=needs_arm)
         for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
     ),
+    *harness.linux_params(),
 ]
 FULL = Out.full(DType.U8)
 KERNEL, RICE, DEPTHWISE = Sparse(), Sparse("rice"), SparseDepthwise()

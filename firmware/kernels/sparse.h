@@ -96,9 +96,13 @@ void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y, v
 void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
 void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M0, M0+, M23 */
 
+void mcugen1_sparse_neon(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* Linux on Arm */
+
 static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_NEON)
+    mcugen1_sparse_neon(k, x, y, scratch);
+#elif defined(__ARM_FEATURE_DSP)
     mcugen1_sparse_dsp(k, x, y, scratch);
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
     mcugen1_sparse_m3(k, x, y, scratch);
