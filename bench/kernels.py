@@ -25,7 +25,7 @@ from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
-from mcugen.kernels.im2col import Im2col
+from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
 from mcugen.kernels.sparse import Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
@@ -70,7 +70,8 @@ LISTS16 = {
         "pw256_3": (0.446, 0.699, 1.077, 1.456),
     },
 }
-# Layers of 8-bit weights, a row for each kernel that has assembler for the core: (channels, height, width), output channels (none: depthwise), kernel, stride, padding.
+# Layers of 8-bit weights, a row for each kernel that has assembler for the core: (channels, height, width), output
+# channels (none: depthwise), kernel, stride, padding.
 DIRECT = {
     "dw64_25x5": ((64, 25, 5), 0, (3, 3), 1, (1, 1, 1, 1)),
     "dw8_48": ((8, 48, 48), 0, (3, 3), 1, (1, 1, 1, 1)),
@@ -267,8 +268,7 @@ def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
         yield DirectDepthwise(I8)
     else:
         yield Direct(I8)
-        if "dsp" in core.isa:
-            yield Im2col()
+        yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
 
 
 def measured(
@@ -345,6 +345,7 @@ def rows(
         sources = [*sparse, *products, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
         kept = ["mcugen1_sparse_rice", "mcugen1_unpack_i8", *(f"mcugen1_{s}_ref" for s in PRODUCTS)]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
+        kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
         return [

@@ -1,4 +1,4 @@
-/* im2col_dsp.h - a row of im2col, for cores with the DSP extension: eight sums, two products an instruction.
+/* im2col_pairs.h - a row of im2col by pairs, for cores with the DSP extension: eight sums, two products an instruction.
  *
  *     r4-r7     256 * A + B of lanes 0, 1, 2, 3      r0   weights of a pair of taps, of both channels, then of b
  *     r8-r11    B                                    r1-r3, lr  its pixels in four lanes
@@ -10,8 +10,8 @@
  * to load pixels to; where they are more, r3 points to them and two lanes are loaded at a time.
  */
 /* clang-format off */
-#ifndef MCUGEN_IM2COL_DSP_H
-#define MCUGEN_IM2COL_DSP_H
+#ifndef MCUGEN_IM2COL_PAIRS_H
+#define MCUGEN_IM2COL_PAIRS_H
 #ifdef __ASSEMBLER__
 
         .syntax unified
