@@ -19,6 +19,7 @@ from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
+from .im2col import Im2colPairs, Im2colQuads
 from .linear import Linear
 from .linear_codes import LinearCodes
 from .linear_lists import LinearLists
@@ -47,6 +48,8 @@ KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
     *(Direct(e) for e in ENCODINGS),
+    Im2colPairs(),
+    Im2colQuads(),
     Sparse(),
     Sparse("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
