@@ -26,6 +26,7 @@ from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, candidates, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.sparse import Sparse
+from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
@@ -72,6 +73,11 @@ LISTS16 = {
 # Layers of 8-bit weights: (channels, height, width), output channels (none: depthwise), kernel, stride, padding.
 DIRECT = {
     "dw64_25x5": ((64, 25, 5), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw256_3": ((256, 3, 3), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6": ((128, 6, 6), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6s2": ((128, 6, 6), 0, (3, 3), 2, (0, 0, 1, 1)),
+    "dw64_12": ((64, 12, 12), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw64_12s2": ((64, 12, 12), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw8_48": ((8, 48, 48), 0, (3, 3), 1, (1, 1, 1, 1)),
     "dw8_48s2": ((8, 48, 48), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw16_16_5x5": ((16, 16, 16), 0, (5, 5), 1, (2, 2, 2, 2)),
@@ -204,15 +210,21 @@ def direct_layer(name: str) -> Node:
     return ops.make(replace(op, to=Out.full(DType.U8)), x, w, *(ops.constant(*c) for c in named))
 
 
-def signature(node: Node, kernel: Kernel) -> Signature:
-    """Lanes of as few rows as hold the image; the output has the halo of the input unless the stride is 2."""
+def offered(node: Node, kernel: Kernel) -> Signature | None:
+    """Lanes of as few rows as hold the image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1])
-    found = kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+    return kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+
+
+def signature(node: Node, kernel: Kernel) -> Signature:
+    """As offered, but for a layer that pointwise ones do not follow the output has the halo of the input."""
+    found, y = offered(node, kernel), node.output.type
     assert found is not None
-    if stride > 1:
+    if isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
         return found
+    rows = found.output.rows_per_lane
     a = found.inputs[0]
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
@@ -262,9 +274,10 @@ def measured(
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
     if name in DIRECT:
-        kernels: Sequence[Kernel] = Direct(I8), DirectDepthwise(I8)
-        node, function = direct_layer(name), "mcugen1_direct_ref"
-        kernel = next(candidates(tuple(kernels), node))
+        kernels: Sequence[Kernel] = Direct(I8), Window(I8), DirectDepthwise(I8)
+        node = direct_layer(name)
+        kernel = next(k for k in candidates(tuple(kernels), node) if offered(node, k))
+        function = f"mcugen1_{kernel.stem}_ref"
     else:
         kernel, function = Sparse(encoding), variant(core)
         node = layer(name, density, unsplit or encoding == "rice")
@@ -288,7 +301,13 @@ def measured(
         raise MismatchError("E601", f"wrote behind its scratch at density {density}", where=where)
     if call.memory[y_at] != want.tobytes():
         raise MismatchError("E601", f"wrong result at density {density}", where=where)
-    layer_code = ("sparse", "direct", "unpack")  # the rest is the seal, and on Armv6-M its divisions
+    layer_code = (
+        "sparse",
+        "direct",
+        "window",
+        "unpack",
+        "memcpy",
+    )  # the rest is the seal, and on Armv6-M its divisions
     seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
@@ -328,8 +347,9 @@ def rows(
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
+        direct += sorted(p for p in resources.KERNELS.glob("window*") if p.suffix in (".c", ".S"))
         sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
-        kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
+        kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_window_ref", "mcugen1_unpack_i8"]
         kept += [f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)

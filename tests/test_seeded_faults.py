@@ -120,6 +120,13 @@ FAULTS = (
         ("^Conv2d 3x3s2-.*direct/", "^DepthwiseConv2d 3x3s2-.*direct/"),
     ),
     Fault(
+        "the window's second row twice",
+        "window_ref.c",
+        "(int32_t)i * job->pitch",
+        "(int32_t)(i != 0) * job->pitch",
+        ("^DepthwiseConv2d .*window/i8", "^DepthwiseConv2d .*window/base3"),
+    ),
+    Fault(
         "sums of bytes",
         "sparse_ref.c",
         "wide[i] + (int16_t)sum[i], token",
