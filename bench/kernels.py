@@ -27,6 +27,7 @@ from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
 from mcugen.kernels.sparse import Sparse
+from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
@@ -74,6 +75,11 @@ LISTS16 = {
 # channels (none: depthwise), kernel, stride, padding.
 DIRECT = {
     "dw64_25x5": ((64, 25, 5), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw256_3": ((256, 3, 3), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6": ((128, 6, 6), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6s2": ((128, 6, 6), 0, (3, 3), 2, (0, 0, 1, 1)),
+    "dw64_12": ((64, 12, 12), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw64_12s2": ((64, 12, 12), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw8_48": ((8, 48, 48), 0, (3, 3), 1, (1, 1, 1, 1)),
     "dw8_48s2": ((8, 48, 48), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw16_16_5x5": ((16, 16, 16), 0, (5, 5), 1, (2, 2, 2, 2)),
@@ -100,7 +106,7 @@ RICE = {
     },
 }
 BAR = {"lists16": LISTS16, "rice": RICE}
-PRODUCTS = ("direct", "im2col")  # stems of the kernels of 8-bit weights
+PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -207,15 +213,21 @@ def direct_layer(name: str) -> Node:
     return ops.make(replace(op, to=Out.full(DType.U8)), x, w, *(ops.constant(*c) for c in named))
 
 
-def signature(node: Node, kernel: Kernel) -> Signature:
-    """Lanes of as few rows as hold the image; the output has the halo of the input unless the stride is 2."""
+def offered(node: Node, kernel: Kernel) -> Signature | None:
+    """Lanes of as few rows as hold the image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1])
-    found = kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+    return kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+
+
+def signature(node: Node, kernel: Kernel) -> Signature:
+    """As offered, but for a layer that pointwise ones do not follow the output has the halo of the input."""
+    found, y = offered(node, kernel), node.output.type
     assert found is not None
-    if stride > 1:
+    if isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
         return found
+    rows = found.output.rows_per_lane
     a = found.inputs[0]
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
@@ -265,7 +277,7 @@ def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     if name not in DIRECT:
         yield Sparse(encoding)
     elif not DIRECT[name][1]:
-        yield DirectDepthwise(I8)
+        yield next(k for k in (Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
         yield Direct(I8)
         yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
@@ -300,7 +312,7 @@ def measured(
         raise MismatchError("E601", f"wrote behind its scratch at density {density}", where=where)
     if call.memory[y_at] != want.tobytes():
         raise MismatchError("E601", f"wrong result at density {density}", where=where)
-    layer_code = ("sparse", "direct", "im2col", "unpack")  # the rest is the seal, and on Armv6-M its divisions
+    layer_code = ("sparse", *PRODUCTS, "unpack", "memcpy")  # the rest is the seal, and on Armv6-M its divisions
     seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal

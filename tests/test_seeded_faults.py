@@ -124,6 +124,13 @@ FAULTS = (
         "once more dropped", "im2col_ref.c", "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)", "0", ("^Conv2d .*im2col/quads",)
     ),
     Fault(
+        "the window's second row twice",
+        "window_ref.c",
+        "(int32_t)i * job->pitch",
+        "(int32_t)(i != 0) * job->pitch",
+        ("^DepthwiseConv2d .*window/i8", "^DepthwiseConv2d .*window/base3"),
+    ),
+    Fault(
         "sums of bytes",
         "sparse_ref.c",
         "wide[i] + (int16_t)sum[i], token",

@@ -43,6 +43,7 @@ from .softmax_flat import SoftmaxFlat
 from .sparse import Sparse, SparseDepthwise
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
+from .window import Window
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
@@ -55,6 +56,7 @@ KERNELS: tuple[Kernel, ...] = (
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
+    *(Window(e) for e in ENCODINGS),
     *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
     LinearLists(),

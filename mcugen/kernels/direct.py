@@ -133,7 +133,7 @@ class Direct(base.Kernel):
                 base.Field("single", "mcugen_direct_fn", f"mcugen1_{single or strips}"),
                 *base.weight_fields(rows.weights, self.encoding),
                 base.Field("rows", "int32_t", firsts.astype(np.int32)),
-                base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
+                base.Field("tails", "int32_t", np.array(tails(node, acc), np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("back", "int32_t", last - LANES * STRIP * step),
                 base.Field("x_row", "uint32_t", op.stride[0] * a.pitch),
@@ -154,7 +154,7 @@ class Direct(base.Kernel):
         op, rows, y = node.op, _rows(node, sig.inputs[0]), node.output.type
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
         costs, n = _costs(core), len(rows.distances)
-        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in _tails(node, acc))
+        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in tails(node, acc))
         each = costs.channel + costs.unpack + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
         total = base.unpack_cycles(self.encoding, rows.weights.size, core) + base.seal_cycles(sig.output, y, core)
         for _, _, words, count in runs:
@@ -214,7 +214,8 @@ def _numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int, int]
     return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
 
 
-def _tails(node: Node, acc: Range) -> list[tuple[int, int]]:
+def tails(node: Node, acc: Range) -> list[tuple[int, int]]:
+    """`tail` of each channel, all of which are proven."""
     found = [tail(*numbers) for numbers in _numbers(node, acc)]
     assert None not in found
     return [t for t in found if t]
