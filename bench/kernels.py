@@ -328,7 +328,8 @@ def rows(
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
-        sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
+        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
+        sources = [*sparse, *direct, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
         kept += [f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
