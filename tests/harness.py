@@ -522,7 +522,8 @@ TARGETS = {
         Target("host", ctypes.sizeof(ctypes.c_void_p), 1 << 24),
         Target("sanitised", ctypes.sizeof(ctypes.c_void_p), 1 << 22),
         Target("microbit", 4, 14 << 10, ("m0", "thumb"), "microbit", "microbit"),
-        Target("microbit-large", 4, 3 << 20, ("m0", "thumb"), "mps2-an386", "microbit"),  # M0 code where there is memory
+        # M0 code where there is memory
+        Target("microbit-large", 4, 3 << 20, ("m0", "thumb"), "mps2-an386", "microbit"),
         Target("mps2-an385", 4, 3 << 20, ("m3", "thumb"), "mps2-an385", "mps2-an385"),
         Target("mps2-an386", 4, 3 << 20, ("dsp", "thumb"), "mps2-an386", "mps2-an386"),
         Target("mps2-an500", 4, 3 << 20, ("dsp", "thumb"), "mps2-an500", "mps2-an500"),

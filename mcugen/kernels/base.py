@@ -332,7 +332,7 @@ def words(lay: Layout, t: Tensor) -> int:
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
-    c, h, w = t.shape
+    c, h, _ = t.shape
     rows, cols = lay.rows_per_lane, lay.pad_cols
     # Of each part: once, for a channel, for each word (or byte), for each group of them.
     call, *parts = simulated(
