@@ -354,7 +354,8 @@ def rows(
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
-        sources = [*sparse, *products, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
+        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
+        sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = ["mcugen1_sparse_rice", "mcugen1_unpack_i8", *(f"mcugen1_{s}_ref" for s in PRODUCTS)]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]

@@ -186,7 +186,7 @@ def kernel_files(program: Program) -> Files:
     wanted = ["mcugen.h", "mcugen_fixed.h"]
     if unpackers := _unpackers(program):
         wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in unpackers)]
-    pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|mve|neon))?\.[chS]")
+    pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|thumb|mve|neon))?\.[chS]")
     wanted += [p.name for p in sorted(resources.KERNELS.iterdir()) if pattern.fullmatch(p.name)]
     return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
 

@@ -153,7 +153,8 @@ BLOCK8 = 256  # inputs whose places are bytes
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
 END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS, END_LONG = 0, *range(16, 25)
-_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS, END_LONG)
+END_TWICE, END_FOURFOLD = 25, 26
+_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS, END_LONG, END_TWICE, END_FOURFOLD)
 
 Lists = tuple[Array, Array, int | None]  # lead, rest, centre
 
@@ -163,8 +164,7 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
     of those at `rest`.
 
     lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END_WIDE or END_LONG if there are several
-    parts, END, END_SHIFT or END_LIMITS if not. Sums without any entry are cleared, because the first entry is always
-    loaded.
+    parts, one of the others if not. Sums without any entry are cleared, because the first entry is always loaded.
     """
     assert (len(parts) > 1) == (end in (END_WIDE, END_LONG))
     assert all(centre is not None or not rest.size for _, rest, centre in parts)

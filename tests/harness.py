@@ -35,7 +35,7 @@ from mcugen.toolchain import Compiler
 FENCE = 16  # of harness.c
 GAP = 8  # bytes at least between two buffers in an arena
 
-ISAS = ("dsp", "m0", "m3", "mve", "neon")  # suffixes of sources that not every machine takes
+ISAS = ("dsp", "m0", "m3", "thumb", "mve", "neon")  # suffixes of sources that not every machine takes
 
 # ---- what harness.c calls, by index ----
 
@@ -524,15 +524,16 @@ TARGETS = {
     for t in (
         Target("host", ctypes.sizeof(ctypes.c_void_p), 1 << 24),
         Target("sanitised", ctypes.sizeof(ctypes.c_void_p), 1 << 22),
-        Target("microbit", 4, 14 << 10, ("m0",), "microbit", "microbit"),
-        Target("microbit-large", 4, 3 << 20, ("m0",), "mps2-an386", "microbit"),  # M0 code where there is memory
-        Target("mps2-an385", 4, 3 << 20, ("m3",), "mps2-an385", "mps2-an385"),
-        Target("mps2-an386", 4, 3 << 20, ("dsp",), "mps2-an386", "mps2-an386"),
-        Target("mps2-an500", 4, 3 << 20, ("dsp",), "mps2-an500", "mps2-an500"),
-        Target("mps2-an505", 4, 3 << 20, ("dsp",), "mps2-an505", "mps2-an505"),
-        Target("mps3-an547", 4, 3 << 20, ("mve", "dsp"), "mps3-an547", "mps3-an547"),
+        Target("microbit", 4, 14 << 10, ("m0", "thumb"), "microbit", "microbit"),
+        # M0 code where there is memory
+        Target("microbit-large", 4, 3 << 20, ("m0", "thumb"), "mps2-an386", "microbit"),
+        Target("mps2-an385", 4, 3 << 20, ("m3", "thumb"), "mps2-an385", "mps2-an385"),
+        Target("mps2-an386", 4, 3 << 20, ("dsp", "thumb"), "mps2-an386", "mps2-an386"),
+        Target("mps2-an500", 4, 3 << 20, ("dsp", "thumb"), "mps2-an500", "mps2-an500"),
+        Target("mps2-an505", 4, 3 << 20, ("dsp", "thumb"), "mps2-an505", "mps2-an505"),
+        Target("mps3-an547", 4, 3 << 20, ("mve", "dsp", "thumb"), "mps3-an547", "mps3-an547"),
         Target("aarch64", 8, 1 << 24, ("neon",), "aarch64-linux-gnu", "qemu-aarch64"),
-        Target("armv7", 4, 1 << 24, ("neon", "dsp"), "arm-linux-gnueabihf", "qemu-arm"),
+        Target("armv7", 4, 1 << 24, ("neon", "dsp", "thumb"), "arm-linux-gnueabihf", "qemu-arm"),
     )
 }
 

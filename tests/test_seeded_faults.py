@@ -31,20 +31,24 @@ FAULTS = (
     Fault("remainder dropped", "dot_ref.c", "i < n;", "i < n / 4 * 4;", ("^Linear 5-", r"^mcugen1_dot_ref n=1\b")),
     Fault(
         "top halo not filled",
-        "lanes.c",
-        "row = -1; row >= -l->halo_top;",
-        "row = -1; row > -l->halo_top;",
+        "lanes_ref.c",
+        "*const from = &to[away];",
+        "*const from = &to[away - 1u];",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^MaxPool .*maxpool_lanes"),
     ),
     Fault(
         "bottom halo not filled",
-        "lanes.c",
-        "for (int32_t row = l->rows; row < last; row++)",
-        "for (int32_t row = l->rows + 1; row < last; row++)",
+        "lanes_ref.c",
+        "for (uint32_t i = 0; i < n; i++) {\n            to[i] =",
+        "for (uint32_t i = 1; i < n; i++) {\n            to[i] =",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^Add .*add_lanes"),
     ),
     Fault(
-        "garbage rows not sealed", "lanes.c", "gone = l->height;", "gone = l->height + 1;", ("^Add 2x25x5", "^relayout")
+        "garbage rows not sealed",
+        "lanes.c",
+        "? (l->height - from)",
+        "? (l->height + 1u - from)",
+        ("^Add 2x25x5", "^relayout"),
     ),
     Fault(
         "requantised plus one",
@@ -274,6 +278,20 @@ ELSEWHERE = (
         Fault(
             "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
         ),
+    ),
+    (
+        "microbit",
+        Fault(
+            "words repeated at the wrong place",
+            "lanes_thumb.S",
+            "lsrs    r3, r3, #28\n        mov     r11, r3",
+            "lsrs    r3, r3, #27\n        mov     r11, r3",
+            ("^Conv2d .*conv2d_lanes",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault("one byte too few", "lanes_thumb.S", "adds    r4, r2, #7", "adds    r4, r2, #6", ("^Conv2d .*_lanes",)),
     ),
     (
         "microbit",

@@ -76,6 +76,12 @@ def result(how: sparse.Channel, total: int, to: Out) -> int:
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31 and abs(mult << 32 - shift) < 1 << 31
         assert (how.end == pack.END) == (to == FULL)
         return min(max(min(max(high >> 16, 0), 255), to.lo), to.hi)
+    if how.end in (pack.END_TWICE, pack.END_FOURFOLD):
+        up = 1 if how.end == pack.END_TWICE else 2
+        assert shift == 16 - up and to == FULL and -(1 << 15) <= total << up < 1 << 15 and abs(how.add << up) < 1 << 31
+        high = (((total << up) * (mult << 16)) >> 16) + (how.add << up)
+        assert -(1 << 31) <= high < 1 << 31
+        return min(max(high >> 16, 0), 255)
     if how.end == pack.END_LONG:
         high = (total * (mult << 32 - shift) + (how.add << 32 - shift)) >> 32
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31
@@ -177,10 +183,14 @@ def test_257_bytes_fit_and_258_are_split(plus: int, minus: int) -> None:
 
 def other_tail(node: Node, mult: int = 1, add: int | None = None, shift: int = 0) -> Node:
     """A node with its multiplier times `mult`, another addend, its shift that much larger."""
-    x, w, m, a, s = node.inputs
-    addends = a.const if add is None else np.full(3, add)
-    named = (("m", DType.I16, m.const * mult), ("a", DType.I32, addends), ("s", DType.U8, s.const.astype(int) + shift))
-    return ops.make(node.op, x, w, *(ops.constant(*c) for c in named))
+    _, _, m, a, s = node.inputs
+    return with_tail(node, m.const * mult, a.const if add is None else np.full(3, add), s.const.astype(int) + shift)
+
+
+def with_tail(node: Node, mult: Array, add: Array, shift: Array) -> Node:
+    """A node with other constants."""
+    named = (("m", DType.I16, mult), ("a", DType.I32, add), ("s", DType.U8, shift))
+    return ops.make(node.op, *node.inputs[:2], *(ops.constant(*c) for c in named))
 
 
 def test_products_beyond_32_bits_have_64() -> None:
@@ -220,6 +230,11 @@ def edge_programs() -> Iterator[Program]:
         for plus, minus in ((300, 276), (0, 576)):
             node = dense(plus, minus, DType.U8, (4 - words % 2, step * words), step)
             nodes.append(other_tail(node, mult=2, add=int(node.inputs[3].const[0]) // 2 * 3, shift=1))
+    twice = [(plus, minus, 15) for plus, minus in ((64, 0), (0, 64), (40, 24), (65, 0))]
+    for plus, minus, shift in (*twice, (32, 0, 14), (0, 32, 14), (33, 0, 14)):
+        for words in (1, 2, 3, 4):  # twice, four times the sum has 16 bits, and no longer
+            node = dense(plus, minus, DType.U8, (4, words))
+            nodes.append(with_tail(node, *(np.full(3, v) for v in (-30000, 300 << shift, shift))))
     for node in nodes:
         dtype, (_, *image) = node.inputs[0].type.dtype, node.inputs[0].type.shape
         w = node.inputs[1].const[0].ravel().astype(np.int64)[:, None, None]
@@ -458,7 +473,8 @@ def test_programs_reach_every_path() -> None:
     widths = list(itertools.product((1, 2), (1, 2, 3, 4)))
     assert rare >= {(pack.END_WIDE, parts, *some) for parts in (2, 3) for some in widths}
     assert rare >= {(pack.END_LONG, 3, *some) for some in widths}
-    assert rare >= {(end, 1, 1, words) for end in (pack.END_SHIFT, pack.END_LIMITS) for words in (1, 2, 3, 4)}
+    ends = pack.END_SHIFT, pack.END_LIMITS, pack.END_TWICE, pack.END_FOURFOLD
+    assert rare >= {(end, 1, 1, words) for end in ends for words in (1, 2, 3, 4)}
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)

@@ -7,7 +7,7 @@
  * neighbouring words of a plane, 4 pixels each. Where the pixels of a weight lie depends on the strip by its place
  * alone, so the program has their distances from there, in words. With n offsets and tokens between them:
  *
- *     offset 1, offset 2, token, offset 3, ..., token 0, 19, 22, 23 or 24
+ *     offset 1, offset 2, token, offset 3, ..., token 0, 19 or 22 to 26
  *
  * Each entry of a list has its offset loaded by the entry before, so the one behind the last is 0. The first entry
  * sets the sums, then tokens say what comes:
@@ -17,13 +17,14 @@
  *     18        sums = 0
  *     20        32-bit sums = sums as signed numbers; then sums = 0
  *     21        32-bit sums += sums as signed numbers; then sums = 0
- *     0, 19, 23 end: y = clamp((sum * mult + add) >> shift, lo, hi), in 32 bits
+ *     0, 19, 23, 25, 26 end: y = clamp((sum * mult + add) >> shift, lo, hi), in 32 bits
  *     22        end: the same for 32-bit sums + sums in place of sum
  *     24        end: that in 64 bits; shift is 16 at least, |add| < 2^31 - 2^23
  *
  * Sums have 16 bits, modulo 2^16. That those which remain fit is proven for every channel by mcugen/kernels/sparse.py,
  * and so is that sum * mult + add fits 32 bits, but for 24. 0 and 23 say in addition that shift is 16 at least and that
  * the result fits 16 bits before it is clamped: there are instructions for just that; 0 says that lo and hi are 0 and 255.
+ * 25 (26) says the same as 0, but that shift is 15 (14), and that twice (four times) the sum fits 16 bits.
  *
  * 20, 21, 22 and 24 are for channels whose sums need more than 16 bits: between them stand parts that do not, each with a
  * centre of its own, so that the last sum is that of 16 bits and all others have been added to the 32-bit sums.

@@ -314,11 +314,14 @@
         .hword  8b - 101b, 8b - 102b, 8b - 103b, 8b - 104b, 8b - 105b, 8b - 106b, 8b - 107b, 8b - 108b
         .hword  8b - 109b, 8b - 110b, 8b - 111b, 8b - 112b, 8b - 113b, 8b - 114b, 8b - 115b, 8b - 116b
         .hword  8b - 17b, 8b - 18b, 8b - 19f, 8b - 20b, 8b - 21b, 8b - 22b, 8b - 25f, 8b - 26b
+        .hword  8b - 28f, 8b - 29f
 
         WORD_ABOVE \words, 0            /* within the reach of a conditional branch */
         WORD_ABOVE \words, 3
 
-25:     subs    r5, r5, #8              /* token 23, and by 19 */
+29:     subs    r5, r5, #2              /* token 26, and by the next three */
+28:     subs    r5, r5, #4              /* token 25 */
+25:     subs    r5, r5, #8              /* token 23 */
 19:                                     /* the end */
         subs    r5, r5, #38
 30:     SAVE    \words, \step

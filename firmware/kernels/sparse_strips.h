@@ -47,8 +47,8 @@
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
  * sparse_split.S, sparse_long.S): where to go on. The table is at r1.
  */
-        .equ    NEXT, 4 * 25    /* to the next token */
-        .equ    CLAMP, 4 * 26   /* to the pixels' clamp and the end */
+        .equ    NEXT, 4 * 27    /* to the next token */
+        .equ    CLAMP, 4 * 28   /* to the pixels' clamp and the end */
 
         .macro  WORD_CLEAR e, o
         mov     \e, #0
@@ -187,7 +187,7 @@
         .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
-        .word   25f + 1, 26f + 1
+        .word   28f + 1, 29f + 1, 25f + 1, 26f + 1
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
@@ -242,6 +242,18 @@
 21:     SHARED  \words, 21, mcugen1_sparse_split_add
 22:     SHARED  \words, 22, mcugen1_sparse_split_end
 24:     SHARED  \words, 24, mcugen1_sparse_long
+
+29:                                     /* tokens 26 and 25, the end of channels with large multipliers */
+        .if     \words < 4
+        sub     r12, r12, #2
+        .endif
+        EACH    \words, WORD_TWICE
+28:
+        .if     \words < 4
+        sub     r12, r12, #50
+        .endif
+        EACH    \words, WORD_TWICE
+        b       30f
 
 23:                                     /* the end of most channels with a clamp to other limits */
         .if     \words < 4

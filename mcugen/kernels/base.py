@@ -331,16 +331,36 @@ def words(lay: Layout, t: Tensor) -> int:
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen1_lanes_seal, as simulated: it visits pad columns, garbage rows and halo rows."""
-    c, h, w = t.shape
-    halo, garbage = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h
-    rows = halo + lay.rows_per_lane
-    step = core.load + core.branch
-    division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
-    pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
-    halos = halo * (28 + w * (3 + step))
-    gone = garbage * (21 + w * (3.5 + step))
-    return c * ((50 + 4 * step + pads + halos + gone) * core.pressure + (halo + garbage) * division)
+    """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
+    c, h, _ = t.shape
+    rows, cols = lay.rows_per_lane, lay.pad_cols
+    # Of each part: once, for a channel, for each word (or byte), for each group of them.
+    call, *parts = simulated(
+        core,
+        (106, 53, 8, 3, 3, 45, 8, 1, 5, 62, 11, 0, 18),
+        (103, 53, 8, 3, 3, 45, 8, 1, 5, 62, 11, 0, 18),
+        (123, 56, 7, 3, 3, 51, 7, 2, 4, 69, 11, 0, 21),
+    )
+    branch = core.branch - 2 if "m0" in core.isa else 0  # a cycle of the Cortex-M0
+
+    def part(costs: list[float], words: int, group: int) -> float:
+        once, channel, each, groups = costs
+        return once + c * (channel + branch + each * words + (groups + branch) * -(-words // group))
+
+    total = call + cols * part(parts[:4], 1 + lay.halo_top + rows + lay.halo_bottom, 4)
+    for lane in range(LANES):
+        gone = rows - max(0, h - lane * rows)
+        if gone > 0:
+            total += part(parts[4:8], gone * lay.pitch - cols, 8)
+    for halo in filter(None, (lay.halo_top, lay.halo_bottom)):
+        words = halo * lay.pitch
+        if words - cols >= 4:  # the last pad columns have their value
+            words -= cols
+        if 4 <= words <= rows * lay.pitch:
+            total += part(parts[8:], words, 4)
+        else:
+            total += c * (8 + 11.5 * words) * core.pressure**0.5
+    return total
 
 
 # Weights.

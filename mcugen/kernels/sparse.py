@@ -28,7 +28,7 @@ It knows none that are split.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -78,7 +78,16 @@ class Costs:
     decoded: Decoding = field(kw_only=True)
 
 
-_TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE, pack.END_LONG)
+_TOKENS = (
+    pack.END_SHIFT,
+    pack.END_LIMITS,
+    pack.WIDE_SET,
+    pack.WIDE_ADD,
+    pack.END_WIDE,
+    pack.END_LONG,
+    pack.END_TWICE,
+    pack.END_FOURFOLD,
+)
 
 
 def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
@@ -92,7 +101,7 @@ _DSP = Costs(
     (6, 9, 12, 16),
     (8, 7),
     3,
-    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30)),
+    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
     decoded=Decoding(146, 17.2, 22.5, 11),
 )
 _M3 = Costs(
@@ -102,7 +111,7 @@ _M3 = Costs(
     (7, 11, 15, 20),
     (8, 7),
     4,
-    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50)),
+    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
     decoded=Decoding(146, 19.2, 22.5, 11),
 )
 _M7 = Costs(
@@ -112,10 +121,10 @@ _M7 = Costs(
     (3.8, 5.6, 7.3, 9.3),
     (5, 4.5),
     2,
-    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18)),
+    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
 )
-_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52))
+_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
 # No pixel below 0, which takes 4 cycles less.
 _M0PLUS = Costs(
     46,
@@ -438,6 +447,8 @@ def _compact(node: Node, acc: Range) -> list[Channel] | None:
             tail=(int(mult[o]), int(add[o]), int(shift[o])),
             full=full,
         )
+        if how.end in (pack.END_TWICE, pack.END_FOURFOLD):  # decoders know END_SHIFT only
+            how = replace(how, end=pack.END_SHIFT)
         s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
         fits = how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
         if (how.end == pack.END_SHIFT) != (s < 16) or not fits:
@@ -514,7 +525,9 @@ def _ended(
     END, and END_LIMITS before its clamp, is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and
     t1 = add * 2^(16 - shift) are whole numbers: then rounding down the product is rounding down the sum, which is
     (sum * mult + add) * 2^16 / 2^shift, and its upper half is the result. It has 32 bits where the result before the
-    clamp has 16; SMLAWB gives no more.
+    clamp has 16; SMLAWB gives no more. For a shift of 15 or 14 t0 is too large for 32 bits where mult has 16; END_TWICE
+    and END_FOURFOLD make the sum larger in its place, if that has 16 bits, as with few weights, where multipliers are
+    large.
     """
     mult, add, shift = tail
     m, a, s = sign * mult, add - sign * (part.centre or 0) * mult, shift
@@ -525,6 +538,10 @@ def _ended(
         if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
             end = pack.END if full else pack.END_LIMITS
             return Channel(minus_first, (part,), end, (m << up & 0xFFFF) | s + up << 16, a << up)
+        sums = [(sign * acc + (part.centre or 0)) << up for acc in limits]
+        if full and s in (14, 15) and abs(a << up) < 1 << 31 and all(-(1 << 15) <= v < 1 << 15 for v in sums):
+            end = pack.END_TWICE if s == 15 else pack.END_FOURFOLD
+            return Channel(minus_first, (part,), end, (m & 0xFFFF) | s << 16, a)
     return Channel(minus_first, (part,), pack.END_SHIFT, (m & 0xFFFF) | s << 16, _wrapped(a))
 
 
