@@ -290,6 +290,64 @@ def unpack_codes81(data: Array, outputs: int, n: int) -> Array:
     return np.asarray((np.stack(digits, axis=-1) - 1).reshape(places.shape[0] * 4, -1)[:outputs, :n].astype(np.int8))
 
 
+def pack_pairs8(w: Array) -> Array:
+    """Words (uint32) of (O, N) weights of 8 bits by four outputs, for products of pairs (firmware/kernels/pairs8.h).
+
+    The whole blocks of 16 inputs of all outputs, then the rest; what fills a block or four outputs has weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, -(-n // 16) * 16), np.int64)
+    full[:outputs, :n] = w
+    return np.concatenate([_pairs8(part) for part in (full[:, : n // 16 * 16], full[:, n // 16 * 16 :])])
+
+
+def _pairs8(w: Array) -> Array:
+    """The words of inputs in whole blocks, uint32."""
+    pairs = w.reshape(len(w) // 4, 2, 2, w.shape[1])  # group, pair, output of it, input
+    odd = pairs[:, :, 1]
+    heads = -(odd[..., 0::2] * odd[..., 1::2]).sum(axis=2)
+    halves = (pairs[:, :, 0] + 128 + 256 * odd & 0xFFFF).reshape(
+        len(pairs), 2, w.shape[1] // 4, 2, 2
+    )  # ..., four inputs, half, input
+    words = halves[..., 0, :] | halves[..., 1, :] << 16
+    body = words.transpose(0, 2, 1, 3).reshape(len(pairs), w.shape[1])
+    found = np.concatenate([heads, body], axis=1) if w.shape[1] else body
+    return np.asarray(found & 0xFFFFFFFF, np.uint32).ravel()
+
+
+def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_pairs8, (outputs, n)."""
+    groups, whole = -(-outputs // 4), n // 16
+    split = groups * (2 + 16 * whole) * (whole > 0)
+    parts = []
+    for part in (data[:split], data[split:]):
+        if not part.size:
+            continue
+        words = part.reshape(groups, -1)[:, 2:].reshape(groups, -1, 2, 2)  # group, four inputs, pair, input
+        halves = np.stack([words & 0xFFFF, words >> 16], axis=3)  # ..., pair, half, input
+        both = np.stack([(halves & 255).astype(np.int64) - 128, (halves >> 8).astype(np.uint8).view(np.int8)])
+        parts.append(both.transpose(1, 3, 0, 2, 4, 5).reshape(4 * groups, -1))
+    return np.concatenate(parts, axis=1)[:outputs, :n].astype(np.int8)
+
+
+def pack_quads8(w: Array) -> Array:
+    """A word (uint32) for four outputs of an input, a byte of weight + 128 each, of (O, N) weights of 8 bits.
+
+    By four outputs, then inputs; outputs that are not there have weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, n), np.int64)
+    full[:outputs] = w
+    columns = (full + 128).astype(np.uint8).reshape(-1, 4, n).transpose(0, 2, 1)
+    return np.ascontiguousarray(columns).view("<u4").astype(np.uint32).ravel()
+
+
+def unpack_quads8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_quads8, (outputs, n)."""
+    columns = data.astype("<u4").view(np.uint8).reshape(-1, n, 4).transpose(0, 2, 1)
+    return (columns.reshape(-1, n)[:outputs].astype(np.int64) - 128).astype(np.int8)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A weight format: its C unpacker is `mcugen1_unpack_<name>`."""

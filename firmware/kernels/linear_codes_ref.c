@@ -27,6 +27,6 @@ MCUGEN_WEAK void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, c
         if (k->n % 16 > 0) {
             rest = mcugen1_codes2(rest, padded, 1, (count + 3) / 4, sums);
         }
-        mcugen_finish(&k->tail, o, count, sums, y);
+        k->finish(&k->tail, o, count, sums, y);
     }
 }

@@ -12,6 +12,6 @@ MCUGEN_WEAK void mcugen1_linear_lists_ref(const struct mcugen_linear_lists *k, c
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
         lists = mcugen1_lists8(lists, (const uint8_t *)x, k->blocks, count, sums);
-        mcugen_finish(&k->tail, o, count, sums, y);
+        k->finish(&k->tail, o, count, sums, y);
     }
 }

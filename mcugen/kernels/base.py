@@ -385,36 +385,52 @@ def in_buffer_order(w: Array, lay: Layout, x: Tensor) -> Array:
 SUMS = 16  # MCUGEN_SUMS of linear_sums.h
 
 
-def sums_field(node: Node, acc: Range) -> Field:
-    """struct mcugen_linear_tail: add and shift in one word where outputs are bytes and 32 bits are enough."""
+FINISH = ("linear_sums", "linear_bytes", "linear_halves", "linear_wide", "linear_bytes_thumb2", "linear_halves_thumb2")
+
+
+def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
+    """The function of linear_sums.h that finishes the sums, and struct mcugen_tail as it wants it."""
     tail = tail_field(node, acc)
     members = _members(tail)
-    add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("add", "shift"))
-    low = shift - 15
-    packed = members["bytes"].value == 1 and members["wide"].value == 0 and bool(np.all(low >= 0))
-    if packed := packed and bool(np.all(np.abs(add >> low) < 1 << 26)):
-        words = ((add >> low) << 5 | low).astype(np.int32)  # add is a multiple of 2^low
-        members["add"] = replace(members["add"], value=words)
-        members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
-    fields = (replace(tail, value=tuple(members.values())), Field("packed", "uint8_t", int(packed)))
-    return Field("tail", "mcugen_linear_tail", fields)
+    mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
+    wide, function = members["wide"].value, "sums"
+    if members["bytes"].value == 2 and not wide:
+        function = "halves"
+    elif members["bytes"].value == 1 and np.all(shift >= 15) and np.all(np.abs(addend := add >> shift - 15) < 1 << 26):
+        # add is a multiple of 2^(shift - 15)
+        function = "wide" if wide and _fits_wide(acc, mult, addend, 31 - shift) else "sums" if wide else "bytes"
+        if function != "sums":
+            words = (addend << 5 | (31 - shift if wide else shift - 15)).astype(np.int32)
+            members["add"] = replace(members["add"], value=words)
+            members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
+    return (
+        Field("finish", "mcugen_finish_fn", f"mcugen1_linear_{function}"),
+        replace(tail, value=tuple(members.values())),
+    )
+
+
+def _fits_wide(acc: Range, mult: Array, addend: Array, up: Array) -> bool:
+    """True if 32 bits hold what linear_wide.c computes."""
+    ends = [limit.astype(np.int64) << up for limit in (acc.lo, acc.hi)]
+    products = [end * mult >> 16 for end in ends]
+    numbers = (*ends, *products, *(p + addend for p in products))
+    return all(bool(np.all(np.abs(n) < fixed.INT32)) for n in numbers)
 
 
 def sums_cycles(node: Node, acc: Range, core: Core) -> float:
     """Cycles of the tails and of the loop over outputs, as simulated."""
-    members = _members(sums_field(node, acc))
-    outputs = node.output.type.size
+    finish, tail = sums_fields(node, acc)
+    members, outputs = _members(tail), node.output.type.size
     if "m0" in core.isa:
-        each, batch, layer = 25.0, 105.0, 44.0
+        each, batch, layer = {"bytes": 25.0, "halves": 31.0, "wide": 45.0, "sums": 101.0}, 105.0, 44.0
     elif core.name == "cortex-m7":
-        each, batch, layer = 12.0, 60.0, 20.0
+        each, batch, layer = {"bytes": 8.0, "halves": 10.0, "wide": 15.0, "sums": 22.0}, 60.0, 20.0
     else:
-        each, batch, layer = 21.0, 95.0, 37.0
-    if not members["packed"].value:
-        each = 101.0 if "m0" in core.isa else 1.85 * each
-        if _members(members["tail"])["wide"].value:
-            each += 3 * core.long_multiply + 18 * core.pressure
-    return each * outputs + batch * -(-outputs // SUMS) + layer
+        each, batch, layer = {"bytes": 14.0, "halves": 18.0, "wide": 27.0, "sums": 39.0}, 95.0, 37.0
+    one = each[finish.function.removeprefix("mcugen1_linear_")]
+    if members["wide"].value and finish.function.endswith("sums"):
+        one += 3 * core.long_multiply + 18 * core.pressure
+    return one * outputs + batch * -(-outputs // SUMS) + layer
 
 
 def _members(f: Field) -> dict[str, Field]:

@@ -47,12 +47,12 @@ class LinearCodes(base.Kernel):
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                base.sums_field(node, acc),
+                *base.sums_fields(node, acc),
                 base.Field("weights", "uint32_t", pack.pack_codes2(columns)),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
             ),
-            needs=("linear_sums", "linear_bytes", "codes2"),
+            needs=(*base.FINISH, "codes2"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

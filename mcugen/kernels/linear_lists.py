@@ -52,12 +52,12 @@ class LinearLists(base.Kernel):
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                base.sums_field(node, acc),
+                *base.sums_fields(node, acc),
                 base.Field("weights", "uint8_t", pack.pack_lists8(columns)),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
                 base.Field("blocks", "uint16_t", -(-columns.shape[1] // pack.BLOCK8)),
             ),
-            needs=("linear_sums", "linear_bytes", "lists8", "lists8_thumb2"),
+            needs=(*base.FINISH, "lists8", "lists8_thumb2"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

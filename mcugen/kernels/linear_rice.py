@@ -51,13 +51,13 @@ class LinearRice(base.Kernel):
         weights, k = pack.pack_rice16(columns)
         return base.Bound(
             (
-                base.sums_field(node, acc),
+                *base.sums_fields(node, acc),
                 base.Field("weights", "uint16_t", weights),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
                 base.Field("k", "uint8_t", k),
             ),
-            needs=("linear_sums", "linear_bytes", "rice16", "rice16_thumb2"),
+            needs=(*base.FINISH, "rice16", "rice16_thumb2"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

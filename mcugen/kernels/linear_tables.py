@@ -50,13 +50,13 @@ class LinearTables(base.Kernel):
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                base.sums_field(node, acc),
+                *base.sums_fields(node, acc),
                 base.Field("weights", "uint8_t", pack.pack_codes81(columns)),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
             ),
             scratch=TABLES + 16 * -(-columns.shape[0] // 4),
-            needs=("linear_sums", "linear_bytes", "tables4", "tables4_thumb"),
+            needs=(*base.FINISH, "tables4", "tables4_thumb"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
