@@ -149,7 +149,7 @@ def entropy_bits(w: Array) -> float:
     return float(n * (places + d))
 
 
-BLOCK8 = 256  # inputs whose places are bytes
+BLOCK8, MOST_LISTED = 256, 31  # inputs whose places are bytes; weights of a list of these
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
 END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS, END_LONG = 0, *range(16, 25)
@@ -219,28 +219,48 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
             following, at = int(data[at + token - 1]), at + token
 
 
-def pack_lists8(w: Array) -> Array:
-    """Lists of bytes of (O, N) ternary weights: for +1, then for -1, for each block of 256 inputs a count and places.
+def lists8_block(w: Array) -> int:
+    """The inputs of a block of pack_lists8: the most that can be, all blocks as long as one another."""
+    n = w.shape[1]
+    most = max(int((w == sign).sum(axis=1).max(initial=0)) for sign in (1, -1))
+    blocks = max(-(-n // BLOCK8), -(-most // MOST_LISTED), 1)
+    while lists8_counts(w, -(-n // blocks)).max(initial=0) > MOST_LISTED:
+        blocks += 1
+    return -(-n // blocks)
 
-    No block has 256 weights of one sign in an output: the count is a byte.
+
+def lists8_counts(w: Array, block: int) -> Array:
+    """Weights of each list, as pack_lists8 orders them: (O, lists)."""
+    blocks = -(-w.shape[1] // block)
+    padded = np.zeros((w.shape[0], blocks * block), np.int8)
+    padded[:, : w.shape[1]] = w
+    split = padded.reshape(w.shape[0], blocks, block)
+    counts = np.stack([np.count_nonzero(split == sign, axis=2) for sign in (1, -1)], axis=2)
+    return np.asarray(counts.reshape(w.shape[0], -1))
+
+
+def pack_lists8(w: Array, block: int) -> Array:
+    """Lists of bytes of (O, N) ternary weights: for each block of inputs, for +1, then for -1, 31 - count and places.
+
+    No block has more than 31 weights of one sign in an output.
     """
     out: list[bytes] = []
     for row in w:
-        for sign in (1, -1):
-            for at in range(0, w.shape[1], BLOCK8):
-                places = np.flatnonzero(row[at : at + BLOCK8] == sign)
-                assert places.size < BLOCK8, "256 weights of one sign in a block"
-                out.append(bytes([places.size, *places.tolist()]))
+        for at in range(0, w.shape[1], block):
+            for sign in (1, -1):
+                places = np.flatnonzero(row[at : at + block] == sign)
+                assert places.size <= MOST_LISTED, "too many weights of one sign in a block"
+                out.append(bytes([MOST_LISTED - places.size, *places.tolist()]))
     return np.frombuffer(b"".join(out), np.uint8)
 
 
-def unpack_lists8(data: Array, n: int, outputs: int) -> Array:
+def unpack_lists8(data: Array, block: int, n: int, outputs: int) -> Array:
     """The inverse of pack_lists8, (outputs, n)."""
-    w, at = np.zeros((outputs, -(-n // BLOCK8) * BLOCK8), np.int8), 0
+    w, at = np.zeros((outputs, -(-n // block) * block), np.int8), 0
     for row in w:
-        for sign in (1, -1):
-            for first in range(0, n, BLOCK8):
-                count = int(data[at])
+        for first in range(0, n, block):
+            for sign in (1, -1):
+                count = MOST_LISTED - int(data[at])
                 row[first + data[at + 1 : at + 1 + count].astype(np.int64)] = sign
                 at += 1 + count
     return w[:, :n]

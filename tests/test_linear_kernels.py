@@ -159,9 +159,8 @@ def test_packed_tails_are_the_rule(multiplier: float, offset: float, reach: int,
     function = finish.function.removeprefix("mcugen1_linear_")
     fields = {f.name: f.value for f in inner.value}  # type: ignore[union-attr]
     mult, add, shift = (int(v[0]) for v in tail)
-    could = shift >= 15 and abs(add >> max(shift - 15, 0)) < 1 << 26
-    assert function == "bytes" if could and not fields["wide"] else function in ("sums", "wide")
-    assert could or function == "sums"
+    could = abs(add * 2.0 ** (15 - shift)) < 1 << 26
+    assert (function == "bytes") == (could and shift >= 15 and not fields["wide"]) and (could or function == "sums")
     if function == "sums":
         assert np.array_equal(fields["add"], tail[1]) and np.array_equal(fields["shift"], tail[2])
         return

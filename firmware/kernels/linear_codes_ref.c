@@ -18,7 +18,7 @@ MCUGEN_WEAK void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, c
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
-        for (uint32_t i = 0; i < MCUGEN_SUMS; i++) {
+        for (uint32_t i = 0; i < (count + 3) / 4 * 4; i++) {
             sums[i] = -total;
         }
         if (blocks > 0) {

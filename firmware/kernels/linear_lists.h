@@ -15,8 +15,9 @@ struct mcugen_linear_lists {
     mcugen_finish_fn finish;
     struct mcugen_tail tail;
     const uint8_t *weights; /* the lists of each output, see lists8.h */
+    uint32_t span;          /* inputs, rounded up to whole blocks */
     uint16_t outputs;
-    uint16_t blocks; /* of 256 inputs */
+    uint16_t block; /* inputs that lists count from, 1 .. 256 */
 };
 
 /* x: the inputs at any alignment; y: outputs elements of tail.bytes. */

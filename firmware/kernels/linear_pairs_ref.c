@@ -23,7 +23,7 @@ MCUGEN_WEAK void mcugen1_linear_pairs_ref(const struct mcugen_linear_pairs *k, c
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
-        for (uint32_t i = 0; i < MCUGEN_SUMS; i += 2) {
+        for (uint32_t i = 0; i < (count + 3) / 4 * 4; i += 2) {
             sums[i] = (int32_t)a;
             sums[i + 1] = (int32_t)b;
         }

@@ -15,7 +15,7 @@ MCUGEN_WEAK void mcugen1_linear_quads_ref(const struct mcugen_linear_quads *k, c
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
-        for (uint32_t i = 0; i < MCUGEN_SUMS; i++) {
+        for (uint32_t i = 0; i < (count + 3) / 4 * 4; i++) {
             sums[i] = -128 * total;
         }
         quads = mcugen1_quads8(quads, from, k->n, (count + 3) / 4, sums);

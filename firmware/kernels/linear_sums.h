@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define MCUGEN_SUMS 16 /* outputs at a time: their sums lie on the stack */
+#define MCUGEN_SUMS 32 /* outputs at a time: their sums lie on the stack */
 
 /* y: elements of tail->bytes at any alignment; count is at least 1. A model links the ones that it uses. */
 typedef void (*mcugen_finish_fn)(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
@@ -29,8 +29,8 @@ void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t first, uint3
  * 15 + low. That is 6 bytes an output; the shift is not read. */
 void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
 
-/* Outputs of 1 byte where wide is 1 and add[o] is addend << 5 | up: mcugen_tail would have addend << (16 - up) and the
- * shift 31 - up. acc << up and (acc << up) * mult / 2^16 + addend fit 32 bits. */
+/* Outputs of 1 byte where add[o] is addend << 5 | up: mcugen_tail would have addend * 2^(16 - up) and the shift 31 - up.
+ * acc << up and (acc << up) * mult / 2^16 + addend fit 32 bits. */
 void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
 
 #ifdef __cplusplus

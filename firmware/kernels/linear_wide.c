@@ -1,6 +1,6 @@
-/* linear_wide.c - sums of more than 16 bits to bytes: with a = acc << up, (a * mult >> 16) + addend is (acc * mult +
- * (addend << 16 - up)) >> 16 - up, because the addend has no bits that rounding could drop. Both halves of a, of which
- * the lower one has no sign, are multiplied in 32 bits. */
+/* linear_wide.c - sums of more than 16 bits, or with shifts below 15, to bytes: with a = acc << up, (a * mult >> 16) +
+ * addend is (acc * mult + addend * 2^(16 - up)) * 2^(up - 16), rounded down, because the addend has no bits that rounding
+ * could drop. Both halves of a, of which the lower one has no sign, are multiplied in 32 bits. */
 #include "linear_sums.h"
 
 MCUGEN_WEAK void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count,

@@ -382,7 +382,7 @@ def in_buffer_order(w: Array, lay: Layout, x: Tensor) -> Array:
 
 # Fully connected kernels that make sums and leave the tail to linear_sums.h.
 
-SUMS = 16  # MCUGEN_SUMS of linear_sums.h
+SUMS = 32  # MCUGEN_SUMS of linear_sums.h
 
 
 FINISH = ("linear_sums", "linear_bytes", "linear_halves", "linear_wide", "linear_bytes_thumb2", "linear_halves_thumb2")
@@ -393,16 +393,19 @@ def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
     tail = tail_field(node, acc)
     members = _members(tail)
     mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
-    wide, function = members["wide"].value, "sums"
+    wide, function = bool(members["wide"].value), "sums"
     if members["bytes"].value == 2 and not wide:
         function = "halves"
-    elif members["bytes"].value == 1 and np.all(shift >= 15) and np.all(np.abs(addend := add >> shift - 15) < 1 << 26):
-        # add is a multiple of 2^(shift - 15)
-        function = "wide" if wide and _fits_wide(acc, mult, addend, 31 - shift) else "sums" if wide else "bytes"
-        if function != "sums":
-            words = (addend << 5 | (31 - shift if wide else shift - 15)).astype(np.int32)
-            members["add"] = replace(members["add"], value=words)
-            members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
+    elif members["bytes"].value == 1:
+        addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
+        if np.all(np.abs(addend) < 1 << 26):
+            if not wide and np.all(shift >= 15):
+                function, low = "bytes", shift - 15
+            elif _fits_wide(acc, mult, addend, 31 - shift):
+                function, low = "wide", 31 - shift
+    if function in ("bytes", "wide"):
+        members["add"] = replace(members["add"], value=(addend << 5 | low).astype(np.int32))
+        members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
     return (
         Field("finish", "mcugen_finish_fn", f"mcugen1_linear_{function}"),
         replace(tail, value=tuple(members.values())),
