@@ -8,10 +8,12 @@ MCUGEN_WEAK void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, c
     const uint8_t *const from = (const uint8_t *)x;
     const uint32_t blocks = k->n / 16, groups = (k->outputs + 3U) / 4;
     const uint32_t *codes = k->weights, *rest = k->weights + 4 * blocks * groups;
-    uint8_t padded[16] = {0};
+    uint8_t padded[16];
     int32_t sums[MCUGEN_SUMS];
 
-    memcpy(padded, from + 16 * blocks, k->n % 16);
+    for (uint32_t i = 0; i < 16; i++) { /* memcpy's code is larger */
+        padded[i] = i < k->n % 16 ? from[16 * blocks + i] : 0;
+    }
 
     const int32_t total = mcugen1_codes2_total(from, blocks) + mcugen1_codes2_total(padded, 1);
 

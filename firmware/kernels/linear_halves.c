@@ -8,7 +8,7 @@ MCUGEN_WEAK void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t 
 {
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t o = first + i;
-        int32_t v = (sums[i] * tail->mult[o] + tail->add[o]) >> tail->shift[o];
+        int32_t v = (sums[i] * tail->mult[o] + (tail->add[o] >> 5)) >> (tail->add[o] & 31);
 
         v = v < tail->lo ? tail->lo : v;
         mcugen_store(y, o, v > tail->hi ? tail->hi : v, 2);

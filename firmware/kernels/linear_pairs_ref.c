@@ -8,7 +8,7 @@ MCUGEN_WEAK void mcugen1_linear_pairs_ref(const struct mcugen_linear_pairs *k, c
     const uint8_t *const from = (const uint8_t *)x;
     const uint32_t blocks = k->n / 16, groups = (k->outputs + 3U) / 4;
     const uint32_t *pairs = k->weights, *rest = pairs;
-    uint8_t padded[16] = {0};
+    uint8_t padded[16];
     uint32_t a = 0, b = 0;
     int32_t sums[MCUGEN_SUMS];
 
@@ -17,7 +17,9 @@ MCUGEN_WEAK void mcugen1_linear_pairs_ref(const struct mcugen_linear_pairs *k, c
         mcugen1_pairs8_first(from, blocks, &a, &b);
     }
     if (k->n % 16 > 0) {
-        memcpy(padded, from + 16 * blocks, k->n % 16);
+        for (uint32_t i = 0; i < 16; i++) { /* memcpy's code is larger */
+            padded[i] = i < k->n % 16 ? from[16 * blocks + i] : 0;
+        }
         mcugen1_pairs8_first(padded, 1, &a, &b);
     }
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {

@@ -21,7 +21,7 @@ typedef void (*mcugen_finish_fn)(const struct mcugen_tail *tail, uint32_t first,
 /* Outputs of any type. */
 void mcugen1_linear_sums(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
 
-/* Outputs of 2 bytes, where wide is 0. */
+/* Outputs of 2 bytes, where wide is 0 and add[o] is mcugen_tail's << 5 | its shift, which is not read. */
 void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
                            void *y);
 

@@ -394,8 +394,8 @@ def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
     members = _members(tail)
     mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
     wide, function = bool(members["wide"].value), "sums"
-    if members["bytes"].value == 2 and not wide:
-        function = "halves"
+    if members["bytes"].value == 2 and not wide and np.all(np.abs(add) < 1 << 26):
+        function, addend, low = "halves", add, shift
     elif members["bytes"].value == 1:
         addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
         if np.all(np.abs(addend) < 1 << 26):
@@ -403,7 +403,7 @@ def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
                 function, low = "bytes", shift - 15
             elif _fits_wide(acc, mult, addend, 31 - shift):
                 function, low = "wide", 31 - shift
-    if function in ("bytes", "wide"):
+    if function != "sums":
         members["add"] = replace(members["add"], value=(addend << 5 | low).astype(np.int32))
         members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
     return (
