@@ -26,7 +26,16 @@ from mcugen.ops import base as ops
 from mcugen.ops.linear import Linear
 from mcugen.sim import cycles
 
-LAYERS = {"fc640_128": (640, 128), "fc128_128": (128, 128), "fc256_10": (256, 10)}  # inputs, outputs
+LAYERS = {  # inputs, outputs, their type
+    "fc640_128": (640, 128, "u8"),
+    "fc128_128": (128, 128, "u8"),
+    "fc128_8": (128, 8, "u8"),
+    "fc8_128": (8, 128, "u8"),
+    "fc128_640": (128, 640, "i16"),
+    "fc256_10": (256, 10, "u8"),
+    "fc256_2": (256, 2, "i16"),
+    "fc64_10": (64, 10, "i16"),
+}
 DENSITIES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.67)
 # The figures to reach: the best prototype of these kernels on the same layers, in the same simulation.
 BAR = {
@@ -66,9 +75,10 @@ class Row:
         return self.cycles / self.macs
 
 
-def layer(name: str, density: float, to: Out = OUTS["u8"]) -> Node:
+def layer(name: str, density: float) -> Node:
     """A layer with as many weights at random places, half of them -1; density 1: with weights of 8 bits."""
-    n, outputs = LAYERS[name]
+    n, outputs, kind = LAYERS[name]
+    to = OUTS[kind]
     rng = np.random.default_rng([n, outputs, round(100 * density)])
     w = np.zeros(n * outputs, np.int8)
     places = rng.permutation(w.size)[: round(density * w.size)]

@@ -221,7 +221,7 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
 
 def lists8_block(w: Array) -> int:
     """The inputs of a block of pack_lists8: the most that can be, all blocks as long as one another."""
-    n = w.shape[1]
+    n = int(w.shape[1])
     most = max(int((w == sign).sum(axis=1).max(initial=0)) for sign in (1, -1))
     blocks = max(-(-n // BLOCK8), -(-most // MOST_LISTED), 1)
     while lists8_counts(w, -(-n // blocks)).max(initial=0) > MOST_LISTED:

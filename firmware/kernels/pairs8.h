@@ -28,8 +28,10 @@ const uint32_t *mcugen1_pairs8_ref(const uint32_t *pairs, const uint8_t *x, uint
 const uint32_t *mcugen1_pairs8_dsp(const uint32_t *pairs, const uint8_t *x, uint32_t blocks, uint32_t groups,
                                    int32_t *sums); /* M4, M7, M33 */
 
-/* What the sums have to begin with: takes the parts of x[0 .. 16 * blocks - 1] in these from both, modulo 2^32. */
-void mcugen1_pairs8_first(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b);
+/* What the sums have to begin with: takes the parts of x[0 .. 16 * blocks - 1] in these from both, modulo 2^32.
+ * blocks is at least 1. */
+void mcugen1_pairs8_first_ref(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b);
+void mcugen1_pairs8_first_dsp(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b); /* M4, M7, M33 */
 
 static inline const uint32_t *mcugen1_pairs8(const uint32_t *pairs, const uint8_t *x, uint32_t blocks, uint32_t groups,
                                              int32_t *sums)
@@ -38,6 +40,15 @@ static inline const uint32_t *mcugen1_pairs8(const uint32_t *pairs, const uint8_
     return mcugen1_pairs8_dsp(pairs, x, blocks, groups, sums);
 #else
     return mcugen1_pairs8_ref(pairs, x, blocks, groups, sums);
+#endif
+}
+
+static inline void mcugen1_pairs8_first(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    mcugen1_pairs8_first_dsp(x, blocks, a, b);
+#else
+    mcugen1_pairs8_first_ref(x, blocks, a, b);
 #endif
 }
 

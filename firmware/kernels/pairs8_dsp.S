@@ -91,4 +91,47 @@ mcugen1_pairs8_dsp:
         add     sp, sp, #FRAME
         pop     {r4-r11, pc}
         .size   mcugen1_pairs8_dsp, . - mcugen1_pairs8_dsp
+
+/* Four inputs: their sum to r8, the products of neighbours to r9. */
+        .macro  FIRST x
+        uxtb16  r10, \x
+        usada8  r8, \x, r11, r8
+        uxtb16  \x, \x, ror #8
+        smlad   r9, r10, \x, r9
+        .endm
+
+/* void mcugen1_pairs8_first_dsp(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b): 26 cycles a block. */
+        .section .text.mcugen1_pairs8_first_dsp, "ax", %progbits
+        .thumb
+        .p2align 2
+        .weak   mcugen1_pairs8_first_dsp
+        .thumb_func
+        .type   mcugen1_pairs8_first_dsp, %function
+mcugen1_pairs8_first_dsp:
+        push    {r4-r11}
+        mov     r8, #0
+        mov     r9, #0
+        mov     r11, #0
+        add     r1, r0, r1, lsl #4
+1:      ldr     r4, [r0]
+        ldr     r5, [r0, #4]
+        ldr     r6, [r0, #8]
+        ldr     r7, [r0, #12]
+        adds    r0, r0, #16
+        FIRST   r4
+        FIRST   r5
+        FIRST   r6
+        FIRST   r7
+        cmp     r0, r1
+        bne     1b
+        ldr     r0, [r2]
+        ldr     r1, [r3]
+        add     r0, r0, r9, lsl #8
+        sub     r0, r0, r8, lsl #7
+        sub     r1, r1, r9
+        str     r0, [r2]
+        str     r1, [r3]
+        pop     {r4-r11}
+        bx      lr
+        .size   mcugen1_pairs8_first_dsp, . - mcugen1_pairs8_first_dsp
 #endif

@@ -1,7 +1,7 @@
 /* pairs8_ref.c - the definition in C. Clear before fast. */
 #include "pairs8.h"
 
-MCUGEN_WEAK void mcugen1_pairs8_first(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b)
+MCUGEN_WEAK void mcugen1_pairs8_first_ref(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b)
 {
     uint32_t sum = 0, products = 0;
 

@@ -394,15 +394,13 @@ def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
     members = _members(tail)
     mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
     wide, function = bool(members["wide"].value), "sums"
+    addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
     if members["bytes"].value == 2 and not wide and np.all(np.abs(add) < 1 << 26):
         function, addend, low = "halves", add, shift
-    elif members["bytes"].value == 1:
-        addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
-        if np.all(np.abs(addend) < 1 << 26):
-            if not wide and np.all(shift >= 15):
-                function, low = "bytes", shift - 15
-            elif _fits_wide(acc, mult, addend, 31 - shift):
-                function, low = "wide", 31 - shift
+    elif members["bytes"].value == 1 and not wide and np.all(shift >= 15) and np.all(np.abs(addend) < 1 << 26):
+        function, low = "bytes", shift - 15
+    elif members["bytes"].value == 1 and np.all(np.abs(addend) < 1 << 26) and _fits_wide(acc, mult, addend, 31 - shift):
+        function, low = "wide", 31 - shift
     if function != "sums":
         members["add"] = replace(members["add"], value=(addend << 5 | low).astype(np.int32))
         members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
@@ -420,20 +418,23 @@ def _fits_wide(acc: Range, mult: Array, addend: Array, up: Array) -> bool:
     return all(bool(np.all(np.abs(n) < fixed.INT32)) for n in numbers)
 
 
-def sums_cycles(node: Node, acc: Range, core: Core) -> float:
-    """Cycles of the tails and of the loop over outputs, as simulated."""
+def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
+    """Cycles of the tails of all outputs, of which a kernel finishes `batch` at a time, as simulated."""
     finish, tail = sums_fields(node, acc)
     members, outputs = _members(tail), node.output.type.size
-    if "m0" in core.isa:
-        each, batch, layer = {"bytes": 25.0, "halves": 31.0, "wide": 45.0, "sums": 101.0}, 105.0, 44.0
-    elif core.name == "cortex-m7":
-        each, batch, layer = {"bytes": 8.0, "halves": 10.0, "wide": 15.0, "sums": 22.0}, 60.0, 20.0
-    else:
-        each, batch, layer = {"bytes": 14.0, "halves": 18.0, "wide": 27.0, "sums": 39.0}, 95.0, 37.0
-    one = each[finish.function.removeprefix("mcugen1_linear_")]
-    if members["wide"].value and finish.function.endswith("sums"):
-        one += 3 * core.long_multiply + 18 * core.pressure
-    return one * outputs + batch * -(-outputs // SUMS) + layer
+    m0, m7, bytes_ = "m0" in core.isa, core.name == "cortex-m7", members["bytes"].value
+    call, each = {
+        "bytes": (38, 21 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
+        "halves": (44, 22 + 2 * core.branch) if m0 else (24, 10) if m7 else (31, 16),
+        "wide": (65, 33 + 2 * core.branch) if m0 else (26, 13.5) if m7 else (35, 25),
+        "sums": (47, 49 if bytes_ == 1 else 111) if m0 else (23, 24) if m7 else (29, 40),
+    }[finish.function.removeprefix("mcugen1_linear_")]
+    if finish.function.endswith("sums"):
+        each += (50 if m0 else 7 if m7 else 14) + core.long_multiply if members["wide"].value else 0
+    elif not finish.function.endswith("wide") and not m0:
+        full = (0, 255) if bytes_ == 1 else (-(1 << 15), (1 << 15) - 1)
+        each += 0 if (members["lo"].value, members["hi"].value) == full else 4 if m7 else 6
+    return each * outputs + call * -(-outputs // batch)
 
 
 def _members(f: Field) -> dict[str, Field]:

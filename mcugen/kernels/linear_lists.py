@@ -20,6 +20,8 @@ from . import base
 class Costs:
     """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
 
+    layer: float
+    batch: float
     output: float
     block: float
     list: float
@@ -29,9 +31,8 @@ class Costs:
     rest: float  # of a list that does not end with a round
 
 
-_THUMB2 = Costs(10, 7, 11, 3, (8, 6), -4, 5)
-_M7 = Costs(5, 4, 7, 3, (8, 0), 0, 2)
-_M0 = Costs(8, 5, 8, 5, (32, 0), 0, 0)
+_THUMB2 = Costs(37, 62, 7, 7, 11, 3, (8, 6), -4, 5)
+_M7 = Costs(29, 43, 4, 4, 8, 3, (8, 1), 0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,16 @@ class LinearLists(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         counts = pack.lists8_counts(columns, pack.lists8_block(columns))
-        costs = _M0 if "m0" in core.isa else _M7 if core.name == "cortex-m7" else _THUMB2
+        costs = _costs(core)
         at_once, more = costs.round
         each = costs.weight * counts.sum() + costs.block * counts.size / 2 + costs.list * counts.size
         each += more * (counts // at_once).sum() + costs.rounds * np.count_nonzero(counts >= at_once)
         each += costs.rest * np.count_nonzero(counts % at_once)
-        return float(costs.output * len(counts) + each) + base.sums_cycles(node, acc, core)
+        each += costs.layer + costs.batch * -(-len(counts) // base.SUMS) + costs.output * len(counts)
+        return float(each) + base.sums_cycles(node, acc, core)
+
+
+def _costs(core: base.Core) -> Costs:
+    if "m0" in core.isa:
+        return Costs(50, 74, 5 + core.branch, 3 + core.branch, 6 + core.branch, 5, (32, 0), 0, 0)
+    return _M7 if core.name == "cortex-m7" else _THUMB2

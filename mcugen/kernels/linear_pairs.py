@@ -19,13 +19,17 @@ class Costs:
     """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
 
     layer: float
+    batch: float
     first: float  # of a block: its inputs added up once
+    rest: float  # of a layer whose inputs do not end with a block
     group: float  # of four outputs
     block: float  # of such a group
 
 
-_DSP = Costs(100, 60, 32, 78)
-_M7 = Costs(50, 40, 16, 45)
+_DSP = Costs(105, 81, 26, 163, 43, 78)
+_M7 = Costs(69, 52, 14, 75, 23, 42)
+_M3 = Costs(100, 98, 96, 232, 99, 336)  # in C, as on Armv6-M
+_M0 = Costs(100, 98, 90, 250, 110, 580)
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,14 @@ class LinearPairs(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
         blocks, groups = -(-n // 16), -(-outputs // 4)
-        tails = base.sums_cycles(node, acc, core)
-        if "dsp" not in core.isa:
-            return tails + 64 * blocks * groups * (2 * core.load + 2 * core.multiply + 10) * core.pressure
-        costs = _M7 if core.name == "cortex-m7" else _DSP
+        costs = _costs(core)
         calls = groups * (2 if n % 16 and n > 16 else 1)
-        return tails + costs.layer + costs.first * blocks + costs.group * calls + costs.block * blocks * groups
+        layer = costs.layer + costs.first * (n // 16) + (costs.rest if n % 16 else 0)
+        each = costs.batch * -(-outputs // base.SUMS) + costs.group * calls + costs.block * blocks * groups
+        return base.sums_cycles(node, acc, core) + layer + each
+
+
+def _costs(core: base.Core) -> Costs:
+    if "dsp" in core.isa:
+        return _M7 if core.name == "cortex-m7" else _DSP
+    return _M3 if "m3" in core.isa else _M0

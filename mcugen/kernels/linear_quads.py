@@ -19,16 +19,16 @@ class Costs:
     """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
 
     layer: float
+    batch: float
     total: float  # of an input: all are added up once
     group: float  # of four outputs
     round: tuple[int, float]  # inputs that such a group takes at once, and their cycles
     input: float  # one of the others
 
 
-_M0 = Costs(20, 7, 60, (8, 118), 20)
-_M3 = Costs(20, 5, 40, (4, 60), 18)
-_DSP = Costs(20, 5, 40, (4, 44), 14)
-_M7 = Costs(12, 3, 20, (4, 26), 8)
+_DSP = Costs(43, 68, 7, 56, (4, 44), 14)
+_M7 = Costs(35, 47, 2, 28, (4, 23), 8)
+_M3 = Costs(42, 67, 7, 56, (4, 60), 18)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,14 @@ class LinearQuads(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
-        costs = _M0 if "m0" in core.isa else _M3 if "m3" in core.isa else _M7 if core.name == "cortex-m7" else _DSP
+        costs = _costs(core)
         at_once, cycles = costs.round
         group = costs.group + cycles * (n // at_once) + costs.input * (n % at_once)
-        return base.sums_cycles(node, acc, core) + costs.layer + costs.total * n + group * -(-outputs // 4)
+        layer = costs.layer + costs.total * n + costs.batch * -(-outputs // base.SUMS)
+        return base.sums_cycles(node, acc, core) + layer + group * -(-outputs // 4)
+
+
+def _costs(core: base.Core) -> Costs:
+    if "m0" in core.isa:
+        return Costs(50, 90, 6 + core.branch, 60, (8, 116 + core.branch), 19 + core.branch)
+    return _M3 if "m3" in core.isa else _M7 if core.name == "cortex-m7" else _DSP
