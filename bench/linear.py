@@ -20,13 +20,22 @@ from kernels import FLASH, RAM, accumulators, placed
 from mcugen import fixed, resources, targets
 from mcugen.ir import DType, Node, Out
 from mcugen.kernels import KERNELS
-from mcugen.kernels.base import Core, Kernel, Signature
+from mcugen.kernels.base import FINISH, Core, Kernel, Signature
 from mcugen.layout import FLAT
 from mcugen.ops import base as ops
 from mcugen.ops.linear import Linear
 from mcugen.sim import cycles
 
-LAYERS = {"fc640_128": (640, 128), "fc128_128": (128, 128), "fc256_10": (256, 10)}  # inputs, outputs
+LAYERS = {  # inputs, outputs, their type
+    "fc640_128": (640, 128, "u8"),
+    "fc128_128": (128, 128, "u8"),
+    "fc128_8": (128, 8, "u8"),
+    "fc8_128": (8, 128, "u8"),
+    "fc128_640": (128, 640, "i16"),
+    "fc256_10": (256, 10, "u8"),
+    "fc256_2": (256, 2, "i16"),
+    "fc64_10": (64, 10, "i16"),
+}
 DENSITIES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.67)
 # The figures to reach: the best prototype of these kernels on the same layers, in the same simulation.
 BAR = {
@@ -66,16 +75,20 @@ class Row:
         return self.cycles / self.macs
 
 
-def layer(name: str, density: float, to: Out = OUTS["u8"]) -> Node:
-    """A layer with as many weights at random places, half of them -1."""
-    n, outputs = LAYERS[name]
+def layer(name: str, density: float) -> Node:
+    """A layer with as many weights at random places, half of them -1; density 1: with weights of 8 bits."""
+    n, outputs, kind = LAYERS[name]
+    to = OUTS[kind]
     rng = np.random.default_rng([n, outputs, round(100 * density)])
     w = np.zeros(n * outputs, np.int8)
     places = rng.permutation(w.size)[: round(density * w.size)]
     w[places] = rng.choice([-1, 1], places.size)
-    raw = ops.make(Linear(), ops.activation("x", (n,)), ops.constant("w", DType.T, w.reshape(outputs, n)))
+    if density == 1:
+        w = np.clip(np.rint(rng.normal(0, 40, w.size)), -127, 127)
+    dtype = DType.I8 if density == 1 else DType.T
+    raw = ops.make(Linear(), ops.activation("x", (n,)), ops.constant("w", dtype, w.reshape(outputs, n)))
     acc = accumulators(raw)
-    scale = (to.hi - to.lo) / 4 / np.sqrt(density * n) / 256
+    scale = (to.hi - to.lo) / 4 / np.sqrt((w**2.0).sum() / outputs) / 256
     offset = (to.hi + to.lo) / 2 + 0.1
     tail = fixed.lower(np.full(outputs, scale), np.full(outputs, offset), acc.lo, acc.hi, to.lo, to.hi)
     named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
@@ -83,10 +96,13 @@ def layer(name: str, density: float, to: Out = OUTS["u8"]) -> Node:
 
 
 def kernels(names: Sequence[str] = ()) -> list[Kernel]:
-    """The kernels for ternary fully connected layers, or those of them."""
-    node = layer("fc256_10", 0.1)
-    found = [k for k in KERNELS if k.op is Linear and k.layouts(node, (FLAT,), FLAT)]
-    return [k for k in found if not names or k.name in names]
+    """The kernels for fully connected layers, or those of them."""
+    return [k for k in KERNELS if k.op is Linear and (not names or k.name in names)]
+
+
+def ternary(kernel: Kernel) -> bool:
+    """False if its weights have 8 bits."""
+    return kernel.layouts(layer("fc256_10", 0.1), (FLAT,), FLAT) is not None
 
 
 def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine, core: Core) -> Row:
@@ -118,12 +134,19 @@ def rows(
     """A row for each layer, density and kernel."""
     some = kernels() if some is None else some
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
-        names = {f"mcugen1_{k.stem}_ref" for k in some} | {"mcugen1_unpack_planes", "mcugen1_unpack_base3"}
-        globs = ("linear*", "lists8*", "rice*", "codes2*", "tables4*", "dot*", "unpack*")
+        pointed = ("unpack_planes", "unpack_base3", "unpack_i8", *(f for f in FINISH if "thumb2" not in f))
+        names = {f"mcugen1_{k.stem}_ref" for k in some} | {f"mcugen1_{f}" for f in pointed}
+        globs = ("linear*", "lists8*", "rice*", "codes2*", "tables4*", "pairs8*", "quads8*", "dot*", "unpack*")
         sources = sorted(p for g in globs for p in resources.KERNELS.glob(g) if p.suffix in (".c", ".S"))
         elf = cycles.build_elf(sources, min(names), Path(work) / "kernels.elf", core.name, keep=sorted(names))
         machine = cycles.Machine(elf, core.name)
-        return [measured(name, d, k, machine, core) for name in layers for d in densities for k in some]
+        return [
+            measured(name, d, k, machine, core)
+            for name in layers
+            for d in (*densities, 1.0)
+            for k in some
+            if ternary(k) == (d < 1)
+        ]
 
 
 def table(found: Sequence[Row]) -> Iterator[str]:

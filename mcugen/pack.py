@@ -149,7 +149,7 @@ def entropy_bits(w: Array) -> float:
     return float(n * (places + d))
 
 
-BLOCK8 = 256  # inputs whose places are bytes
+BLOCK8, MOST_LISTED = 256, 31  # inputs whose places are bytes; weights of a list of these
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
 END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS, END_LONG = 0, *range(16, 25)
@@ -219,28 +219,48 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
             following, at = int(data[at + token - 1]), at + token
 
 
-def pack_lists8(w: Array) -> Array:
-    """Lists of bytes of (O, N) ternary weights: for +1, then for -1, for each block of 256 inputs a count and places.
+def lists8_block(w: Array) -> int:
+    """The inputs of a block of pack_lists8: the most that can be, all blocks as long as one another."""
+    n = int(w.shape[1])
+    most = max(int((w == sign).sum(axis=1).max(initial=0)) for sign in (1, -1))
+    blocks = max(-(-n // BLOCK8), -(-most // MOST_LISTED), 1)
+    while lists8_counts(w, -(-n // blocks)).max(initial=0) > MOST_LISTED:
+        blocks += 1
+    return -(-n // blocks)
 
-    No block has 256 weights of one sign in an output: the count is a byte.
+
+def lists8_counts(w: Array, block: int) -> Array:
+    """Weights of each list, as pack_lists8 orders them: (O, lists)."""
+    blocks = -(-w.shape[1] // block)
+    padded = np.zeros((w.shape[0], blocks * block), np.int8)
+    padded[:, : w.shape[1]] = w
+    split = padded.reshape(w.shape[0], blocks, block)
+    counts = np.stack([np.count_nonzero(split == sign, axis=2) for sign in (1, -1)], axis=2)
+    return np.asarray(counts.reshape(w.shape[0], -1))
+
+
+def pack_lists8(w: Array, block: int) -> Array:
+    """Lists of bytes of (O, N) ternary weights: for each block of inputs, for +1, then for -1, 31 - count and places.
+
+    No block has more than 31 weights of one sign in an output.
     """
     out: list[bytes] = []
     for row in w:
-        for sign in (1, -1):
-            for at in range(0, w.shape[1], BLOCK8):
-                places = np.flatnonzero(row[at : at + BLOCK8] == sign)
-                assert places.size < BLOCK8, "256 weights of one sign in a block"
-                out.append(bytes([places.size, *places.tolist()]))
+        for at in range(0, w.shape[1], block):
+            for sign in (1, -1):
+                places = np.flatnonzero(row[at : at + block] == sign)
+                assert places.size <= MOST_LISTED, "too many weights of one sign in a block"
+                out.append(bytes([MOST_LISTED - places.size, *places.tolist()]))
     return np.frombuffer(b"".join(out), np.uint8)
 
 
-def unpack_lists8(data: Array, n: int, outputs: int) -> Array:
+def unpack_lists8(data: Array, block: int, n: int, outputs: int) -> Array:
     """The inverse of pack_lists8, (outputs, n)."""
-    w, at = np.zeros((outputs, -(-n // BLOCK8) * BLOCK8), np.int8), 0
+    w, at = np.zeros((outputs, -(-n // block) * block), np.int8), 0
     for row in w:
-        for sign in (1, -1):
-            for first in range(0, n, BLOCK8):
-                count = int(data[at])
+        for first in range(0, n, block):
+            for sign in (1, -1):
+                count = MOST_LISTED - int(data[at])
                 row[first + data[at + 1 : at + 1 + count].astype(np.int64)] = sign
                 at += 1 + count
     return w[:, :n]
@@ -288,6 +308,64 @@ def unpack_codes81(data: Array, outputs: int, n: int) -> Array:
     places = data.reshape(-(-n // 32), -(-outputs // 4), 8, 4).transpose(1, 3, 0, 2).astype(np.int64) // 2
     digits = [places // 28, places % 28 // 9, places % 28 // 3 % 3, places % 28 % 3]
     return np.asarray((np.stack(digits, axis=-1) - 1).reshape(places.shape[0] * 4, -1)[:outputs, :n].astype(np.int8))
+
+
+def pack_pairs8(w: Array) -> Array:
+    """Words (uint32) of (O, N) weights of 8 bits by four outputs, for products of pairs (firmware/kernels/pairs8.h).
+
+    The whole blocks of 16 inputs of all outputs, then the rest; what fills a block or four outputs has weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, -(-n // 16) * 16), np.int64)
+    full[:outputs, :n] = w
+    return np.concatenate([_pairs8(part) for part in (full[:, : n // 16 * 16], full[:, n // 16 * 16 :])])
+
+
+def _pairs8(w: Array) -> Array:
+    """The words of inputs in whole blocks, uint32."""
+    pairs = w.reshape(len(w) // 4, 2, 2, w.shape[1])  # group, pair, output of it, input
+    odd = pairs[:, :, 1]
+    heads = -(odd[..., 0::2] * odd[..., 1::2]).sum(axis=2)
+    halves = (pairs[:, :, 0] + 128 + 256 * odd & 0xFFFF).reshape(
+        len(pairs), 2, w.shape[1] // 4, 2, 2
+    )  # ..., four inputs, half, input
+    words = halves[..., 0, :] | halves[..., 1, :] << 16
+    body = words.transpose(0, 2, 1, 3).reshape(len(pairs), w.shape[1])
+    found = np.concatenate([heads, body], axis=1) if w.shape[1] else body
+    return np.asarray(found & 0xFFFFFFFF, np.uint32).ravel()
+
+
+def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_pairs8, (outputs, n)."""
+    groups, whole = -(-outputs // 4), n // 16
+    split = groups * (2 + 16 * whole) * (whole > 0)
+    parts = []
+    for part in (data[:split], data[split:]):
+        if not part.size:
+            continue
+        words = part.reshape(groups, -1)[:, 2:].reshape(groups, -1, 2, 2)  # group, four inputs, pair, input
+        halves = np.stack([words & 0xFFFF, words >> 16], axis=3)  # ..., pair, half, input
+        both = np.stack([(halves & 255).astype(np.int64) - 128, (halves >> 8).astype(np.uint8).view(np.int8)])
+        parts.append(both.transpose(1, 3, 0, 2, 4, 5).reshape(4 * groups, -1))
+    return np.concatenate(parts, axis=1)[:outputs, :n].astype(np.int8)
+
+
+def pack_quads8(w: Array) -> Array:
+    """A word (uint32) for four outputs of an input, a byte of weight + 128 each, of (O, N) weights of 8 bits.
+
+    By four outputs, then inputs; outputs that are not there have weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, n), np.int64)
+    full[:outputs] = w
+    columns = (full + 128).astype(np.uint8).reshape(-1, 4, n).transpose(0, 2, 1)
+    return np.ascontiguousarray(columns).view("<u4").astype(np.uint32).ravel()
+
+
+def unpack_quads8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_quads8, (outputs, n)."""
+    columns = data.astype("<u4").view(np.uint8).reshape(-1, n, 4).transpose(0, 2, 1)
+    return (columns.reshape(-1, n)[:outputs].astype(np.int64) - 128).astype(np.int8)
 
 
 @dataclass(frozen=True)

@@ -533,7 +533,7 @@ TARGETS = {
         Target("mps2-an505", 4, 3 << 20, ("dsp", "thumb"), "mps2-an505", "mps2-an505"),
         Target("mps3-an547", 4, 3 << 20, ("mve", "dsp", "thumb"), "mps3-an547", "mps3-an547"),
         Target("aarch64", 8, 1 << 24, ("neon",), "aarch64-linux-gnu", "qemu-aarch64"),
-        Target("armv7", 4, 1 << 24, ("neon", "dsp", "thumb"), "arm-linux-gnueabihf", "qemu-arm"),
+        Target("armv7", 4, 1 << 24, ("neon", "dsp"), "arm-linux-gnueabihf", "qemu-arm"),
     )
 }
 

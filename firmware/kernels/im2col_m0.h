@@ -9,7 +9,7 @@
 #define MCUGEN_IM2COL_M0_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame: struct mcugen_im2col_job, and what follows of it. */
         .equ    X, 0
@@ -102,7 +102,7 @@
         .endm
 
         .macro  ROWS name
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

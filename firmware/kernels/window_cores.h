@@ -4,7 +4,7 @@
 #define MCUGEN_WINDOW_CORES_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* struct mcugen_window_job. */
         .equ    JOB_X, 8
@@ -46,7 +46,7 @@
  * at r3, which they keep. STRIP leaves Y in r2 and END in lr, ONE leaves Y in r2; RARE is code that they jump to.
  */
         .macro  WINDOW name, step
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

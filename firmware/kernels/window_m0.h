@@ -216,7 +216,7 @@
 
 /* Channels of one layer. */
         .macro  WINDOW name, step
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

@@ -23,6 +23,8 @@ from .im2col import Im2colPairs, Im2colQuads
 from .linear import Linear
 from .linear_codes import LinearCodes
 from .linear_lists import LinearLists
+from .linear_pairs import LinearPairs
+from .linear_quads import LinearQuads
 from .linear_rice import LinearRice
 from .linear_tables import LinearTables
 from .lookup_flat import LookupFlat
@@ -63,6 +65,8 @@ KERNELS: tuple[Kernel, ...] = (
     LinearRice(),
     LinearCodes(),
     LinearTables(),
+    LinearPairs(),
+    LinearQuads(),
     AddFlat(),
     AddLanes(),
     MulFlat(),

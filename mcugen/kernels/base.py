@@ -402,39 +402,59 @@ def in_buffer_order(w: Array, lay: Layout, x: Tensor) -> Array:
 
 # Fully connected kernels that make sums and leave the tail to linear_sums.h.
 
-SUMS = 16  # MCUGEN_SUMS of linear_sums.h
+SUMS = 32  # MCUGEN_SUMS of linear_sums.h
 
 
-def sums_field(node: Node, acc: Range) -> Field:
-    """struct mcugen_linear_tail: add and shift in one word where outputs are bytes and 32 bits are enough."""
+FINISH = ("linear_sums", "linear_bytes", "linear_halves", "linear_wide", "linear_bytes_thumb2", "linear_halves_thumb2")
+
+
+def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
+    """The function of linear_sums.h that finishes the sums, and struct mcugen_tail as it wants it."""
     tail = tail_field(node, acc)
     members = _members(tail)
-    add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("add", "shift"))
-    low = shift - 15
-    packed = members["bytes"].value == 1 and members["wide"].value == 0 and bool(np.all(low >= 0))
-    if packed := packed and bool(np.all(np.abs(add >> low) < 1 << 26)):
-        words = ((add >> low) << 5 | low).astype(np.int32)  # add is a multiple of 2^low
-        members["add"] = replace(members["add"], value=words)
+    mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
+    wide, function = bool(members["wide"].value), "sums"
+    addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
+    if members["bytes"].value == 2 and not wide and np.all(np.abs(add) < 1 << 26):
+        function, addend, low = "halves", add, shift
+    elif members["bytes"].value == 1 and not wide and np.all(shift >= 15) and np.all(np.abs(addend) < 1 << 26):
+        function, low = "bytes", shift - 15
+    elif members["bytes"].value == 1 and np.all(np.abs(addend) < 1 << 26) and _fits_wide(acc, mult, addend, 31 - shift):
+        function, low = "wide", 31 - shift
+    if function != "sums":
+        members["add"] = replace(members["add"], value=(addend << 5 | low).astype(np.int32))
         members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
-    fields = (replace(tail, value=tuple(members.values())), Field("packed", "uint8_t", int(packed)))
-    return Field("tail", "mcugen_linear_tail", fields)
+    return (
+        Field("finish", "mcugen_finish_fn", f"mcugen1_linear_{function}"),
+        replace(tail, value=tuple(members.values())),
+    )
 
 
-def sums_cycles(node: Node, acc: Range, core: Core) -> float:
-    """Cycles of the tails and of the loop over outputs, as simulated."""
-    members = _members(sums_field(node, acc))
-    outputs = node.output.type.size
-    if "m0" in core.isa:
-        each, batch, layer = 25.0, 105.0, 44.0
-    elif core.name == "cortex-m7":
-        each, batch, layer = 12.0, 60.0, 20.0
-    else:
-        each, batch, layer = 21.0, 95.0, 37.0
-    if not members["packed"].value:
-        each = 101.0 if "m0" in core.isa else 1.85 * each
-        if _members(members["tail"])["wide"].value:
-            each += 3 * core.long_multiply + 18 * core.pressure
-    return each * outputs + batch * -(-outputs // SUMS) + layer
+def _fits_wide(acc: Range, mult: Array, addend: Array, up: Array) -> bool:
+    """True if 32 bits hold what linear_wide.c computes."""
+    ends = [limit.astype(np.int64) << up for limit in (acc.lo, acc.hi)]
+    products = [end * mult >> 16 for end in ends]
+    numbers = (*ends, *products, *(p + addend for p in products))
+    return all(bool(np.all(np.abs(n) < fixed.INT32)) for n in numbers)
+
+
+def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
+    """Cycles of the tails of all outputs, of which a kernel finishes `batch` at a time, as simulated."""
+    finish, tail = sums_fields(node, acc)
+    members, outputs = _members(tail), node.output.type.size
+    m0, m7, bytes_ = "m0" in core.isa, core.name == "cortex-m7", members["bytes"].value
+    call, each = {
+        "bytes": (38, 21 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
+        "halves": (44, 22 + 2 * core.branch) if m0 else (24, 10) if m7 else (31, 16),
+        "wide": (65, 33 + 2 * core.branch) if m0 else (26, 13.5) if m7 else (35, 25),
+        "sums": (47, 49 if bytes_ == 1 else 111) if m0 else (23, 24) if m7 else (29, 40),
+    }[finish.function.removeprefix("mcugen1_linear_")]
+    if finish.function.endswith("sums"):
+        each += (50 if m0 else 7 if m7 else 14) + core.long_multiply if members["wide"].value else 0
+    elif not finish.function.endswith("wide") and not m0:
+        full = (0, 255) if bytes_ == 1 else (-(1 << 15), (1 << 15) - 1)
+        each += 0 if (members["lo"].value, members["hi"].value) == full else 4 if m7 else 6
+    return each * outputs + call * -(-outputs // batch)
 
 
 def _members(f: Field) -> dict[str, Field]:
