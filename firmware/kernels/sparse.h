@@ -28,6 +28,9 @@
  * 20, 21, 22 and 24 are for channels whose sums need more than 16 bits: between them stand parts that do not, each with a
  * centre of its own, so that the last sum is that of 16 bits and all others have been added to the 32-bit sums.
  *
+ * Where x_plane is not 0 each entry is a pixel of the channel itself, so that programs are of bytes (FORMAT.md, "bytes"):
+ * offsets are channels, tokens too are bytes, and c is two of them, the lower first. Tokens 20 to 22 and 24 are not there.
+ *
  * Or the weights are a Rice code (FORMAT.md, "rice"), which `decode` turns into such programs in scratch, one channel's
  * at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
  * channel of such a layer is split.
@@ -58,14 +61,15 @@ typedef const uint16_t *(*mcugen_sparse_decode_fn)(const struct mcugen_sparse *k
                                                    void *scratch);
 
 struct mcugen_sparse {
-    const uint16_t *weights; /* programs of all channels of y, one behind the other; or a code */
+    const uint16_t *weights; /* programs of all channels of y, one behind the other, bytes by two; or a code */
     const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
     const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;
     uint8_t lo;
     uint8_t hi;
     struct mcugen_lanes out;
-    uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
+    uint8_t step;     /* words of x between neighbouring words of y, 1 or 2: stride_w */
+    uint16_t x_plane; /* 0; or programs are of bytes, step is 1, and these are the words of a channel of x */
     const uint16_t *packing;        /* of the code: MCUGEN_RICE_K and what follows it */
     mcugen_sparse_decode_fn decode; /* 0: weights are programs, and there is no packing; else there are no tails */
 };

@@ -48,6 +48,7 @@ KERNELS: tuple[Kernel, ...] = (
     *(Conv2dLanes(e) for e in ENCODINGS),
     *(Direct(e) for e in ENCODINGS),
     Sparse(),
+    Sparse("bytes"),
     Sparse("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
