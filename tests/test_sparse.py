@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
 from mcugen.kernels import sparse
-from mcugen.kernels.base import Signature
+from mcugen.kernels.base import NULL, Signature
 from mcugen.kernels.sparse import Sparse, SparseDepthwise
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
@@ -397,7 +397,7 @@ def test_bytes_are_for_pointwise_layers_of_256_channels() -> None:
         sig, acc = taken(node), harness.accumulators(node)
         assert sig is not None and BYTES.accepts(node, acc), name
         tables = [{f.name: f.value for f in k.bind(node, sig, acc).fields} for k in (BYTES, KERNEL)]
-        assert np.array_equal(*(np.asarray(table["tails"]) for table in tables))
+        assert np.array_equal(*(np.asarray(table["packing"]) for table in tables))
         assert (tables[0]["x_plane"], tables[1]["x_plane"]) == (sig.inputs[0].plane, 0)
         data = [np.asarray(table["weights"]) for table in tables]
         at = 0
@@ -428,6 +428,14 @@ def test_tails_of_6_bytes() -> None:
     for at in (1028.0, -1028.0):
         node = layer([(13, 13)], (60, 1, 1), 0.4, at)
         assert KERNEL.accepts(node, harness.accumulators(node)) and not RICE.accepts(node, harness.accumulators(node))
+    for at in (1020.0, 1028.0, -1020.0, -1028.0):  # lists have 8 bytes instead, for all channels
+        node = layer([(13, 13), (0, 1)], (60, 1, 1), 0.4, at)
+        channels = sparse._channels(node, harness.accumulators(node))
+        tails, packing = (np.asarray(f.value) for f in sparse._tails(channels))
+        if abs(at) > 1024:
+            assert tails.tolist() == [[how.scale, how.add] for how in channels] and packing == NULL
+        else:
+            assert tails == NULL and packing.shape == (2, 3)
 
 
 def test_a_code_has_no_split_channels_and_no_groups() -> None:
@@ -493,7 +501,7 @@ def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
 
 def test_programs_reach_every_path() -> None:
     """Every end, centre and number of parts; every width of strip at both steps, also with each of the rarer tokens."""
-    firsts, centres, strips, rare, longest = set(), set(), set(), set(), 0
+    firsts, centres, strips, rare, tails, longest = set(), set(), set(), set(), set(), 0
     for p in programs():
         if p.label in (RICE.name, BYTES.name):
             continue
@@ -502,6 +510,7 @@ def test_programs_reach_every_path() -> None:
         runs = np.asarray(values["runs"]).reshape(-1, 4)
         used = {(values["step"], int(words)) for _, _, _, words in runs}
         strips |= {(values["step"], int(words), bool(n > words)) for _, _, n, words in runs}
+        tails.add(isinstance(values["tails"], str))
         data, at = values["weights"], 0
         assert isinstance(data, np.ndarray)
         while at < data.size:
@@ -510,6 +519,7 @@ def test_programs_reach_every_path() -> None:
             centres |= {c if c is None else int(np.sign(c)) for _, _, c in parts}
             longest, at = max(longest, *(len(list) for part in parts for list in part[:2])), at + size
             rare |= {(end, min(len(parts), 3), *some) for some in used}
+    assert tails == {False, True}
     assert firsts >= {(a, b) for a in (False, True) for b in (pack.END, pack.END_SHIFT, pack.END_LIMITS)}
     assert centres == {None, -1, 0, 1} and longest > 32
     assert strips >= {(step, words, False) for step in (1, 2) for words in (1, 2, 3, 4)}

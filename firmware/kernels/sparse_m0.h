@@ -61,6 +61,7 @@
         .equ    SCRATCH, 188
         .equ    TO_DECODE, 192  /* channels */
         .equ    X_PLANE, 196    /* bytes of a channel of x, for programs of bytes; else 0 */
+        .equ    WORDS, 200      /* 0: tails have 3 halfwords; else 2 words */
         .equ    FRAME, 204      /* with 9 registers a multiple of 8 */
 
 /* \op for the sums of every word of a strip. */
@@ -578,9 +579,17 @@ mcugen1_sparse_shift:
         movs    r4, #0                  /* and none has its program in flash */
 6:      str     r5, [sp, #TO_DECODE]
         ldr     r3, [r0, #4]            /* tails */
-        str     r3, [sp, #TAIL]
-        lsls    r4, r4, #3
-        adds    r3, r3, r4
+        orrs    r5, r5, r3
+        str     r5, [sp, #WORDS]
+        lsls    r6, r4, #3
+        cmp     r3, #0
+        bne     13f
+        ldr     r3, [r0, #36]           /* packing */
+        adds    r6, r4, r4
+        adds    r6, r6, r4
+        adds    r6, r6, r6
+13:     str     r3, [sp, #TAIL]
+        adds    r3, r3, r6
         str     r3, [sp, #TAILS_END]
         ldr     r3, [r0, #8]            /* runs */
         ldrh    r4, [r0, #12]           /* run_count */
@@ -653,9 +662,26 @@ mcugen1_sparse_shift:
 12:     str     r0, [sp, #FIRST]
         str     r5, [sp, #PROGRAM]
         ldr     r0, [sp, #TAIL]
-        ldm     r0!, {r1, r2}           /* mult | shift << 16, add */
-        str     r0, [sp, #TAIL]
+        ldr     r1, [sp, #WORDS]
+        cmp     r1, #0
+        bne     14f
+        ldrh    r2, [r0, #2]
+        ldrh    r3, [r0, #4]
+        lsls    r3, r3, #16
+        orrs    r2, r2, r3
+        movs    r3, #31
+        ands    r3, r3, r2
+        asrs    r2, r2, #5
+        movs    r1, r3
+        subs    r1, r1, #16
+        bls     15f
+        lsls    r2, r2, r1
+15:     ldrh    r1, [r0]
+        adds    r0, r0, #6
+        b       16f
+14:     ldm     r0!, {r1, r2}           /* mult | shift << 16, add */
         asrs    r3, r1, #16
+16:     str     r0, [sp, #TAIL]
         sxth    r1, r1
         str     r1, [sp, #MULT]
         str     r2, [sp, #ADD]

@@ -96,8 +96,12 @@ MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x
         if (k->decode != NULL) {
             program.program = k->decode(k, &decoder, scratch);
             program.at = 0;
+        } else if (k->tails == NULL) {
+            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
+        } else {
+            /* as it is */
         }
-        const int32_t *tail = k->decode != NULL ? decoder.tail : k->tails + 2 * o;
+        const int32_t *tail = (k->tails != NULL) ? &k->tails[2 * o] : decoder.tail;
         struct reader next = program;
 
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {

@@ -44,6 +44,7 @@
         .equ    SCRATCH, 196
         .equ    TO_DECODE, 200  /* channels */
         .equ    X_PLANE, 204    /* bytes of a channel of x, for programs of bytes; else 0 */
+        .equ    WORDS, 208      /* 0: tails have 3 halfwords; else 2 words */
         .equ    FRAME, 212      /* with 9 registers a multiple of 8 */
 
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
@@ -351,6 +352,7 @@
         ldr     r11, [r0, #40]          /* decode */
         ldrh    r1, [r0, #34]           /* x_plane */
         strd    r0, lr, [sp, #KERNEL]
+        ldr     lr, [r0, #36]           /* packing */
         add     r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r2, [sp, #SEAL + 4]
@@ -363,8 +365,15 @@
         movne   r2, r8                  /* all channels are decoded */
         movne   r8, #0                  /* and none has its program in flash */
         str     r2, [sp, #TO_DECODE]
-        add     r8, r3, r8, lsl #3
-        strd    r3, r8, [sp, #TAIL]
+        orr     r0, r3, r11
+        str     r0, [sp, #WORDS]
+        add     r0, r3, r8, lsl #3
+        cmp     r3, #0
+        ittt    eq
+        moveq   r3, lr
+        addeq   r8, r8, r8, lsl #1
+        addeq   r0, r3, r8, lsl #1
+        strd    r3, r0, [sp, #TAIL]
         add     r5, r4, r5, lsl #3
         str     r4, [sp, #RUNS]
         str     r5, [sp, #RUNS_END]
@@ -417,8 +426,20 @@
         lsl     r0, r0, #2
 6:      strd    r0, r12, [sp, #FIRST]
         ldr     r0, [sp, #TAIL]
-        ldrd    r2, r3, [r0], #8
-        strd    r2, r3, [sp, #SCALE]
+        ldr     r1, [sp, #WORDS]
+        cbnz    r1, 7f
+        ldrh    r2, [r0]
+        ldrh    r3, [r0, #2]
+        ldrh    r1, [r0, #4]
+        add     r0, r0, #6
+        orr     r3, r3, r1, lsl #16
+        and     r1, r3, #31
+        orr     r2, r2, r1, lsl #16
+        asr     r3, r3, #5
+        subs    r1, r1, #16
+        it      hi
+        lslhi   r3, r3, r1
+9:      strd    r2, r3, [sp, #SCALE]
         PREPARE
         str     r0, [sp, #TAIL]
         ldr     r0, [sp, #RUNS]
@@ -442,6 +463,8 @@
 5:      ldrb    r0, [r12], #2           /* a program of bytes */
         mul     r0, r0, r1
         b       6b
+7:      ldrd    r2, r3, [r0], #8        /* a tail of 8 bytes */
+        b       9b
 
 /* Where strips go on after a run: r12 is behind the channel's program. */
         .weak   mcugen1_sparse_next

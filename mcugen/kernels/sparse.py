@@ -79,6 +79,7 @@ class Costs:
     lo: float = 0  # of a byte of the output, where lo is not 0
     decoded: Decoding = field(kw_only=True)
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
+    packed: float = 10  # more of a channel, if its tail has 6 bytes
     byte_channel: float = 6  # more, then, of a channel
     byte_strip: tuple[float, float] = (0, 3)  # and of a strip of up to 3 words, and of its centre
 
@@ -138,6 +139,7 @@ _M0PLUS = Costs(
     lo=9,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
     by_byte=(8, 13, 17, 23),
+    packed=18,
     byte_channel=1,
     byte_strip=(3, 4),
 )
@@ -154,6 +156,7 @@ _M0 = Costs(
     lo=10,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
     by_byte=(8, 13, 17, 23),
+    packed=18,
     byte_channel=1,
     byte_strip=(3, 4),
 )
@@ -283,8 +286,7 @@ class Sparse(base.Kernel):
                 if self.weights == "bytes"
                 else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
             ),
-            base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
-            base.Field("packing", "const uint16_t *", base.NULL),
+            *_tails(channels),
             base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
         return channels, fields, 0
@@ -354,8 +356,9 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
     runs, costs, step = _runs(node, sig, by_byte), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     if costs and by_byte:
         costs = _by_byte(costs)
-    clamps = _clamp_cycles(node, sig, costs)
-    for how in _channels(node, acc):
+    clamps, channels = _clamp_cycles(node, sig, costs), _channels(node, acc)
+    packed = costs.packed if costs and all(map(_packs, channels)) else 0
+    for how in channels:
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
             word = 260 * core.pressure
@@ -366,7 +369,7 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
         tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
         n = max(entries, 1)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamps
 
 
 def _by_byte(costs: Costs) -> Costs:
@@ -486,12 +489,28 @@ def _compact(node: Node, acc: Range) -> list[Channel] | None:
             tail=(int(mult[o]), int(add[o]), int(shift[o])),
             full=full,
         )
-        s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
-        fits = how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
-        if (how.end == pack.END_SHIFT) != (s < 16) or not fits:
+        if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not _packs(how):
             return None
         found.append(how)
     return found
+
+
+def _tails(channels: list[Channel]) -> tuple[base.Field, base.Field]:
+    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
+    if not all(map(_packs, channels)):
+        tails = np.array([(how.scale, how.add) for how in channels], np.int32)
+        return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
+    packed = np.array([(how.scale, *_packed_tail(how)) for how in channels]) & 0xFFFF
+    return (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
+    )
+
+
+def _packs(how: Channel) -> bool:
+    """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
+    unit = 1 << max(0, (how.scale >> 16) - 16)
+    return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
 
 
 def _packed_tail(how: Channel) -> tuple[int, int]:
