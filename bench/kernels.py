@@ -105,7 +105,19 @@ RICE = {
         "pw256_3": (0.597, 1.019, 1.637, 2.253),
     },
 }
-BAR = {"lists16": LISTS16, "rice": RICE}
+BYTES = {
+    "cortex-m4": {
+        "pw64_25x5": (0.221, 0.325, 0.479, 0.637),
+        "pw128_6": (0.203, 0.310, 0.475, 0.637),
+        "pw256_3": (0.238, 0.387, 0.610, 0.833),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.320, 0.450, 0.643, 0.838),
+        "pw128_6": (0.264, 0.396, 0.599, 0.799),
+        "pw256_3": (0.294, 0.476, 0.749, 1.022),
+    },
+}
+BAR = {"lists16": LISTS16, "bytes": BYTES, "rice": RICE}
 PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch

@@ -284,7 +284,7 @@ def choose(
     """The program and its memory plan: the goal's optimum within the limits; if there is none, about the smallest."""
     ways = select.options(graph, target.core, Objective(), sizes=True)
     objective, allowed = goal(graph, target, optimize, ways), limits(graph, target, max_flash, max_ram)
-    program = select.select(graph, target.core, objective, ways=ways)
+    program = _without_odd_code(select.select(graph, target.core, objective, ways=ways), target, objective, ways)
     memory = plan.plan(program)
     if budget.kept(program, memory, allowed):
         return program, memory
@@ -296,6 +296,31 @@ def choose(
         small = budget.Problem(graph, target.core, Objective(0.0, 1.0, 0.0), ways=ways)
         found = budget.within(small, Limits(arena=allowed.arena))
     return (found.program, found.plan) if found else (least, least_plan)
+
+
+def _without_odd_code(program: Program, target: Target, objective: Objective, ways: select.Ways) -> Program:
+    """The program, or one without some encoding of weights whose code takes more than its tables save.
+
+    Selection counts code as if all layers of an operator shared it, and cannot see that one of them has its own.
+    """
+    if not objective.flash:
+        return program
+
+    def cost(p: Program) -> float:
+        return objective.cycles * p.cycles + objective.flash * report.flash(p) + objective.ram * plan.plan(p).arena
+
+    least = cost(program)
+    while True:
+        used = {(step.kernel.stem, step.kernel.name) for step in program.steps}
+        several = sorted(name for stem, name in used if sum(stem == other for other, _ in used) > 1)
+        for name in several:
+            fewer = {n: tuple(o for o in some if o.kernel.name != name) or some for n, some in ways.items()}
+            other = select.select(program.graph, target.core, objective, ways=fewer)
+            if cost(other) < least:
+                program, ways, least = other, fewer, cost(other)
+                break
+        else:
+            return program
 
 
 def vectors(source: Archive, count: int) -> tuple[Array, ...]:

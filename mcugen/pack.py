@@ -167,6 +167,11 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
     parts, one of the others if not. Sums without any entry are cleared, because the first entry is always loaded.
     """
     assert (len(parts) > 1) == (end in (END_WIDE, END_LONG))
+    return np.array(_program(parts, end, 2), np.uint16)
+
+
+def _program(parts: Sequence[Lists], end: int, size: int) -> list[int]:
+    """Offsets, tokens and centres, which are two elements where these have a size of one byte."""
     assert all(centre is not None or not rest.size for _, rest, centre in parts)
     first = parts[0][0]
     offsets = [d for part in parts for entries in part[:2] for d in entries.tolist()]
@@ -191,13 +196,17 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
         else:
             program.append(CLEAR)
         if centre is not None:
-            program.extend([NEGATE, centre & 0xFFFF])
+            program.extend([NEGATE, centre & 0xFFFF] if size == 2 else [NEGATE, centre & 255, centre >> 8 & 255])
         add(rest.size)
-    return np.array([*program, end], np.uint16)
+    return [*program, end]
 
 
 def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
     """The parts and the end of pack_lists16, and the halfwords of the program: data may go on behind it."""
+    return _unpack_program(data, 2)
+
+
+def _unpack_program(data: Array, size: int) -> tuple[list[Lists], int, int]:
     parts: list[Lists] = []
     offsets, lead = [int(data[0])], 0
     centre: int | None = None
@@ -205,7 +214,9 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
     while True:
         token, at = int(data[at]), at + 1
         if token == NEGATE:
-            lead, centre, at = len(offsets), int(data[at].astype(np.int16)), at + 1
+            low, high = int(data[at]), int(data[at + 1])
+            lead, centre = len(offsets), low if size == 2 else low | high << 8
+            centre, at = (centre ^ 0x8000) - 0x8000, at + 3 - size
         elif token == CLEAR:
             offsets = []
         elif token in (WIDE_SET, WIDE_ADD, *_ENDS):
@@ -217,6 +228,27 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
         else:
             offsets += [following, *data[at : at + token - 1].tolist()]
             following, at = int(data[at + token - 1]), at + token
+
+
+def pack_bytes(programs: Sequence[tuple[Lists, int]]) -> Array:
+    """Programs as of lists16, each of one part, with its end, in bytes: two to a uint16, the lower first.
+
+    lead, rest: channels, 0 .. 255; end: none of those of several parts.
+    """
+    assert not {END_WIDE, END_LONG} & {end for _, end in programs}
+    out = bytes(v for part, end in programs for v in _program([part], end, 1))
+    return np.frombuffer(out + bytes(len(out) % 2), "<u2").astype(np.uint16)
+
+
+def unpack_bytes(data: Array, count: int) -> list[tuple[Lists, int]]:
+    """The inverse of pack_bytes, of so many programs."""
+    found, at = data.astype("<u2").view(np.uint8), 0
+    programs = []
+    for _ in range(count):
+        (part,), end, size = _unpack_program(found[at:], 1)
+        programs.append((part, end))
+        at += size
+    return programs
 
 
 def lists8_block(w: Array) -> int:

@@ -26,9 +26,11 @@ from mcugen.pack import (
     PLANES,
     Encoding,
     entropy_bits,
+    pack_bytes,
     pack_lists16,
     pack_rice,
     rice_bits,
+    unpack_bytes,
     unpack_lists16,
     unpack_rice,
 )
@@ -316,16 +318,34 @@ def test_programs_round_trip_one_behind_the_other(channels: list[tuple[list[Part
     assert at == data.size
 
 
+@given(
+    st.lists(
+        st.tuples(_parts(st.lists(st.integers(0, 255), max_size=40)), st.sampled_from([END, END_SHIFT, END_LIMITS])),
+        max_size=5,
+    )
+)
+@settings(deadline=None, derandomize=True)
+def test_programs_of_bytes_round_trip(channels: list[tuple[list[Part], int]]) -> None:
+    programs = [((np.array(p[0][0], int), np.array(p[0][1], int), p[0][2]), end) for p, end in channels]
+    data = pack_bytes(programs)
+    sizes = [packed(p[:1], end).size + (p[0][2] is not None) for p, end in channels]
+    assert data.dtype == np.uint16 and data.size == -(-sum(sizes) // 2)
+    found = [((a.tolist(), b.tolist(), c), end) for (a, b, c), end in unpack_bytes(data, len(channels))]
+    assert found == [(p[0], end) for p, end in channels]
+
+
 def test_programs_of_the_format_document() -> None:
-    shown = [line.split("=") for line in re.findall(r"lists16 +(lead [^=]+=[ \da-f\n]+)", FORMAT.read_text())]
-    assert len(shown) == 2
-    for text, data in shown:
+    shown = re.findall(r"(lists16|bytes) +(lead [^=]+)=([ \da-f\n]+)", FORMAT.read_text())
+    assert [name for name, _, _ in shown] == ["lists16", "lists16", "bytes"]
+    for name, text, data in shown:
         parts: list[Part] = []
         for m in re.finditer(r"lead ([\d ]+), centre ([-\d]+)(?:, rest ([\d ]+))?", text):
             parts.append(([*map(int, m[1].split())], [*map(int, (m[3] or "").split())], int(m[2])))
         end = re.search(r"end (\d+)", text)
         assert end is not None
-        assert packed(parts, int(end[1])).astype("<u2").tobytes().hex(" ").split() == data.split()
+        lists = [(np.array(a), np.array(b), c) for a, b, c in parts]
+        found = packed(parts, int(end[1])) if name == "lists16" else pack_bytes([(lists[0], int(end[1]))])
+        assert found.astype("<u2").tobytes().hex(" ").split() == data.split()
 
 
 def test_rice_code_of_the_format_document() -> None:

@@ -108,6 +108,7 @@ FAULTS = (
         ("^Conv2d groups-",),
     ),
     Fault("second block", "lists8_ref.c", "256 * b", "255 * b", ("^Linear 300-.*lists8",)),
+    Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
@@ -125,7 +126,11 @@ FAULTS = (
     ),
     Fault("halfwords not told apart", "im2col_ref.c", "(both - low) * at,", "both * at,", ("^Conv2d .*im2col/pairs",)),
     Fault(
-        "once more dropped", "im2col_ref.c", "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)", "0", ("^Conv2d .*im2col/quads",)
+        "once more dropped",
+        "im2col_ref.c",
+        "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)",
+        "0",
+        ("^Conv2d .*im2col/quads",),
     ),
     Fault(
         "the window's second row twice",

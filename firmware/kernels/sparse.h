@@ -29,6 +29,9 @@
  * 20, 21, 22 and 24 are for channels whose sums need more than 16 bits: between them stand parts that do not, each with a
  * centre of its own, so that the last sum is that of 16 bits and all others have been added to the 32-bit sums.
  *
+ * Where x_plane is not 0 each entry is a pixel of the channel itself, so that programs are of bytes (FORMAT.md, "bytes"):
+ * offsets are channels, tokens too are bytes, and c is two of them, the lower first. Tokens 20 to 22 and 24 are not there.
+ *
  * Or the weights are a Rice code (FORMAT.md, "rice"), which `decode` turns into such programs in scratch, one channel's
  * at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
  * channel of such a layer is split.
@@ -59,34 +62,48 @@ typedef const uint16_t *(*mcugen_sparse_decode_fn)(const struct mcugen_sparse *k
                                                    void *scratch);
 
 struct mcugen_sparse {
-    const uint16_t *weights; /* programs of all channels of y, one behind the other; or a code */
-    const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
+    const uint16_t *weights; /* programs of all channels of y, one behind the other, bytes by two; or a code */
+    const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc. Or 0 */
     const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;
     uint8_t lo;
     uint8_t hi;
     struct mcugen_lanes out;
     uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
-    const uint16_t *packing;        /* of the code: MCUGEN_RICE_K and what follows it */
-    mcugen_sparse_decode_fn decode; /* 0: weights are programs, and there is no packing; else there are no tails */
+    uint16_t x_plane; /* 0; or programs are of bytes, step is 1, and these are the words of a channel of x */
+    const uint16_t *packing; /* 0; or packed tails; or, of a code, MCUGEN_RICE_K and what follows it */
+    mcugen_sparse_decode_fn decode; /* 0: weights are programs; else there are no tails but in packing */
 };
 
-/* The Rice code is in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers are
- * 3 halfwords for each channel of y: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift -
- * 16) in the others; or 4, if OWN_CENTRES, with the centre. A channel ends with END if its shift is 16 or more, else with
- * token 19.
+/* A packed tail has 3 halfwords: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift - 16)
+ * in the others. Returns the shift.
+ */
+static inline uint32_t mcugen_sparse_unpack_tail(const uint16_t *packed, int32_t *tail)
+{
+    const uint32_t rest = packed[1] | ((uint32_t)packed[2] << 16), shift = rest & 31U;
+    const uint32_t scale = packed[0] | (shift << 16), unit = 1U << ((shift > 16U) ? (shift - 16U) : 0U);
+    const int32_t add = (int32_t)rest >> 5;
+
+    tail[0] = (int32_t)scale;
+    tail[1] = add * (int32_t)unit;
+    return shift;
+}
+
+/* The Rice code is in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers is
+ * a packed tail for each channel of y, with a fourth halfword, the centre, if OWN_CENTRES. A channel ends with END if
+ * its shift is 16 or more, else with token 19.
  */
 enum {
     MCUGEN_RICE_K,
-    MCUGEN_RICE_CHANNELS,    /* of x */
-    MCUGEN_RICE_PLANE,       /* words of a channel of x */
-    MCUGEN_RICE_COLUMNS,     /* of the kernel */
-    MCUGEN_RICE_ROWS,        /* of the kernel */
-    MCUGEN_RICE_COLUMN,      /* words from a column of the kernel to the next */
-    MCUGEN_RICE_ROW,         /* words from the last column to the first of the next row, modulo 2^16 */
-    MCUGEN_RICE_CENTRE,      /* signed, of all channels */
-    MCUGEN_RICE_MIDDLE,      /* 32 bytes of scratch before the middle */
-    MCUGEN_RICE_END,         /* token 0 or 23 */
+    MCUGEN_RICE_CHANNELS, /* of x */
+    MCUGEN_RICE_PLANE, /* words of a channel of x */
+    MCUGEN_RICE_COLUMNS, /* of the kernel */
+    MCUGEN_RICE_ROWS, /* of the kernel */
+    MCUGEN_RICE_COLUMN, /* words from a column of the kernel to the next */
+    MCUGEN_RICE_ROW, /* words from the last column to the first of the next row, modulo 2^16 */
+    MCUGEN_RICE_CENTRE, /* signed, of all channels */
+    MCUGEN_RICE_MIDDLE, /* 32 bytes of scratch before the middle */
+    MCUGEN_RICE_END, /* token 0 or 23 */
     MCUGEN_RICE_OWN_CENTRES, /* 0 or 1 */
     MCUGEN_RICE_TAILS
 };

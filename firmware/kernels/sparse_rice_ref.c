@@ -40,13 +40,8 @@ static inline uint32_t distance(struct mcugen_sparse_decoder *d, uint32_t k)
 
 static uint16_t unpack_tail(struct mcugen_sparse_decoder *d, const uint16_t *packing, uint16_t *centre)
 {
-    const uint32_t mult = d->tails[0], rest = d->tails[1] | (uint32_t)d->tails[2] << 16;
-    const uint32_t shift = rest & 31U, scale = mult | (shift << 16);
-    const uint32_t unit = 1U << ((shift > 16U) ? shift - 16U : 0U);
-    const int32_t add = (int32_t)rest >> 5;
+    const uint32_t shift = mcugen_sparse_unpack_tail(d->tails, d->tail);
 
-    d->tail[0] = (int32_t)scale;
-    d->tail[1] = add * (int32_t)unit;
     d->tails += 3;
     *centre = packing[MCUGEN_RICE_OWN_CENTRES] ? *d->tails++ : packing[MCUGEN_RICE_CENTRE];
     return (uint16_t)(shift >= 16U ? packing[MCUGEN_RICE_END] : END_SHIFT);

@@ -54,6 +54,7 @@ KERNELS: tuple[Kernel, ...] = (
     Im2colPairs(),
     Im2colQuads(),
     Sparse(),
+    Sparse("bytes"),
     Sparse("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),

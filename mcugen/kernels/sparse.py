@@ -1,6 +1,7 @@
 """sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
-The lists lie in flash (lists16), or one channel's at a time in scratch, decoded from a Rice code (rice).
+The lists lie in flash, of halfwords (lists16) or, in pointwise layers of up to 256 channels, of bytes, or one channel's
+at a time in scratch, decoded from a Rice code (rice).
 
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
@@ -45,6 +46,7 @@ from . import base
 WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
+BYTE = 256  # channels that a byte can count: so few weights are never split
 _STRIP_BYTES = (660, 890, 1120, 1210)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
@@ -76,6 +78,10 @@ class Costs:
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
     decoded: Decoding = field(kw_only=True)
+    by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
+    packed: float = 10  # more of a channel, if its tail has 6 bytes
+    byte_channel: float = 6  # more, then, of a channel
+    byte_strip: tuple[float, float] = (0, 3)  # and of a strip of up to 3 words, and of its centre
 
 
 _TOKENS = (
@@ -95,7 +101,7 @@ def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
 
 
 _DSP = Costs(
-    35,
+    39,
     28,
     (35, 46, 56, 66),
     (6, 9, 12, 16),
@@ -103,9 +109,10 @@ _DSP = Costs(
     3,
     _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
     decoded=Decoding(146, 17.2, 22.5, 11),
+    by_byte=(6, 9, 12, 17),
 )
 _M3 = Costs(
-    32,
+    36,
     28,
     (55, 83, 110, 137),
     (7, 11, 15, 20),
@@ -113,9 +120,10 @@ _M3 = Costs(
     4,
     _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
     decoded=Decoding(146, 19.2, 22.5, 11),
+    by_byte=(8, 12, 16, 22),
 )
 _M7 = Costs(
-    20,
+    22,
     16,
     (19, 25, 31, 36),
     (3.8, 5.6, 7.3, 9.3),
@@ -123,11 +131,12 @@ _M7 = Costs(
     2,
     _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
+    by_byte=(3.8, 5.6, 7.3, 10.3),
 )
 _WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
 # No pixel below 0, which takes 4 cycles less.
 _M0PLUS = Costs(
-    46,
+    51,
     41,
     (84, 133, 184, 230),
     (8, 13, 17, 21),
@@ -138,9 +147,13 @@ _M0PLUS = Costs(
     apart=1,
     lo=9,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
 )
 _M0 = Costs(
-    48,
+    53,
     44,
     (86, 135, 186, 232),
     (8, 13, 17, 21),
@@ -151,6 +164,10 @@ _M0 = Costs(
     apart=1,
     lo=10,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
 )
 
 
@@ -178,7 +195,7 @@ class Channel:
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
-    weights: str = field(default="lists16")  # or rice
+    weights: str = field(default="lists16")  # or bytes, rice
     stem = "sparse"
     op = Conv2d
     code_bytes = 370
@@ -189,7 +206,9 @@ class Sparse(base.Kernel):
         assert isinstance(op, Conv2d | DepthwiseConv2d)
         if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
             return None
-        if self.weights == "rice" and w.shape[1] != x.shape[0]:
+        if self.weights != "lists16" and isinstance(op, Conv2d) and w.shape[1] != x.shape[0]:
+            return None
+        if self.weights == "bytes" and (w.shape[1] > BYTE or w.shape[2:] != (1, 1) or op.stride[1] > 1):
             return None
         sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
         if sig is None:
@@ -209,7 +228,7 @@ class Sparse(base.Kernel):
         long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
         if self.weights == "rice":
             return bool(np.all(short)) and _compact(node, acc) is not None
-        return bool(np.all(short | long))
+        return bool(np.all(short if self.weights == "bytes" else short | long))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
@@ -218,9 +237,10 @@ class Sparse(base.Kernel):
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
         how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
-        runs = _runs(node, sig)
+        runs = _runs(node, sig, self.weights == "bytes")
         used = sorted({run[3] for run in runs})
         ends = {channel.end for channel in how}
+        kind = "b" if self.weights == "bytes" else "x2" * (op.stride[1] - 1)
         return base.Bound(
             (
                 *weights[:2],
@@ -230,12 +250,13 @@ class Sparse(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
+                base.Field("x_plane", "uint16_t", lay.plane if self.weights == "bytes" else 0),
                 *weights[2:],
             ),
             scratch=scratch,
             needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
-                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
+                *(base.Part(f"sparse{n}{kind}", _STRIP_BYTES[n - 1]) for n in used),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
@@ -250,22 +271,31 @@ class Sparse(base.Kernel):
         groups = node.inputs[0].type.shape[0] // w.shape[1]
         channel, i, j = np.meshgrid(*map(np.arange, w.shape[1:]), indexing="ij")
         distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
-        programs = []
+        if self.weights == "bytes":
+            distances = channel.ravel()
+        programs: list[list[pack.Lists]] = []
         channels = _channels(node, acc)
         for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True)):
             there = distances + o * groups // len(w) * w.shape[1] * lay.plane
             lists = there[row == -1], there[row == 1]
             entries = np.concatenate(lists if how.minus_first else lists[::-1])
-            parts, at = [], 0
+            parts: list[pack.Lists] = []
+            at = 0
             for part in how.parts:
                 end = at + part.lead + part.rest
                 parts.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
                 at = end
-            programs.append(pack.pack_lists16(parts, how.end))
+            programs.append(parts)
+        both = [*zip(programs, (how.end for how in channels), strict=True)]
         fields = (
-            base.Field("weights", "uint16_t", np.concatenate(programs)),
-            base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
-            base.Field("packing", "const uint16_t *", base.NULL),
+            base.Field(
+                "weights",
+                "uint16_t",
+                pack.pack_bytes([(part, end) for (part,), end in both])
+                if self.weights == "bytes"
+                else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
+            ),
+            *_tails(channels),
             base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
         return channels, fields, 0
@@ -299,7 +329,7 @@ class Sparse(base.Kernel):
         return channels, fields, -(-(28 + 32 * below + above) // 4) * 4
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        each = _rice_cycles if self.weights == "rice" else _cycles
+        each = _rice_cycles if self.weights == "rice" else _byte_cycles if self.weights == "bytes" else _cycles
         return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
 
 
@@ -326,11 +356,18 @@ def _costs(core: base.Core) -> Costs | None:
     return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+def _byte_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+    return _cycles(node, sig, acc, core, True)
+
+
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    clamps = _clamp_cycles(node, sig, costs)
-    for how in _channels(node, acc):
+    runs, costs, step = _runs(node, sig, by_byte), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    if costs and by_byte:
+        costs = _by_byte(costs)
+    clamps, channels = _clamp_cycles(node, sig, costs), _channels(node, acc)
+    packed = costs.packed if costs and all(map(_packs, channels)) else 0
+    for how in channels:
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
             word = 260 * core.pressure
@@ -341,7 +378,21 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
         tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
         n = max(entries, 1)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamps
+
+
+def _by_byte(costs: Costs) -> Costs:
+    """The same for programs of bytes."""
+    strip, centre = costs.byte_strip
+    return replace(
+        costs,
+        channel=costs.channel + costs.byte_channel,
+        run=costs.run + 2,
+        strip=(*(cycles + strip for cycles in costs.strip[:3]), costs.strip[3]),
+        entry=costs.by_byte,
+        token=(costs.token[0], costs.token[0]),
+        centre=costs.centre + centre,
+    )
 
 
 def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float:
@@ -449,12 +500,28 @@ def _compact(node: Node, acc: Range) -> list[Channel] | None:
         )
         if how.end in (pack.END_TWICE, pack.END_FOURFOLD):  # decoders know END_SHIFT only
             how = replace(how, end=pack.END_SHIFT)
-        s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
-        fits = how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
-        if (how.end == pack.END_SHIFT) != (s < 16) or not fits:
+        if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not _packs(how):
             return None
         found.append(how)
     return found
+
+
+def _tails(channels: list[Channel]) -> tuple[base.Field, base.Field]:
+    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
+    if not all(map(_packs, channels)):
+        tails = np.array([(how.scale, how.add) for how in channels], np.int32)
+        return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
+    packed = np.array([(how.scale, *_packed_tail(how)) for how in channels]) & 0xFFFF
+    return (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
+    )
+
+
+def _packs(how: Channel) -> bool:
+    """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
+    unit = 1 << max(0, (how.scale >> 16) - 16)
+    return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
 
 
 def _packed_tail(how: Channel) -> tuple[int, int]:
@@ -560,7 +627,7 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     )
 
 
-def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
+def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[tuple[int, int, int, int]]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
@@ -577,13 +644,13 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
             y_at = b.pad_cols + (row + b.halo_top) * b.pitch
-            for strip, n in cover(words, entries):
+            for strip, n in cover(words, entries, by_byte):
                 found.append((x_at, y_at, n * strip, strip))
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
     def cost(runs: list[tuple[int, int, int, int]]) -> float:
-        return sum(_DSP.run + n // strip * _typical(strip, entries) for _, _, n, strip in runs)
+        return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
@@ -591,18 +658,19 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
     return min(options, key=cost)
 
 
-def _typical(strip: int, entries: int) -> float:
-    return _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
+def _typical(strip: int, entries: int, by_byte: bool) -> float:
+    cycles = _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
+    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
 
 
 @lru_cache(maxsize=1024)
-def cover(words: int, entries: int) -> tuple[tuple[int, int], ...]:
+def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
     """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
     for n in range(1, words - whole * WIDEST + 1):
         some = [
-            (best[n - strip][0] + _typical(strip, entries), (*best[n - strip][1], strip))
+            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
             for strip in range(1, min(n, WIDEST) + 1)
         ]
         best[n] = min(some)
