@@ -427,7 +427,7 @@ def test_bytes_are_for_pointwise_layers_of_256_channels() -> None:
     ends = {
         end for _, node in channels() for end in {c.end for c in sparse._channels(node, harness.accumulators(node))}
     }
-    assert ends == {pack.END, pack.END_SHIFT, pack.END_LIMITS}
+    assert ends == {pack.END, pack.END_SHIFT, pack.END_LIMITS, pack.END_TWICE}
 
 
 def test_tails_of_6_bytes() -> None:

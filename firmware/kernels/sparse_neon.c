@@ -131,24 +131,37 @@ static inline void finish(const struct mcugen_sparse *k, const int32_t *tail, co
     }
 }
 
-/* Runs a channel's program for the strip y; x is the word from which its offsets count. Returns the next program. */
-static inline __attribute__((always_inline)) const uint16_t *strip(const struct mcugen_sparse *k,
-                                                                   const uint16_t *program, const int32_t *tail,
-                                                                   const uint8_t *x, uint8_t *y, struct shape s)
+/* What a program holds next: its elements have `size` bytes, 1 or 2, but a centre has 2; both lowest byte first. */
+static inline uint32_t take(const uint8_t **program, uint32_t size)
+{
+    uint16_t v = **program;
+
+    if (size == 2) {
+        memcpy(&v, *program, 2);
+    }
+    *program += size;
+    return v;
+}
+
+/* Runs a channel's program for the strip y; x is where its offsets count from, in units of `unit` bytes. Returns the
+ * next program. */
+static inline __attribute__((always_inline)) const uint8_t *strip(const struct mcugen_sparse *k, const uint8_t *program,
+                                                                  uint32_t size, uint32_t unit, const int32_t *tail,
+                                                                  const uint8_t *x, uint8_t *y, struct shape s)
 {
     const int32x4_t none = vdupq_n_s32(0);
     struct wide wide = {{none, none, none, none, none, none, none, none}};
     struct sums sum = from(0);
-    uint32_t token = 1, next = *program++;
+    uint32_t next = take(&program, size), token = 1;
 
     for (;;) {
         if (token - 1 < MOST_ADDED) {
             for (; token > 0; token--) {
-                sum = add(sum, x + 4 * next, s);
-                next = *program++;
+                sum = add(sum, x + unit * next, s);
+                next = take(&program, size);
             }
         } else if (token == NEGATE) {
-            sum = less(from(*program++), sum);
+            sum = less(from((uint16_t)take(&program, 2)), sum);
         } else if (token == CLEAR) {
             sum = from(0);
         } else {
@@ -158,7 +171,7 @@ static inline __attribute__((always_inline)) const uint16_t *strip(const struct 
                 break;
             }
         }
-        token = *program++;
+        token = take(&program, size);
     }
     finish(k, tail, &wide, 0, token, y, s);
     if (s.words > 2) {
@@ -169,50 +182,65 @@ static inline __attribute__((always_inline)) const uint16_t *strip(const struct 
     return program;
 }
 
-static inline __attribute__((always_inline)) const uint16_t *strips(const struct mcugen_sparse *k,
-                                                                    const uint16_t *program, const int32_t *tail,
-                                                                    const uint8_t *x, uint8_t *y, uint32_t words,
+/* The runs of a channel. */
+static inline __attribute__((always_inline)) const uint8_t *channel(const struct mcugen_sparse *k,
+                                                                    const uint8_t *program, uint32_t size,
+                                                                    const int32_t *tail, const uint8_t *x, uint8_t *y,
                                                                     uint32_t step)
 {
     const struct shape eight = {8, step}, two = {2, step}, one = {1, step};
-    const uint16_t *next = program;
+    const uint32_t unit = size == 1 ? 4u * k->x_plane : 4;
+    const uint8_t *next = program;
 
-    for (; words >= 8; words -= 8) {
-        next = strip(k, program, tail, x, y, eight);
-        x += 32 * step;
-        y += 32;
+    for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
+        const uint8_t *at = x + 4 * run[0];
+        uint8_t *to = y + 4 * run[1];
+        uint32_t words = run[2];
+
+        for (; words >= 8; words -= 8) {
+            next = strip(k, program, size, unit, tail, at, to, eight);
+            at += 32 * step;
+            to += 32;
+        }
+        for (; words >= 2; words -= 2) {
+            next = strip(k, program, size, unit, tail, at, to, two);
+            at += 8 * step;
+            to += 8;
+        }
+        if (words > 0) {
+            next = strip(k, program, size, unit, tail, at, to, one);
+        }
     }
-    for (; words >= 2; words -= 2) {
-        next = strip(k, program, tail, x, y, two);
-        x += 8 * step;
-        y += 8;
-    }
-    return words > 0 ? strip(k, program, tail, x, y, one) : next;
+    return next;
 }
 
 MCUGEN_WEAK void mcugen1_sparse_neon(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
     struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
-    const uint16_t *program = k->weights;
+    const uint8_t *program = (const uint8_t *)k->weights;
 
     if (k->decode != NULL) {
         decoder.tails = k->packing + MCUGEN_RICE_TAILS;
     }
     for (uint32_t o = 0; o < k->out.channels; o++) {
+        uint8_t *const to = (uint8_t *)y + 4 * k->out.plane * o;
+
         if (k->decode != NULL) {
-            program = k->decode(k, &decoder, scratch);
+            program = (const uint8_t *)k->decode(k, &decoder, scratch);
+        } else if (k->tails == NULL) {
+            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
+        } else {
+            /* as it is */
         }
-        const int32_t *const tail = k->decode != NULL ? decoder.tail : k->tails + 2 * o;
-        const uint16_t *next = program;
+        const int32_t *const tail = k->tails != NULL ? k->tails + 2 * o : decoder.tail;
 
-        for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
-            const uint8_t *const first = (const uint8_t *)x + 4 * run[0];
-            uint8_t *const to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);
-
-            next = k->step == 1 ? strips(k, program, tail, first, to, run[2], 1)
-                                : strips(k, program, tail, first, to, run[2], 2);
+        if (k->x_plane > 0) {
+            program = channel(k, program, 1, tail, (const uint8_t *)x, to, 1);
+        } else if (k->step == 1) {
+            program = channel(k, program, 2, tail, (const uint8_t *)x, to, 1);
+        } else {
+            program = channel(k, program, 2, tail, (const uint8_t *)x, to, 2);
         }
-        program = next;
     }
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);
 }

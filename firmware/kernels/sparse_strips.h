@@ -44,7 +44,7 @@
         .equ    SCRATCH, 196
         .equ    TO_DECODE, 200  /* channels */
         .equ    X_PLANE, 204    /* bytes of a channel of x, for programs of bytes; else 0 */
-        .equ    WORDS, 208      /* 0: tails have 3 halfwords; else 2 words */
+        .equ    UNUSUAL, 208    /* the same + 1 if tails have 2 words in place of 3 halfwords */
         .equ    FRAME, 212      /* with 9 registers a multiple of 8 */
 
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
@@ -377,8 +377,10 @@
         movne   r2, r8                  /* all channels are decoded */
         movne   r8, #0                  /* and none has its program in flash */
         str     r2, [sp, #TO_DECODE]
-        orr     r0, r3, r11
-        str     r0, [sp, #WORDS]
+        orrs    r0, r3, r11
+        it      ne
+        addne   r1, r1, #1
+        str     r1, [sp, #UNUSUAL]
         add     r0, r3, r8, lsl #3
         cmp     r3, #0
         ittt    eq
@@ -403,9 +405,9 @@
         adr.w   r0, 8b
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
-        cmp     r1, #0
-        it      ne
-        addne   r0, r0, #32             /* programs of bytes */
+        cmp     r1, #1
+        it      hi
+        addhi   r0, r0, #32             /* programs of bytes */
         str     r0, [sp, #TABLE]
         cmp     r11, #0
         beq     1f
@@ -432,15 +434,14 @@
         strd    r0, r1, [sp, #TAIL]
 
 1:                                      /* a channel: r12 = its program */
-        ldr     r1, [sp, #X_PLANE]
-        cbnz    r1, 5f
+        ldr     r1, [sp, #UNUSUAL]
+        cmp     r1, #0
+        bne     5f
         ldrh    r0, [r12], #4
         lsl     r0, r0, #2
-6:      strd    r0, r12, [sp, #FIRST]
+        strd    r0, r12, [sp, #FIRST]
         ldr     r0, [sp, #TAIL]
-        ldr     r1, [sp, #WORDS]
-        cbnz    r1, 7f
-        ldrh    r2, [r0]
+6:      ldrh    r2, [r0]
         ldrh    r3, [r0, #2]
         ldrh    r1, [r0, #4]
         add     r0, r0, #6
@@ -472,10 +473,18 @@
         strd    r5, r6, [sp, #OUT]
         ldr     pc, [r7, r4, lsl #2]
 
-5:      ldrb    r0, [r12], #2           /* a program of bytes */
-        mul     r0, r0, r1
-        b       6b
-7:      ldrd    r2, r3, [r0], #8        /* a tail of 8 bytes */
+5:      bics    r2, r1, #1
+        ite     ne
+        ldrbne  r0, [r12], #2           /* a program of bytes */
+        ldrheq  r0, [r12], #4
+        it      eq
+        moveq   r2, #4
+        mul     r0, r0, r2
+        strd    r0, r12, [sp, #FIRST]
+        ldr     r0, [sp, #TAIL]
+        lsls    r1, r1, #31
+        beq     6b
+        ldrd    r2, r3, [r0], #8        /* a tail of 8 bytes */
         b       9b
 
 /* Where strips go on after a run: r12 is behind the channel's program. */
