@@ -49,10 +49,13 @@ class Linear(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x, w = node.inputs[0].type, node.inputs[1].type
-        weights = w.shape[0] * layout.size(sig.inputs[0], x)
-        if "dsp" in core.isa:
-            each = core.load / 2 + core.multiply / 2 + core.branch / 16 + 1.7
-        else:
-            each = 2 * core.load + core.multiply + core.branch + 3
-        unpack = 0.0 if self.encoding is I8 else base.unpack_cycles(self.encoding, weights, core)
-        return weights * each + unpack + node.output.type.size * (base.tail_cycles(node, acc, core) + 40)
+        n = layout.size(sig.inputs[0], x)
+        product, narrow, wide, chunk = base.simulated(
+            core, (2.6, 102, 117, 204), (10.2, 56, 70.6, 190), (10, 81, 186, 123)
+        )
+        chunks, unpack = 0, 0.0
+        if self.encoding is not I8:
+            chunk *= 0.6 if self.encoding.name == "planes" else 1.0  # base-3 digits of the first byte are skipped
+            chunks, unpack = -(-n // CHUNK), base.unpack_cycles(self.encoding, w.shape[0] * n, core)
+        outputs = base.pixel_cycles(node, acc, core, narrow, wide) + w.shape[0] * chunks * chunk
+        return w.shape[0] * n * product + unpack + outputs
