@@ -47,6 +47,13 @@ FAULTS = (
         "garbage rows not sealed", "lanes.c", "gone = l->height;", "gone = l->height + 1;", ("^Add 2x25x5", "^relayout")
     ),
     Fault(
+        "relayout moves words backwards",
+        "relayout_ref.c",
+        "to[s] = from[s];",
+        "to[words - 1u - s] = from[words - 1u - s];",
+        ("^relayout .* in place:",),
+    ),
+    Fault(
         "requantised plus one",
         "mcugen_fixed.h",
         "(acc * t->mult[c] + t->add[c]) >> t->shift[c];",
