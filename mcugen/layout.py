@@ -101,6 +101,18 @@ def join(a: Layout, b: Layout) -> Layout:
     )
 
 
+def within(a: Layout, b: Layout) -> bool:
+    """True if `a` is `b` with fewer halo rows or pad columns: no word of `a` lies behind its place in `b`."""
+    return (
+        not a.flat
+        and alike(a, b)
+        and a != b
+        and a.halo_top <= b.halo_top
+        and a.halo_bottom <= b.halo_bottom
+        and a.pad_cols <= b.pad_cols
+    )
+
+
 @lru_cache(maxsize=256)
 def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""

@@ -1,7 +1,9 @@
 """Gives every buffer and scratch area an offset in the arena.
 
-Buffers are intervals in time with a size. Kernels that may work in place let an output take over an input's memory.
-Offsets: first fit in several orders, then a seeded search over orders, until the lower bound is met.
+Buffers are intervals in time with a size. Kernels that may work in place let an output take over an input's memory, and
+a relayout that only leaves halos and pad columns out makes an image smaller where it lies: what is behind it is free
+from the next step on. Offsets: first fit in several orders, then a seeded search over orders, until the lower bound is
+met.
 """
 
 from __future__ import annotations
@@ -10,20 +12,35 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import layout
 from .program import Buffer, Program
 
 ALIGN = 4
 TRIES = 300  # orders tried beyond the fixed ones when the bound is not met
 
 
+Piece = tuple[int, int, int]  # first step, last step, bytes
+
+
 @dataclass(frozen=True)
 class Area:
-    """A stretch of memory, live from step `first` to step `last`, both included."""
+    """A stretch of memory, live from step `first` to step `last`, both included.
+
+    bytes: at most; shrinks: (step, bytes) for every step from which on it has no more than these.
+    """
 
     name: str
     bytes: int
     first: int
     last: int
+    shrinks: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Times of one size each."""
+        starts = ((self.first, self.bytes), *self.shrinks)
+        ends = (*(step - 1 for step, _ in self.shrinks), self.last)
+        return tuple((first, last, size) for (first, size), last in zip(starts, ends, strict=True))
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,9 @@ def plan(program: Program) -> Plan:
     areas, members = [], []
     for r, group in groups.items():
         first, last = min(life[b][0] for b in group), max(life[b][1] for b in group)
-        areas.append(Area(r.name, _align(max(b.bytes for b in group)), first, last))
+        sizes = [max(_align(b.bytes) for b in group if life[b][0] <= i <= life[b][1]) for i in range(first, last + 1)]
+        shrinks = tuple((first + i, n) for i, n in enumerate(sizes) if i and n < sizes[i - 1])
+        areas.append(Area(r.name, sizes[0], first, last, shrinks))
         members.append(group)
     buffers = len(areas)
     scratch_steps = [i for i, s in enumerate(program.steps) if s.bound.scratch]
@@ -84,7 +103,10 @@ def _in_place(program: Program, life: dict[Buffer, tuple[int, int]]) -> dict[Buf
         for k in step.kernel.in_place:
             x = step.inputs[k]
             alone = sum(b is x for b in step.inputs) == 1
-            if x.place == "arena" and life[x][1] == i and x.layout == out.layout and x.bytes == out.bytes and alone:
+            same = x.layout == out.layout and x.bytes == out.bytes
+            if step.node is None:  # a relayout: every word moves down or stays, in order (relayout.h)
+                same = layout.within(out.layout, x.layout)
+            if x.place == "arena" and life[x][1] == i and same and alone:
                 root[out] = root[x]
                 break
     return root
@@ -92,8 +114,9 @@ def _in_place(program: Program, life: dict[Buffer, tuple[int, int]]) -> dict[Buf
 
 def peak(areas: Sequence[Area]) -> int:
     """The most bytes that are live at one step."""
-    steps = {a.first for a in areas}
-    return max((sum(a.bytes for a in areas if a.first <= s <= a.last) for s in steps), default=0)
+    pieces = [p for a in areas for p in a.pieces]
+    steps = {first for first, _, _ in pieces}
+    return max((sum(n for first, last, n in pieces if first <= s <= last) for s in steps), default=0)
 
 
 def _logical(program: Program, life: dict[Buffer, tuple[int, int]], root: dict[Buffer, Buffer]) -> int:
@@ -139,18 +162,21 @@ def _first_fit(areas: Sequence[Area], order: Sequence[int]) -> tuple[list[int], 
     placed: list[int] = []
     arena = 0
     for i in order:
-        a = areas[i]
         taken = sorted(
-            (offsets[j], offsets[j] + areas[j].bytes)
+            (offsets[j], offsets[j] + n, need)
             for j in placed
-            if areas[j].first <= a.last and a.first <= areas[j].last
+            if areas[j].first <= areas[i].last and areas[i].first <= areas[j].last
+            for first, last, n in areas[j].pieces
+            for begin, end, need in areas[i].pieces
+            if first <= end and begin <= last
         )
-        at = 0
-        for start, end in taken:
-            if at + a.bytes <= start:
-                break
-            at = max(at, end)
+        at, moved = 0, True
+        while moved:
+            moved = False
+            for start, end, need in taken:
+                if at < end and start < at + need:
+                    at, moved = end, True
         offsets[i] = at
-        arena = max(arena, at + a.bytes)
+        arena = max(arena, at + areas[i].bytes)
         placed.append(i)
     return offsets, arena

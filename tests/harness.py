@@ -360,10 +360,14 @@ def relayout_programs() -> Iterator[Program]:
         n = layout.rows_for(shape[1])
         bare = [layout.lanes(t, rows) for rows in (n, n + 1, 2 * n + 1)]
         options = [FLAT, *bare, *(_grown(b, t, 1, 3, 2) for b in bare), _grown(bare[0], t, n + 1, 0, 0)]
+        options.append(_grown(bare[0], t, 0, 1, 1))  # in place, words move by less than a row
         for src, dst in itertools.product(options, options):
-            if RELAYOUT.accepts(t, src, dst):
-                name = f"relayout {t} {src}>{dst}"
-                yield kernel_program(name, RELAYOUT, RELAYOUT.bind(t, src, dst), (src, dst), (x, x))
+            if not RELAYOUT.accepts(t, src, dst):
+                continue
+            name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
+            yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
+            if layout.within(dst, src):
+                yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), in_place=0)
 
 
 Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows

@@ -51,6 +51,13 @@ FAULTS = (
         ("^Add 2x25x5", "^relayout"),
     ),
     Fault(
+        "relayout moves words backwards",
+        "relayout_ref.c",
+        "to[s] = from[s];",
+        "to[words - 1u - s] = from[words - 1u - s];",
+        ("^relayout .* in place:",),
+    ),
+    Fault(
         "requantised plus one",
         "mcugen_fixed.h",
         "(acc * t->mult[c] + t->add[c]) >> t->shift[c];",

@@ -161,10 +161,12 @@ def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signat
 def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tuple[float, ...]) -> tuple[float, ...]:
     """The constants of a cost function, fitted to simulated cycles of Cortex-M4, M3 and M0+; for M7 a share of M4's.
 
-    That share is rough, as the timings of the Cortex-M7 are.
+    That share is rough, as the timings of the Cortex-M7 are. The Cortex-M0 takes a cycle more for a taken branch.
     """
     if core.name == "cortex-m7":
         return tuple(0.6 * v for v in dsp)
+    if core.name == "cortex-m0":
+        return tuple(1.05 * v for v in m0)
     return dsp if "dsp" in core.isa else m3 if "m3" in core.isa else m0
 
 
@@ -202,13 +204,13 @@ def tail_field(node: Node, acc: Range) -> Field:
     )
 
 
-def tail_cycles(node: Node, acc: Range, core: Core) -> float:
-    """Cycles to requantise and store one output."""
+def pixel_cycles(node: Node, acc: Range, core: Core, narrow: float, wide: float) -> float:
+    """Cycles of all outputs that take as many each as bytes, narrow or wide; memcpy stores 16 bits on Armv6-M."""
     constants = tail_constants(node)
-    if constants is None:
-        return 4 * core.load
-    narrow = fixed.narrow(acc.lo, acc.hi, constants[0], constants[1])
-    return 6 * core.load + 10 + (core.multiply if narrow else core.long_multiply)
+    proven = constants is None or fixed.narrow(acc.lo, acc.hi, constants[0], constants[1])
+    y = node.output.type
+    store = simulated(core, (3,), (3,), (50,))[0] if y.dtype.bytes > 1 else 0.0
+    return y.size * ((narrow if proven else wide) + store)
 
 
 def tail_range(node: Node, acc: Range) -> Range:
@@ -217,11 +219,6 @@ def tail_range(node: Node, acc: Range) -> Range:
     if n == 1:
         return Range(acc.lo.min(keepdims=True), acc.hi.max(keepdims=True))
     return Range(acc.lo.repeat(n // acc.lo.size), acc.hi.repeat(n // acc.hi.size))
-
-
-def add_cycles(core: Core) -> float:
-    """Cycles of one element of a residual sum."""
-    return 3 * core.load + 2 * core.multiply + core.branch + 9
 
 
 # One rule per input (concatenation).
@@ -237,11 +234,6 @@ def rule_fields(
         Field("shift", "uint8_t", np.array(shifts, np.uint8)),
         Field("copy", "uint8_t", np.array(copied, np.uint8)),
     )
-
-
-def rule_cycles(copied: bool, core: Core) -> float:
-    """Cycles to bring one element over."""
-    return core.load if copied else 3 * core.load + core.multiply + core.branch + 10
 
 
 # Geometry of windows over images.
@@ -381,8 +373,8 @@ def row_bytes(w: Tensor) -> int:
 
 def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
     """Cycles to unpack `count` weights."""
-    each = {"i8": 1.0, "planes": 13.0, "base3": 17.0}[encoding.name]
-    return count * each * core.pressure
+    costs = simulated(core, (0.3, 10.8, 17.2), (0.3, 10.5, 15.3), (1.4, 16, 19.8))
+    return count * dict(zip(("i8", "planes", "base3"), costs, strict=True))[encoding.name]
 
 
 def candidates(kernels: tuple[Kernel, ...], node: Node) -> Iterator[Kernel]:
