@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import sys
 import zlib
@@ -233,6 +234,17 @@ def programs_of(words: np.ndarray, quads: int) -> tuple[int, int]:
         at += 3
         assert bool(words[at - 1] & 0x100) == (at == words.size)
     return channels, most
+
+
+def test_the_document_shows_both_programs() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
+    found = re.search(r"channels a = ([-\d ]+), b = ([-\d ]+?) +pairs  ([0-9a-f ]+?) +quads  ([0-9a-f, ]+)", text)
+    assert found is not None
+    w = np.array([found[1].split(), found[2].split()], int)[:, :, None, None]
+    node = tailed(Conv2d(), (3, 8, 8), w, 1 / 9)
+    pairs, quads = (k._program(*proof(node)) for k in KERNELS)
+    assert pairs[:2].tobytes().hex(" ").replace(" ", "") == found[3].replace(" ", "")
+    assert [quads[2:3].tobytes().hex(" "), quads[8:9].tobytes().hex(" ")] == found[4].split(",  ")
 
 
 def test_the_order_of_taps_makes_heavy_quads_rare() -> None:
