@@ -47,7 +47,7 @@ struct mcugen_im2col_job {
     const uint8_t *end;
     uint32_t plane;       /* bytes of a channel of y */
     const uint16_t *taps; /* words from the place of an output word to each tap: a multiple of 4 of them */
-    uint32_t *gathered;   /* 8 bytes for each tap; mcugen1_im2col20 needs none */
+    uint32_t *gathered;   /* 8 bytes for each tap; up to 20 pairs need none */
     const uint32_t *program;
     uint32_t groups; /* pairs or quads; of pairs the table may have one more */
 };
@@ -81,14 +81,20 @@ static inline void mcugen1_im2col(const struct mcugen_im2col *k, const void *x, 
 void mcugen1_im2col_pairs(const struct mcugen_im2col_job *job);
 void mcugen1_im2col_quads(const struct mcugen_im2col_job *job);
 
-/* The same: 1 to 20 pairs, any number of pairs, quads. */
+/* The same: 5, 14 and 20 pairs, up to 20 and any number of pairs, quads. */
+void mcugen1_im2col5(const struct mcugen_im2col_job *job);
+void mcugen1_im2col14(const struct mcugen_im2col_job *job);
 void mcugen1_im2col20(const struct mcugen_im2col_job *job);
+void mcugen1_im2colfew(const struct mcugen_im2col_job *job);
 void mcugen1_im2colmany(const struct mcugen_im2col_job *job);
 void mcugen1_im2colquads(const struct mcugen_im2col_job *job);
 
 /* There is no assembly of these for this machine. */
 #if !defined(__ARM_FEATURE_DSP)
+#define mcugen1_im2col5 mcugen1_im2col_pairs
+#define mcugen1_im2col14 mcugen1_im2col_pairs
 #define mcugen1_im2col20 mcugen1_im2col_pairs
+#define mcugen1_im2colfew mcugen1_im2col_pairs
 #define mcugen1_im2colmany mcugen1_im2col_pairs
 #endif
 #if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_FEATURE_DSP)

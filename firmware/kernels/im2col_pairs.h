@@ -5,9 +5,10 @@
  *                                                    r12  the program
  *
  * SMLAD adds the products of both taps of a pair. Its sums are modulo 2^32, and so is 256 * A + B - B = A << 8, which
- * the proof keeps within 32 bits. \most pairs have code of their own; a layer of fewer enters behind the first ones, with
- * r12 as far in front of the program. Up to 20 pairs are gathered in the stack frame, whose pointer is one register more
- * to load pixels to; where they are more, r3 points to them and two lanes are loaded at a time.
+ * the proof keeps within 32 bits. \most pairs have code of their own. What \pairs says is how many a layer has: EXACTLY so
+ * many; UP_TO as many, then it enters behind the first ones, with r12 as far in front of the program; or ANY number, and
+ * the code is a loop. Up to 20 pairs are gathered in the stack frame, whose pointer leaves one register more to load
+ * pixels to; for ANY number r3 points to scratch, and two lanes are loaded at a time.
  */
 /* clang-format off */
 #ifndef MCUGEN_IM2COL_PAIRS_H
@@ -15,6 +16,10 @@
 #ifdef __ASSEMBLER__
 
 #include "mcugen.h"
+
+        .equ    EXACTLY, 0
+        .equ    UP_TO, 1
+        .equ    ANY, 2
 
 /* The frame: struct mcugen_im2col_job, and what follows of it. */
         .equ    X, 0
@@ -44,8 +49,8 @@
         .endm
 
 /* Two taps of four pixels for two channels, 56 bytes. \set: the first ones. From the frame: 6 + 4 + 1 + 4 cycles. */
-        .macro  PAIR many, at, set=0
-        .if     \many
+        .macro  PAIR pairs, at, set=0
+        .if     \pairs == ANY
         ldr.w   r0, [r12, #4 * (\at)]
         ldr.w   r1, [r3, #16 * (\at)]
         ldr.w   r2, [r3, #16 * (\at) + 4]
@@ -78,7 +83,7 @@
         .endif
         .endm
 
-/* Two taps in \x and \next to pairs of bytes, one lane in a word: 6 + 4 cycles; \at bytes behind r2. */
+/* Two taps in \x and \next to pairs of bytes, one lane in a word: 6 + 4 cycles; \at bytes behind r2, which goes on by 32 with the first two. */
         .macro  GATHER x, next, at
         pkhbt   r8, \x, \next, lsl #16
         pkhtb   r10, \next, \x, asr #16
@@ -86,7 +91,11 @@
         uxtb16  r8, r8, ror #8
         uxtb16  r9, r10
         uxtb16  r10, r10, ror #8
+        .if     (\at) == -32
+        str     r7, [r2], #32
+        .else
         str     r7, [r2, #(\at)]
+        .endif
         str     r8, [r2, #(\at) + 4]
         str     r9, [r2, #(\at) + 8]
         str     r10, [r2, #(\at) + 12]
@@ -101,7 +110,7 @@
         orr     \l0, \l0, \l1, lsl #8
         .endm
 
-        .macro  ROWS name, most, many
+        .macro  ROWS name, pairs, most
         HOT     \name
         .thumb
         .p2align 2
@@ -110,11 +119,20 @@
         .type   \name, %function
 \name:
         push    {r4-r11, lr}
-        sub     sp, sp, #FRAME + 16 * (\most + 1) * (1 - \many)
+        .if     \pairs == ANY
+        .set    room, FRAME
+        .else
+        .set    room, HERE + 16 * (\most + 1) /* four taps are gathered at a time */
+        .endif
+        sub     sp, sp, #room
         ldm     r0, {r4-r12}
         stm     sp, {r4-r12}
+        .if     \pairs == EXACTLY
+        add     r1, sp, #HERE
+        str     r1, [sp, #GATHERED]
+        .else
         movs    r0, #\most
-        .if     \many
+        .if     \pairs == ANY
 1:      cmp     r0, r12
         bhs     2f
         adds    r0, r0, #\most
@@ -124,7 +142,7 @@
         str     r1, [sp, #LAST]
         .endif
         sub     r0, r0, r12             /* pairs that have code and no weights */
-        .if     \many
+        .if     \pairs == ANY
         sub     r1, r10, r0, lsl #4
         str     r1, [sp, #PIXELS]
         .else
@@ -141,12 +159,13 @@
         rsb     r0, r0, #\most + 5
         lsl     r0, r0, #2
         str     r0, [sp, #NEXT]
+        .endif
 1:      ldr     r0, [sp, #X]            /* a word of y */
         ldr     r1, [sp, #TAPS]
         ldr     r2, [sp, #GATHERED]
         ldr     r12, [sp, #PAIRS]
         add     r12, r2, r12, lsl #4
-2:      ldrh    r3, [r1]                /* 34 cycles for four taps */
+2:      ldrh    r3, [r1]                /* 33 cycles for four taps */
         ldrh    r4, [r1, #2]
         ldrh    r5, [r1, #4]
         ldrh    r6, [r1, #6]
@@ -155,32 +174,39 @@
         ldr     r5, [r0, r5, lsl #2]
         ldr     r6, [r0, r6, lsl #2]
         adds    r1, r1, #8
-        adds    r2, r2, #32
         GATHER  r3, r4, -32
         GATHER  r5, r6, -16
         cmp     r2, r12
         blo     2b
         ldr     r0, [sp, #Y]
+        .if     \pairs == EXACTLY
+        ldr     r12, [sp, #PROGRAM]
+        .else
         ldr     r12, [sp, #FIRST]
-        .if     \many
+        .endif
+        .if     \pairs == ANY
         ldr     r3, [sp, #PIXELS]
         .endif
         str     r0, [sp, #Y_AT]
+        .if     \pairs == EXACTLY
+3:      PAIR    \pairs, (\most - 1), 1
+        .else
         b       3f
         .p2align 2
 4:
+        .endif
         .set    i, 0
         .rept   \most - 1
-        PAIR    \many, i
+        PAIR    \pairs, i
         .set    i, i + 1
         .endr
-        .if     \many
+        .if     \pairs == ANY
         ldr     r0, [sp, #LAST]
         cmp     r3, r0
         beq     5f
         add     r3, r3, #16 * \most
         add     r12, r12, #4 * \most
-        PAIR    \many, (\most - 1)
+        PAIR    \pairs, (\most - 1)
         b       4b
 5:
         .endif
@@ -213,22 +239,31 @@
         PACK    r8, r9, r10, r11
         ldr     r0, [sp, #Y_AT]
         ldr     r1, [sp, #PLANE]
+        .if     \pairs != EXACTLY
         ldr     r2, [sp, #NEXT]
-        .if     \many
+        .endif
+        .if     \pairs == ANY
         ldr     r3, [sp, #PIXELS]
         .endif
         lsls    lr, lr, #23             /* negative: the last two channels; carry: there is no b */
         str     r4, [r0]
-        bmi     6f
-        add     r0, r0, r1
+        .if     \pairs == EXACTLY
+        add     r12, r12, #4 * \most + 20
+        .else
         add     r12, r12, r2
-        str     r8, [r0]
-        add     r0, r0, r1
+        .endif
+        add     r0, r1
+        it      cc
+        strcc   r8, [r0]
+        add     r0, r1
         str     r0, [sp, #Y_AT]
-3:      PAIR    \many, (\most - 1), 1  /* two channels */
+        .if     \pairs == EXACTLY
+        bpl     3b
+        .else
+        bmi     7f
+3:      PAIR    \pairs, (\most - 1), 1  /* two channels */
         ldr     pc, [sp, #ENTRY]
-6:      bcs     7f
-        str     r8, [r0, r1]
+        .endif
 7:      ldr     r0, [sp, #X]
         ldr     r1, [sp, #X_STEP]
         ldr     r2, [sp, #Y]
@@ -239,7 +274,7 @@
         str     r2, [sp, #Y]
         cmp     r2, r3
         bne     1b
-        add     sp, sp, #FRAME + 16 * (\most + 1) * (1 - \many)
+        add     sp, sp, #room
         pop     {r4-r11, pc}
         .size   \name, . - \name
         .endm

@@ -11,8 +11,8 @@ static uint8_t pixel(uint32_t v)
 /* acc, by mult << 16 | up. */
 static uint32_t quotient(uint32_t acc, uint32_t scale)
 {
-    const int32_t up = (int32_t)(acc << (scale & 31U));
-    const int64_t product = (int64_t)up * ((int32_t)scale >> 16);
+    const uint32_t up = acc << (scale & 31U);
+    const int64_t product = (int64_t)(int32_t)up * ((int32_t)scale >> 16);
 
     return (uint32_t)(product >> 16);
 }
@@ -24,16 +24,16 @@ static void two_channels(const struct mcugen_im2col_job *job, const uint32_t *w,
     uint32_t a = 0, b = 0;
 
     for (uint32_t t = 0; t < 2 * job->groups; t++) {
-        const uint32_t half = w[t / 2] >> (t % 2 * 16);
-        const int32_t both = (int16_t)(half & 0xffffU), low = (int8_t)(half & 0xffU);
+        const uint32_t half = w[t / 2] >> (t % 2 * 16) & 0xffffU, byte = half & 0xffU;
+        const int32_t both = (int16_t)half, low = (int8_t)byte;
         const int32_t at = x[4 * job->taps[t]];
         const int32_t product_a = (both - low) * at, product_b = low * at;
 
         a += (uint32_t)product_a;
         b += (uint32_t)product_b;
     }
-    const int32_t up = (int32_t)(a << (tail[4] & 31U));
-    const int64_t product = (int64_t)up * (int32_t)tail[0];
+    const uint32_t up = a << (tail[4] & 31U);
+    const int64_t product = (int64_t)(int32_t)up * (int32_t)tail[0];
 
     y[0] = pixel((uint32_t)(product >> 32) + tail[1]);
     if ((tail[4] & 0x200U) == 0) {

@@ -2,5 +2,5 @@
 #if defined(__ARM_FEATURE_DSP)
 #include "im2col_pairs.h"
 
-        ROWS    mcugen1_im2colmany, 16, 1
+        ROWS    mcugen1_im2colmany, ANY, 16
 #endif

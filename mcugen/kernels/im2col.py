@@ -18,12 +18,13 @@ the same tap has no such halfword; that layer goes to other kernels, as one does
 Quads, for the others: two pixels in a word make two products a multiplication. Pixels are 128 less than they are, so
 that four taps whose weights have magnitudes of 255 together have sums of magnitudes up to 128 * 255, which fit the
 halves of a word whatever the pixels are. What the weights of a quad have more is put into the quad once more, behind
-the others.
+the others; the order of the taps is such that this is rare.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,11 +37,13 @@ from . import base, direct
 
 FARTHEST = 0xFFFF  # words that a tap's offset counts
 QUAD = 4  # taps; the table has a multiple of them
-AT_ONCE = 20  # pairs of taps that mcugen1_im2col20 takes, without a loop
+EXACT = (5, 14, 20)  # pairs of taps that have functions of their own: windows of 3x3, 3x3 on 3 channels, 10x4
+FEW = 20  # pairs that mcugen1_im2colfew takes at most, without a loop
 BLOCK = 16  # pairs, of mcugen1_im2colmany
 UNROLLED = 5  # quads
 HEAVIEST = 255  # of a quad's magnitudes: 128 * 255 < 2^15
 CENTRE = 128  # what quads have less of a pixel
+MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
 UNSCALED = 1 << 15  # a weight of which direct.tail scales none
 
@@ -57,11 +60,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class PairCosts(Costs):
-    """channels, pair: of two channels and of a pair of their taps, in mcugen1_im2col20 and in mcugen1_im2colmany."""
+    """channels, pair: of two channels and of a pair of their taps: exact, few, many."""
 
-    channels: tuple[float, float]
-    pair: tuple[float, float]
-    block: float  # of mcugen1_im2colmany, but for its pairs
+    channels: tuple[float, float, float]
+    pair: tuple[float, float, float]
+    block: float  # of many, but for its pairs
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class QuadCosts(Costs):
     again: float
 
 
-_DSP = PairCosts(100, 75, 31, 34, (52, 53), (15, 16), 9)
-_M7 = PairCosts(60, 45, 18, 20, (31, 31), (9, 8.45), 2.5)
-_REF_PAIRS = PairCosts(100, 50, 20, 0, (200, 200), (190, 190), 0)  # in C, without the DSP extension
+_DSP = PairCosts(60, 70, 19, 34, (49, 52, 53), (15, 15, 16), 9)
+_M7 = PairCosts(60, 60, 13, 22.3, (26.2, 32.3, 31), (9, 8.8, 7.8), 8)
+_REF_PAIRS = PairCosts(100, 50, 20, 0, (200,) * 3, (190,) * 3, 0)  # in C, without the DSP extension
 
 _M0 = QuadCosts(100, 153, 34, 56, 100.3, 40.9, 4.6, 50)
 _M3 = QuadCosts(100, 153, 15, 43, 65, 36, 5.9, 45.5)
@@ -114,7 +117,7 @@ class Im2col(base.Kernel):
         if taps.max() > FARTHEST:
             text = f"the taps in {a} lie in more than {FARTHEST} words"
             raise TargetError("E402", text, where=node.name, hint="a smaller image")
-        table = np.resize(taps, QUAD * _quads(taps.size))  # of those that fill it up, none has a weight
+        table = np.resize(taps, QUAD * _quads(taps.size))[self._order(node)]  # what fills it up has no weight
         row, headers = self._row(taps.size)
         return base.Bound(
             (
@@ -131,7 +134,7 @@ class Im2col(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, y),
             ),
-            scratch=0 if row == "im2col20" else 8 * table.size,
+            scratch=8 * table.size if row in ("im2colmany", "im2colquads") else 0,
             needs=("lanes", *headers, row),
         )
 
@@ -152,6 +155,10 @@ class Im2col(base.Kernel):
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
         """The function and what its source includes."""
         raise NotImplementedError
+
+    def _order(self, node: Node) -> Array:
+        """Of the taps in the table."""
+        return np.arange(QUAD * _quads(_taps(node).size))
 
     def _program(self, node: Node, acc: Range) -> Array:
         raise NotImplementedError
@@ -177,7 +184,9 @@ class Im2colPairs(Im2col):
         return -(-taps // 2)
 
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
-        return "im2col20" if self._groups(taps) <= AT_ONCE else "im2colmany", ("im2col_pairs",)
+        pairs = self._groups(taps)
+        name = str(pairs) if pairs in EXACT else "few" if pairs <= FEW else "many"
+        return f"im2col{name}", ("im2col_pairs",)
 
     def _program(self, node: Node, acc: Range) -> Array:
         halves = _halves(node) & 0xFFFF
@@ -194,8 +203,8 @@ class Im2colPairs(Im2col):
     def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
         costs = _REF_PAIRS if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
         pairs = self._groups(_taps(node).size)
-        many = pairs > AT_ONCE
-        each = costs.channels[many] + costs.pair[many] * pairs + many * costs.block * -(-pairs // BLOCK)
+        kind = 0 if pairs in EXACT else 1 if pairs <= FEW else 2
+        each = costs.channels[kind] + costs.pair[kind] * pairs + (kind == 2) * costs.block * -(-pairs // BLOCK)
         return costs, -(-node.output.type.shape[0] // 2) * each
 
 
@@ -212,31 +221,32 @@ class Im2colQuads(Im2col):
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
         return "im2colquads", ("im2col_m0", "im2col_m3")
 
+    def _order(self, node: Node) -> Array:
+        w = _weights(node, QUAD)
+        return np.array(_lightest(w.astype(np.int8).tobytes(), w.shape[1]))
+
+    def _split(self, node: Node) -> list[tuple[list[Array], list[tuple[int, Array]]]]:
+        w = _weights(node, QUAD)[:, self._order(node)]
+        return [_split(row) for row in w.reshape(len(w), -1, QUAD)]
+
     def _program(self, node: Node, acc: Range) -> Array:
         found: list[int] = []
-        for w, numbers in zip(
-            _weights(node, QUAD).reshape(-1, self._groups(_taps(node).size), QUAD),
-            direct._numbers(node, acc),
-            strict=True,
-        ):
+        for (once, again), numbers in zip(self._split(node), direct._numbers(node, acc), strict=True):
             tail = direct.tail(*numbers[:5], UNSCALED)
             assert tail is not None
-            once, again = _split(w)
-            centre = CENTRE * int(w.sum())
+            centre = CENTRE * sum(int(quad.sum()) for quad in (*once, *(rest for _, rest in again)))
             found += [65537 * centre - (len(once) + len(again)) * (1 << 15), centre, *map(_bytes, once)]
-            for quad, rest in again:
-                found += [32 + 32 * quad, _bytes(rest)]
+            for i, rest in again:
+                found += [32 + 32 * i, _bytes(rest)]
             found += [0, tail[1], tail[0]]
         found[-1] |= LAST
         return _words(np.array(found, np.int64))
 
     def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
         costs = _M0 if "m0" in core.isa else _M3 if "m3" in core.isa else _REF_QUADS
-        w = _weights(node, QUAD)
-        quads = w.shape[1] // QUAD
-        again = sum(len(_split(row)[1]) for row in w.reshape(len(w), quads, QUAD))
+        quads, split = _quads(_taps(node).size), self._split(node)
         each = costs.channel + costs.quad * quads + costs.block * -(-quads // UNROLLED)
-        return costs, len(w) * each + again * costs.again
+        return costs, len(split) * each + sum(len(again) for _, again in split) * costs.again
 
 
 # Taps.
@@ -316,6 +326,38 @@ def _split(w: Array) -> tuple[list[Array], list[tuple[int, Array]]]:
         once.append(quad)
         again += parts
     return once, again
+
+
+@lru_cache(maxsize=64)
+def _lightest(weights: bytes, taps: int) -> tuple[int, ...]:
+    """An order of taps of which few quads of weights (int8, (channels, taps)) are too heavy.
+
+    Two taps are swapped as long as that helps, those of the heaviest quad first.
+    """
+    w = np.abs(np.frombuffer(weights, np.int8).reshape(-1, taps).astype(np.int64))
+    order, quad_of = np.arange(taps), np.arange(taps) // QUAD
+    improved = taps <= MOST_ORDERED
+    while improved:
+        improved = False
+        here = w[:, order]
+        sums = here.reshape(len(w), -1, QUAD).sum(axis=2)
+        costs = _excess(sums)
+        for q in np.argsort(-costs, kind="stable")[: np.count_nonzero(costs)]:
+            change = here[:, None, :] - here[:, QUAD * q : QUAD * q + QUAD, None]  # channel, tap of q, other tap
+            after = _excess(sums[:, q, None, None] + change) + _excess(sums[:, None, quad_of] - change)
+            gain = np.where(quad_of == q, 0, costs[q] + costs[quad_of] - after)
+            i, j = np.unravel_index(np.argmax(gain), gain.shape)
+            if gain[i, j] > 0:
+                order[[QUAD * q + i, j]] = order[[j, QUAD * q + i]]
+                improved = True
+                break
+    return tuple(order.tolist())
+
+
+def _excess(sums: Array) -> Array:
+    """What quads of these sums (channels, ...) cost: how often they come again, then how much they have too much."""
+    more = np.maximum(sums - HEAVIEST, 0)
+    return np.asarray((-(-more // HEAVIEST) * (1 << 16) + more).sum(axis=0))
 
 
 def _bytes(quad: Array) -> int:
