@@ -62,13 +62,13 @@ _M7 = Costs(
 )
 _M3 = Costs(
     *(81, 13.3, 9.8, 47, 95, 16, (0, 0, 0)),
-    ((61,) * 5, (96,) * 5, (96,) * 5),
-    ((23, 38, 53, 68, 83), (36, 64, 92, 120, 148), (36, 64, 92, 120, 148)),
+    ((64,) * 5, (102,) * 5, (102,) * 5),
+    ((22, 36, 50, 64, 78), (34, 60, 86, 112, 138), (34, 60, 86, 112, 138)),
 )
 _M0 = Costs(
     *(147, 13.3, 17.5, 105, 115, 18, (0, 0, 0)),
-    ((113,) * 5, (156,) * 5, (156,) * 5),
-    ((30, 49, 68, 87, 106), (46, 81, 116, 151, 186), (46, 81, 116, 151, 186)),
+    ((102,) * 5, (165,) * 5, (165,) * 5),
+    ((27, 43, 59, 75, 91), (40, 69, 98, 127, 156), (40, 69, 98, 127, 156)),
 )
 
 
@@ -147,7 +147,7 @@ class Direct(base.Kernel):
                 base.lanes_field("out", b, node.output.type),
             ),
             scratch=4 * len(rows.distances) * (1 + rows.taps) + -(-len(rows.distances) * rows.taps // 4) * 4,
-            needs=("lanes", "direct_cores", *(f for f in (strips, single) if f)),
+            needs=("lanes", "direct_cores", "direct_words", *(f for f in (strips, single) if f)),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

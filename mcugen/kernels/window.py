@@ -85,7 +85,7 @@ class Window(Direct):
                 base.lanes_field("out", b, node.output.type),
             ),
             scratch=0 if in_place else 12,
-            needs=("lanes", "window_cores", function),
+            needs=("lanes", "window_cores", "direct_words", function),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
