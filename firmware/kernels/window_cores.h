@@ -32,11 +32,11 @@
         .equ    Y, 8            /* the next word */
         .equ    END, 12         /* of x, in this row: where strips of two words end */
         .equ    WEIGHTS, 16     /* 9 words */
-        .equ    ROWS, 52        /* of y, that are left; loaded with the next three */
+        .equ    ROWS, 52        /* 2 * the rows of y that are left behind this one, + 1 if words are odd */
         .equ    X_GAP, 56
         .equ    Y_GAP, 60
         .equ    X_ROW, 64
-        .equ    ODD, 68
+        .equ    ALL_ROWS, 68    /* what ROWS is at first */
         .equ    JOB, 72
         .equ    PITCH, 76       /* of the window's rows */
         .equ    FRAME, 84       /* with 9 registers a multiple of 8 */
@@ -61,9 +61,11 @@
         START
         add     r0, r11, #JOB_ODD
         ldm     r0, {r0, r1, r2, r3, r4}
+        sub     r1, r1, #1
+        orr     r0, r0, r1, lsl #1
         add     r5, sp, #X_GAP
         stm     r5, {r2, r3, r4}
-        strd    r0, r11, [sp, #ODD]
+        strd    r0, r11, [sp, #ALL_ROWS]
 1:      ldm     r11, {r0, r1, r3, r4}   /* a channel */
         ldrd    r5, r6, [r1], #8
         PREPARE
@@ -74,7 +76,7 @@
         add     r6, r6, r4
         strd    r5, r6, [r11, #JOB_X]
         ldr     r5, [r11, #JOB_X_WORDS]
-        ldr     r6, [r11, #JOB_ROWS]
+        ldr     r6, [sp, #ALL_ROWS]
         add     r5, r5, r3
         strd    r4, r5, [sp, #Y]
         str     r6, [sp, #ROWS]
@@ -84,19 +86,17 @@
         cmp     r3, lr
         str     r2, [sp, #Y]
         bne     2b
-        ldr     r0, [sp, #ODD]          /* a row of y is done */
-        cmp     r0, #0
+        ldrd    r0, r1, [sp, #ROWS]     /* a row of y is done */
+        lsls    r4, r0, #31
         bne     9f
-3:      add     r0, sp, #ROWS
-        ldm     r0, {r0, r1, r2, lr}
-        subs    r0, r0, #1
-        beq     4f
+3:      ldrd    r4, r5, [sp, #Y_GAP]
+        subs    r0, r0, #2
+        bmi     4f
         str     r0, [sp, #ROWS]
-        ldrd    r4, r5, [sp, #Y]
         add     r3, r3, r1
-        add     r4, r4, r2
-        add     r5, r5, lr
-        strd    r4, r5, [sp, #Y]
+        add     r2, r2, r4
+        add     lr, lr, r5
+        strd    r2, lr, [sp, #Y]
         b       2b
 4:      ldr     r11, [sp, #JOB]
         ldr     r0, [r11, #JOB_CHANNELS]
@@ -108,7 +108,8 @@
 9:      ONE
         str     r4, [r2], #4
         adds    r3, r3, #4 * \step
-        str     r2, [sp, #Y]
+        ldrd    r0, r1, [sp, #ROWS]
+        ldr     lr, [sp, #END]
         b       3b
         RARE
         .size   \name, . - \name

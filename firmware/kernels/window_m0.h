@@ -4,17 +4,14 @@
  *     r9, r10, r11, r12  of the second word                           r1, r2   weights
  *     r3, r4             a word of x, what is left of it              lr       bytes to the next row
  *
- * No pixel is taken out of its word: with the pixels a, b, c, d of a word x, lowest byte first, and weights w
- *
- *     t0 = sum of w x = sum w a + 2^8 t1     t1 = sum of w (x >> 8) = sum w b + 2^8 t2
- *     t3 = sum of w (x >> 24) = sum w d      t2 = sum of w (x >> 16) = sum w c + 2^8 t3
- *
- * modulo 2^32, so that three subtractions a word leave the sums of its pixels. Weights are scaled by all bits of up.
+ * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up.
  */
 /* clang-format off */
 #ifndef MCUGEN_WINDOW_M0_H
 #define MCUGEN_WINDOW_M0_H
 #ifdef __ASSEMBLER__
+
+#include "direct_words_m0.h"
 
 /* The frame. */
         .equ    WEIGHTS, 0      /* 9 words */
@@ -28,30 +25,6 @@
         .equ    ODD, 64
         .equ    JOB, 68
         .equ    FRAME, 76       /* with 9 registers a multiple of 8 */
-
-/* \t = r4 if \begin, else \t + r4. */
-        .macro  SUM_TO begin, t, v
-        .if     \begin
-        mov     \t, \v
-        .else
-        add     \t, \v
-        .endif
-        .endm
-
-/* The word in r3 times r1 to the sums, 11 cycles. */
-        .macro  WORD begin, w, t0, t1, t2, t3
-        lsrs    r4, r3, #8
-        muls    r4, \w
-        SUM_TO  \begin, \t1, r4
-        lsrs    r4, r3, #16
-        muls    r4, \w
-        SUM_TO  \begin, \t2, r4
-        lsrs    r4, r3, #24
-        muls    r4, \w
-        SUM_TO  \begin, \t3, r4
-        muls    r3, \w
-        SUM_TO  \begin, \t0, r3
-        .endm
 
 /* The word at r0 + 4 * \at: times \w to the first word's sums, times \v to the second's. \w, \v: 0 is none. */
         .macro  FIRST at, w, begin=0
@@ -107,43 +80,6 @@
         .endif
         .endm
 
-/* A sum in r2 to a pixel at bit \shift of r1, 13 cycles, or 9 if it is below 0; r0, r5 = mult, more. With the sum, which
- * is acc << up, 2^16 h + l, its product by mult, of which 16 bits are dropped, is h * mult + (l * mult >> 16); l * mult
- * fits 32 bits.
- */
-        .macro  PIXEL words, word, shift
-        uxth    r3, r2
-        asrs    r2, r2, #16
-        muls    r2, r0
-        muls    r3, r0
-        asrs    r3, r3, #16
-        adds    r2, r2, r3
-        adds    r2, r2, r5
-        bmi     .Lnext\words\word\shift
-        lsrs    r2, r2, #16
-        cmp     r2, #255
-        bhi     .Labove\words\word\shift
-.Lfits\words\word\shift:
-        .if     \shift
-        lsls    r2, r2, #\shift
-        .endif
-        orrs    r1, r2
-.Lnext\words\word\shift:
-        .endm
-
-        .macro  ABOVE words, word, shift
-.Labove\words\word\shift:
-        movs    r2, #255
-        b       .Lfits\words\word\shift
-        .endm
-
-        .macro  ABOVE_WORD words, word
-        ABOVE   \words, \word, 24
-        ABOVE   \words, \word, 16
-        ABOVE   \words, \word, 8
-        ABOVE   \words, \word, 0
-        .endm
-
 /* One or two words of y from the windows at r0; r0 goes on behind them. With a step of 1: 248 + 141 cycles for two. */
         .macro  STRIP words, step
         ROW     \words, \step, 0
@@ -156,33 +92,33 @@
         ldr     r0, [sp, #MULT]
         movs    r1, #0
         lsls    r4, r2, #8
-        PIXEL   \words, 0, 24
+        PIXEL   r0, r5, r1, \words\()0, 24
         subs    r2, r7, r4
         lsls    r4, r7, #8
-        PIXEL   \words, 0, 16
+        PIXEL   r0, r5, r1, \words\()0, 16
         subs    r2, r6, r4
         lsls    r4, r6, #8
-        PIXEL   \words, 0, 8
+        PIXEL   r0, r5, r1, \words\()0, 8
         ldr     r2, [sp, #SUM]
         subs    r2, r2, r4
-        PIXEL   \words, 0, 0
+        PIXEL   r0, r5, r1, \words\()0, 0
         .if     \words == 2
         mov     r6, r1
         movs    r1, #0
         mov     r2, r12
         lsls    r4, r2, #8
-        PIXEL   \words, 1, 24
+        PIXEL   r0, r5, r1, \words\()1, 24
         mov     r3, r11
         subs    r2, r3, r4
         lsls    r4, r3, #8
-        PIXEL   \words, 1, 16
+        PIXEL   r0, r5, r1, \words\()1, 16
         mov     r3, r10
         subs    r2, r3, r4
         lsls    r4, r3, #8
-        PIXEL   \words, 1, 8
+        PIXEL   r0, r5, r1, \words\()1, 8
         mov     r2, r9
         subs    r2, r2, r4
-        PIXEL   \words, 1, 0
+        PIXEL   r0, r5, r1, \words\()1, 0
         mov     r7, r1
         ldr     r1, [sp, #Y]
         stm     r1!, {r6, r7}
@@ -276,8 +212,8 @@
         cmp     r0, r1
         beq     3f
         b       2b
-        ABOVE_WORD 2, 0
-        ABOVE_WORD 2, 1
+        ABOVE_WORD 20
+        ABOVE_WORD 21
 3:      ldr     r1, [sp, #ODD]          /* a row of y is done */
         cmp     r1, #0
         beq     4f
@@ -312,7 +248,7 @@
         pop     {r4-r7, pc}
 6:      STRIP   1, \step
         b       4b
-        ABOVE_WORD 1, 0
+        ABOVE_WORD 10
         .size   \name, . - \name
         .endm
 

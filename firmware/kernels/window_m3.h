@@ -4,12 +4,7 @@
  *     r8-r11    of the second word                                r12     bytes to the next row
  *     r0, r1    a word of x, what is left of it                   r2, lr  weights
  *
- * As in window_m0.h no pixel is taken out of its word: with the pixels a, b, c, d of a word x, lowest byte first,
- *
- *     t0 = sum of w x = sum w a + 2^8 t1     t1 = sum of w (x >> 8) = sum w b + 2^8 t2
- *     t3 = sum of w (x >> 24) = sum w d      t2 = sum of w (x >> 16) = sum w c + 2^8 t3
- *
- * modulo 2^32, so that three subtractions a word leave the sums of its pixels. Weights are scaled by all bits of up.
+ * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up.
  */
 /* clang-format off */
 #ifndef MCUGEN_WINDOW_M3_H

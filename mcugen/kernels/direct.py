@@ -24,7 +24,7 @@ from ..layout import LANES, Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
-from ..pack import Encoding
+from ..pack import I8, Encoding
 from . import base
 
 STRIP = 2  # words
@@ -62,13 +62,13 @@ _M7 = Costs(
 )
 _M3 = Costs(
     *(81, 13.3, 9.8, 47, 95, 16, (0, 0, 0)),
-    ((61,) * 5, (96,) * 5, (96,) * 5),
-    ((23, 38, 53, 68, 83), (36, 64, 92, 120, 148), (36, 64, 92, 120, 148)),
+    ((64,) * 5, (102,) * 5, (102,) * 5),
+    ((22, 36, 50, 64, 78), (34, 60, 86, 112, 138), (34, 60, 86, 112, 138)),
 )
 _M0 = Costs(
     *(147, 13.3, 17.5, 105, 115, 18, (0, 0, 0)),
-    ((113,) * 5, (156,) * 5, (156,) * 5),
-    ((30, 49, 68, 87, 106), (46, 81, 116, 151, 186), (46, 81, 116, 151, 186)),
+    ((102,) * 5, (165,) * 5, (165,) * 5),
+    ((27, 43, 59, 75, 91), (40, 69, 98, 127, 156), (40, 69, 98, 127, 156)),
 )
 
 
@@ -131,7 +131,7 @@ class Direct(base.Kernel):
             (
                 base.Field("strips", "mcugen_direct_fn", f"mcugen1_{strips or single}"),
                 base.Field("single", "mcugen_direct_fn", f"mcugen1_{single or strips}"),
-                *base.weight_fields(rows.weights, self.encoding),
+                *weight_fields(rows.weights, self.encoding),
                 base.Field("rows", "int32_t", firsts.astype(np.int32)),
                 base.Field("tails", "int32_t", np.array(tails(node, acc), np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
@@ -146,8 +146,8 @@ class Direct(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, node.output.type),
             ),
-            scratch=4 * len(rows.distances) * (1 + rows.taps) + -(-len(rows.distances) * rows.taps // 4) * 4,
-            needs=("lanes", "direct_cores", *(f for f in (strips, single) if f)),
+            scratch=4 * len(rows.distances) * (1 + rows.taps) + scratch_bytes(rows.weights[0].size, self.encoding),
+            needs=("lanes", "direct_cores", "direct_words", *(f for f in (strips, single) if f)),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
@@ -155,8 +155,10 @@ class Direct(base.Kernel):
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
         costs, n = _costs(core), len(rows.distances)
         runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in tails(node, acc))
-        each = costs.channel + costs.unpack + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
-        total = base.unpack_cycles(self.encoding, rows.weights.size, core) + base.seal_cycles(sig.output, y, core)
+        each = costs.channel + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
+        total = base.seal_cycles(sig.output, y, core)
+        if self.encoding != I8:
+            total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, rows.weights.size, core)
         for _, _, words, count in runs:
             kind = 0 if words == 1 else op.stride[1]
             strips = count * -(-words // STRIP)
@@ -184,6 +186,17 @@ def _costs(core: base.Core) -> Costs:
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     return _M3 if "m3" in core.isa else _M0
+
+
+def weight_fields(w: Array, encoding: Encoding) -> tuple[base.Field, base.Field]:
+    """As base's, but bytes are read where they are."""
+    weights, unpack = base.weight_fields(w, encoding)
+    return weights, base.Field("unpack", unpack.ctype, base.NULL) if encoding == I8 else unpack
+
+
+def scratch_bytes(weights: int, encoding: Encoding) -> int:
+    """For the unpacked weights of a channel, word aligned."""
+    return 0 if encoding == I8 else -(-weights // 4) * 4
 
 
 # The tail.

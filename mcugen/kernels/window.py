@@ -15,7 +15,7 @@ from ..layout import LANES, Layout
 from ..ops.depthwise import DepthwiseConv2d
 from ..pack import I8
 from . import base
-from .direct import FARTHEST, STRIP, Direct, tails
+from .direct import FARTHEST, STRIP, Direct, scratch_bytes, tails, weight_fields
 
 SIZE = (3, 3)
 PIXEL_BITS = 6  # of `up`, as window_dsp.h has them
@@ -33,9 +33,9 @@ class Costs:
     up: tuple[float, float]  # more for a strip of two words, and of one, whose weights are not scaled
 
 
-_DSP = Costs(148, 67, 24, (148, 163), 95, (27, 15))
-_M7 = Costs(104, 41, 17, (84, 96), 57, (14, 8))
-_M3 = Costs(151, 67, 24, (291, 306), 171, (0, 0))
+_DSP = Costs(150, 70, 18, (148, 163), 99, (27, 15))
+_M7 = Costs(105, 44, 11, (84, 96), 59, (14, 8))
+_M3 = Costs(153, 70, 18, (291, 306), 175, (0, 0))
 _M0 = Costs(215, 86, 29, (389, 392), 215, (0, 0))
 
 
@@ -63,14 +63,11 @@ class Window(Direct):
                 "E402", f"a plane in {a} or {b} has more than {FARTHEST} words", where=node.name, hint=hint
             )
         x_first, y_first, words, rows = _run(node, sig)
-        weights, unpack = base.weight_fields(node.inputs[1].const, self.encoding)
         function = f"window3{'x2' * (op.stride[1] - 1)}"
-        in_place = self.encoding == I8
         return base.Bound(
             (
                 base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
-                weights,
-                base.Field("unpack", "mcugen_unpack_fn", base.NULL) if in_place else unpack,
+                *weight_fields(node.inputs[1].const, self.encoding),
                 base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
                 base.Field("x_plane", "uint32_t", a.plane),
                 base.Field("x_first", "uint16_t", x_first),
@@ -84,8 +81,8 @@ class Window(Direct):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, node.output.type),
             ),
-            scratch=0 if in_place else 12,
-            needs=("lanes", "window_cores", function),
+            scratch=scratch_bytes(SIZE[0] * SIZE[1], self.encoding),
+            needs=("lanes", "window_cores", "direct_words", function),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
