@@ -293,6 +293,10 @@ ELSEWHERE = (
     ),
     (
         "microbit",
+        Fault("above hi", "add_lanes_m0.S", "bhi     3", "beq     3", ("^Add .*add_lanes",)),
+    ),
+    (
+        "microbit",
         Fault(
             "words repeated at the wrong place",
             "lanes_thumb.S",
@@ -356,7 +360,7 @@ def test_fault_is_found(fault: Fault, tmp_path: Path) -> None:
 def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> None:
     narrow = fault.name == "computes garbage rows"
     dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
-    some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv"))]
+    some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
     if target != "microbit":
         some += dots
     assert_caught(fault, seeded(fault, target, tmp_path, some))

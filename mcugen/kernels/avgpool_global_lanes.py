@@ -38,5 +38,5 @@ class AvgPoolGlobalLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x = sig.inputs[0]
-        word, channel = base.simulated(core, (11.1, 76), (11.1, 80), (11.3, 115))
+        word, channel = base.simulated(core, (11, 75), (11, 79), (11, 127))
         return node.inputs[0].type.shape[0] * (word * x.rows_per_lane * x.pitch + channel)

@@ -28,6 +28,7 @@ It knows none that are split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -37,7 +38,7 @@ import numpy as np
 from .. import fixed, pack
 from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
-from ..layout import Layout
+from ..layout import LANES, Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
@@ -77,6 +78,7 @@ class Costs:
     negate: float = 2
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
+    below: float = 0  # that a pixel below 0 takes less
     decoded: Decoding = field(kw_only=True)
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
     packed: float = 10  # more of a channel, if its tail has 6 bytes
@@ -134,7 +136,6 @@ _M7 = Costs(
     by_byte=(3.8, 5.6, 7.3, 10.3),
 )
 _WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
-# No pixel below 0, which takes 4 cycles less.
 _M0PLUS = Costs(
     51,
     41,
@@ -146,6 +147,7 @@ _M0PLUS = Costs(
     negate=6,
     apart=1,
     lo=9,
+    below=4,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
     by_byte=(8, 13, 17, 23),
     packed=18,
@@ -163,6 +165,7 @@ _M0 = Costs(
     negate=6,
     apart=1,
     lo=10,
+    below=4,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
     by_byte=(8, 13, 17, 23),
     packed=18,
@@ -365,9 +368,10 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
     runs, costs, step = _runs(node, sig, by_byte), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     if costs and by_byte:
         costs = _by_byte(costs)
-    clamps, channels = _clamp_cycles(node, sig, costs), _channels(node, acc)
+    channels = _channels(node, acc)
+    clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     packed = costs.packed if costs and all(map(_packs, channels)) else 0
-    for how in channels:
+    for how, clamp in zip(channels, clamps, strict=True):
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
             word = 260 * core.pressure
@@ -378,7 +382,7 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
         tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
         n = max(entries, 1)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
-        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamp
 
 
 def _by_byte(costs: Costs) -> Costs:
@@ -400,16 +404,31 @@ def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float
     return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
 
 
+def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: Costs | None) -> Array:
+    """Of each channel, what pixels below 0 spare: as many as if sums were normal, x had a mean of its zero point or a
+    fourth of its range, and deviated by that fourth."""
+    if not (costs and costs.below):
+        return np.zeros(acc.lo.shape)
+    x, w = node.inputs[0].type, _weights(node)
+    fourth = x.dtype.hi / 4
+    signs = w.reshape(len(w), -1).astype(np.int64)
+    mult, add, _ = _constants(node, acc)
+    mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
+    deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
+    share = np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
+    return LANES * sum(run[2] for run in runs) * costs.below * share
+
+
 def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, with what decoding it takes; without the seal."""
     runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    clamps = _clamp_cycles(node, sig, costs)
+    clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
     taps, (bits, k) = w[0, 0].size, pack.rice_bits(_stream_order(w))
     zeros = bits - (k + 2) * (np.count_nonzero(w) + 1)
     compact = _compact(node, acc)
     assert compact is not None
-    for how in compact:
+    for how, clamp in zip(compact, clamps, strict=True):
         minus, plus = how.parts[0].lead, how.parts[0].rest
         entries = max(minus, 1) + plus
         if costs is None:
@@ -422,7 +441,7 @@ def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -
         d = costs.decoded
         yield d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + costs.run * len(runs) + sum(strips) + clamp
 
 
 def _counts(w: Array) -> Array:
