@@ -349,7 +349,7 @@ def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
         bar, cycles, seal = r["cycles_per_mac_to_reach"], r["cycles"], r["seal_cycles"]
         reach = f"{bar:8.3f}  {r['cycles_per_mac'] / bar:5.2f}" if bar else " " * 15
         off, seal_off = (
-            f"{100 * (a / b - 1):+6.1f} %"
+            f"{100 * (a / b - 1):+6.1f} %" if b else " " * 8
             for a, b in ((r["predicted_cycles"], cycles), (r["seal_predicted_cycles"], seal))
         )
         yield (

@@ -3,7 +3,8 @@
     python bench/linear.py [--core cortex-m4] [--densities 0.1 0.35] [--kernels linear_lists/lists8 ...] [LAYER...]
 
 Every result is checked too. A figure is the cycles of a whole layer on memory without wait states, divided by the
-multiply-accumulates that a dense layer would take.
+multiply-accumulates that a dense layer would take. Density 1 stands for weights of 8 bits. run.py runs the fastest
+kernel of each layer and writes it down.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kernels import FLASH, RAM, accumulators, placed
 
 from mcugen import fixed, resources, targets
+from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out
 from mcugen.kernels import KERNELS
 from mcugen.kernels.base import FINISH, Core, Kernel, Signature
 from mcugen.layout import FLAT
 from mcugen.ops import base as ops
 from mcugen.ops.linear import Linear
+from mcugen.pack import entropy_bits
 from mcugen.sim import cycles
 
 LAYERS = {  # inputs, outputs, their type
@@ -67,12 +71,41 @@ class Row:
     cycles: int
     estimated: int
     weight_bytes: int
+    table_bytes: int
+    buffer_bytes: int  # input and output
+    scratch_bytes: int
+    entropy: float  # bits that a weight takes at least
     bar: float | None
 
     @property
     def per_mac(self) -> float:
         """Cycles per dense multiply-accumulate."""
         return self.cycles / self.macs
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As run.py writes it; a layer's kernel is its variant."""
+        return {
+            "network": self.layer,
+            "core": self.core,
+            "density": self.density,
+            "variant": self.kernel,
+            "optimize": "speed",
+            "input": "u8",
+            "macs": self.macs,
+            "cycles": self.cycles,
+            "cycles_per_mac": round(self.per_mac, 4),
+            "cycles_per_mac_to_reach": self.bar,
+            "predicted_cycles": self.estimated,
+            "seal_cycles": 0,
+            "seal_predicted_cycles": 0,
+            "flash_bytes": self.table_bytes,
+            "arena_bytes": self.buffer_bytes + self.scratch_bytes,
+            "arena_bound_bytes": self.buffer_bytes + self.scratch_bytes,
+            "logical_bound_bytes": self.buffer_bytes,
+            "bits_per_weight": round(8 * self.weight_bytes / self.macs, 4),
+            "entropy_bits_per_weight": round(self.entropy, 4),
+        }
 
 
 def layer(name: str, density: float) -> Node:
@@ -105,8 +138,16 @@ def ternary(kernel: Kernel) -> bool:
     return kernel.layouts(layer("fc256_10", 0.1), (FLAT,), FLAT) is not None
 
 
+def fastest(name: str, density: float, some: Sequence[Kernel], core: Core) -> list[Kernel]:
+    """Of some kernels the one that the cost model expects to be the fastest."""
+    node = layer(name, density)
+    acc, sig = accumulators(node), Signature((FLAT,), FLAT)
+    able = [k for k in some if k.layouts(node, (FLAT,), FLAT)]
+    return [min(able, key=lambda k: k.cycles(node, sig, acc, core))]
+
+
 def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine, core: Core) -> Row:
-    """One row; AssertionError if a byte of the output is not the reference's."""
+    """One row; MismatchError E601 if a byte of the output is not the reference's."""
     node = layer(name, density)
     acc, sig = accumulators(node), Signature((FLAT,), FLAT)
     bound = kernel.bind(node, sig, acc)
@@ -120,18 +161,25 @@ def measured(name: str, density: float, kernel: Kernel, machine: cycles.Machine,
     placed(bound.fields, memory, FLASH, machine.address)
     args = [FLASH, RAM, y_at, *([scratch_at] if kernel.uses_scratch else [])]
     call = machine.call(f"mcugen1_{kernel.stem}_ref", args, memory)
-    assert call.memory[y_at] == want, f"{name} at {density} by {kernel.name}: wrong result"
+    if call.memory[y_at] != want:
+        raise MismatchError("E601", f"wrong result at density {density} by {kernel.name}", where=name)
     bar = dict(zip(DENSITIES, BAR.get(core.name, {}).get(name, ()), strict=False)).get(density)
     return Row(
         *(name, density, kernel.name, core.name, node.inputs[1].const.size),
-        *(call.cycles, round(kernel.cycles(node, sig, acc, core)), bound_weights.nbytes, bar),
+        *(call.cycles, round(kernel.cycles(node, sig, acc, core)), bound_weights.nbytes, bound.table_bytes),
+        *(x.size + len(want), bound.scratch),
+        *(entropy_bits(node.inputs[1].const) / node.inputs[1].const.size if density < 1 else 8.0, bar),
     )
 
 
 def rows(
-    core: Core, layers: Sequence[str], densities: Sequence[float], some: Sequence[Kernel] | None = None
+    core: Core,
+    layers: Sequence[str],
+    densities: Sequence[float],
+    some: Sequence[Kernel] | None = None,
+    every: bool = True,
 ) -> list[Row]:
-    """A row for each layer, density and kernel."""
+    """A row for each layer, density and kernel, or if not `every`, for the fastest kernel."""
     some = kernels() if some is None else some
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         pointed = ("unpack_planes", "unpack_base3", "unpack_i8", *(f for f in FINISH if "thumb2" not in f))
@@ -144,7 +192,7 @@ def rows(
             measured(name, d, k, machine, core)
             for name in layers
             for d in (*densities, 1.0)
-            for k in some
+            for k in (some if every else fastest(name, d, some, core))
             if ternary(k) == (d < 1)
         ]
 

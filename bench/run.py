@@ -1,4 +1,4 @@
-"""The benchmarks: single layers (kernels.py) and whole networks (networks.py) in the cycle simulator.
+"""The benchmarks: single layers (kernels.py, linear.py) and whole networks (networks.py) in the cycle simulator.
 
     python bench/run.py [--cores cortex-m4 cortex-m33] [--only kws ic] [--densities 0.2] [--compare OLD.json] ...
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import kernels
+import linear
 import networks
 import others
 from networks import Job
@@ -71,8 +72,11 @@ def timed(job: Job) -> tuple[Record, float]:
 
 
 def layers(core: str, names: Sequence[str], densities: Sequence[float]) -> list[Record]:
-    """Records of single layers."""
-    return [r.record for r in kernels.rows(targets.get(core).core, names, densities)]
+    """Records of single layers, fully connected ones by the fastest kernel."""
+    found, convolutions = targets.get(core).core, [n for n in names if n in kernels.LAYERS]
+    records = [r.record for r in kernels.rows(found, convolutions, densities)] if convolutions else []
+    connected = [n for n in names if n in linear.LAYERS]
+    return records + ([r.record for r in linear.rows(found, connected, densities, every=False)] if connected else [])
 
 
 # ---- tables ----
@@ -233,7 +237,7 @@ def moved(old: Sequence[Record], new: Sequence[Record]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs what is asked for; exit status 1 if a result was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = [*networks.NETWORKS, *networks.zoo(), *kernels.LAYERS]
+    names = [*networks.NETWORKS, *networks.zoo(), *kernels.LAYERS, *linear.LAYERS]
     parser.add_argument("--cores", nargs="+", default=CORES, help=f"default: {' '.join(CORES)}")
     parser.add_argument(
         "--only", nargs="+", default=names, choices=names, metavar="NAME", help=f"of {', '.join(names)}"
@@ -277,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> list[Record]:
     """All records that the arguments ask for."""
     records: list[Record] = []
-    some = [n for n in args.only if n in kernels.LAYERS]
+    some = [n for n in args.only if n in kernels.LAYERS or n in linear.LAYERS]
     for core in args.cores if some else ():
         records += layers(core, some, args.densities)
     todo = list(jobs(args.cores, args.only, args.densities, args.variants))

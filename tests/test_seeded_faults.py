@@ -114,8 +114,11 @@ FAULTS = (
         "(o / group_out * 0)",
         ("^Conv2d groups-",),
     ),
-    Fault("second block", "lists8_ref.c", "256 * b", "255 * b", ("^Linear 300-.*lists8",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
+    Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
+    Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),
+    Fault("weights of another output", "quads8_ref.c", ">> (8 * o)", ">> (8 * (o ^ 1))", ("^Linear .*quads8",)),
+    Fault("a bit of the lower half", "linear_wide.c", "a & 0xFFFF", "a & 0x7FFF", ("^Linear .*linear_",)),
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
@@ -283,7 +286,19 @@ ELSEWHERE = (
     ),
     (
         "microbit",
-        Fault("16s lost", "lists8_m0.S", "lsrs    r5, r5, #4", "lsrs    r5, r5, #5", ("^Linear .*lists8",)),
+        Fault("-1 added", "lists8_m0.S", "LIST    subs", "LIST    adds", ("^Linear .*lists8",)),
+    ),
+    (
+        "microbit",
+        Fault("outputs not taken apart", "quads8_m0.S", "STORE   r8, r9", "STORE   r8, r10", ("^Linear .*quads8",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("pairs not taken apart", "pairs8_dsp.S", "r11, lsl #8", "r11, lsl #7", ("^Linear .*pairs8",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("addend", "linear_halves_thumb2.S", "r8, r1, asr #5", "r8, r1, asr #6", ("^Linear .*linear_",)),
     ),
     (
         "microbit",

@@ -15,14 +15,15 @@
 
 #include "mcugen.h"
 
-/* Weights \at to 1 of a list, 6 bytes of code each. */
-        .macro  WEIGHTS op, at
-        ldrb    r4, [r0, #\at]
+/* Weights 31 to 1 of a list, 6 bytes of code each. */
+        .macro  WEIGHTS op
+        .set    at, 31
+        .rept   31
+        ldrb    r4, [r0, #at]
         ldrb    r4, [r1, r4]
         \op     r3, r3, r4
-        .if     \at > 1
-        WEIGHTS \op, \at - 1
-        .endif
+        .set    at, at - 1
+        .endr
         .endm
 
         .macro  LIST op
@@ -31,7 +32,7 @@
         muls    r6, r7, r6
         add     pc, pc, r6              /* to the second instruction behind this, and r6 bytes on */
         nop
-        WEIGHTS \op, 31
+        WEIGHTS \op
         subs    r0, r0, r5
         adds    r0, r0, #32
         .endm

@@ -70,10 +70,12 @@
 
         .macro  REST n, op
         WEIGHTS \n, \op
-        b       8f
+        subs    r12, r12, #24
+        blo     7f
+        b       6f
         .endm
 
-/* A list of r + 8 q weights: 11 cycles and 3 r + 5 if r > 0, or 7 and that and 30 q. */
+/* A list of r + 8 q weights: 11 cycles, and if r > 0 another 3 r + 3; if q > 0, 7, 30 q and 3 r + 4. */
         .macro  LIST op
         ldrb    r12, [r0], #1
         and     r4, r12, #7

@@ -31,7 +31,7 @@ class Costs:
     rest: float  # of a list that does not end with a round
 
 
-_THUMB2 = Costs(37, 62, 7, 7, 11, 3, (8, 6), -4, 5)
+_THUMB2 = Costs(37, 62, 7, 7, 11, 3, (8, 6), -3, 3)
 _M7 = Costs(29, 43, 4, 4, 8, 3, (8, 1), 0, 0)
 
 
