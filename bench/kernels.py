@@ -25,7 +25,7 @@ from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, candidates, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
-from mcugen.kernels.sparse import Sparse
+from mcugen.kernels.sparse import DECODED, Sparse
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
@@ -109,7 +109,12 @@ BYTES = {
         "pw256_3": (0.294, 0.476, 0.749, 1.022),
     },
 }
-BAR = {"lists16": LISTS16, "bytes": BYTES, "rice": RICE}
+BAR: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
+    "lists16": LISTS16,
+    "bytes": BYTES,
+    "rice": RICE,
+    "base3": {},
+}
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -279,7 +284,7 @@ def measured(
         kernel = next(candidates(tuple(kernels), node))
     else:
         kernel, function = Sparse(encoding), variant(core)
-        node = layer(name, density, unsplit or encoding == "rice")
+        node = layer(name, density, unsplit or encoding in DECODED)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -341,7 +346,7 @@ def rows(
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
         direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
         sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
-        kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
+        kept = ["mcugen1_sparse_rice", "mcugen1_sparse_base3", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
         kept += [f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
