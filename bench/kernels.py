@@ -26,7 +26,7 @@ from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
-from mcugen.kernels.sparse import Sparse
+from mcugen.kernels.sparse import DECODED, Sparse
 from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
@@ -117,7 +117,12 @@ BYTES = {
         "pw256_3": (0.294, 0.476, 0.749, 1.022),
     },
 }
-BAR = {"lists16": LISTS16, "bytes": BYTES, "rice": RICE}
+BAR: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
+    "lists16": LISTS16,
+    "bytes": BYTES,
+    "rice": RICE,
+    "base3": {},
+}
 PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
@@ -303,7 +308,7 @@ def measured(
     if name in DIRECT:
         node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
     else:
-        node, function = layer(name, density, unsplit or encoding == "rice"), variant(core)
+        node, function = layer(name, density, unsplit or encoding in DECODED), variant(core)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -368,7 +373,12 @@ def rows(
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
         lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
         sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
-        kept = ["mcugen1_sparse_rice", "mcugen1_unpack_i8", *(f"mcugen1_{s}_ref" for s in PRODUCTS)]
+        kept = [
+            "mcugen1_sparse_rice",
+            "mcugen1_sparse_base3",
+            "mcugen1_unpack_i8",
+            *(f"mcugen1_{s}_ref" for s in PRODUCTS),
+        ]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)

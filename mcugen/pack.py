@@ -54,13 +54,7 @@ def pack_base3(w: Array) -> Array:
 
 def unpack_base3(data: Array, n: int) -> Array:
     """The inverse of pack_base3, by the same carries as the C."""
-    rest = data.astype(np.int64)
-    digits = []
-    for _ in range(5):
-        rest = rest * 3
-        digits.append((rest >> 8) - 1)
-        rest &= 255
-    return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
+    return _digits(data, 5, 8)[:n]
 
 
 MOST_RICE, MOST_RICE16 = 14, 7  # the largest k: 16 bits hold a code but for its high part
@@ -137,6 +131,45 @@ def pack_rice16(w: Array) -> tuple[Array, int]:
 def unpack_rice16(data: Array, k: int, n: int) -> Array:
     """The inverse of pack_rice16, of n weights."""
     return _unrice(data, k, n, 1)
+
+
+def pack_base3x10(w: Array) -> Array:
+    """Ten weights a halfword, 1.6 bits each: as pack_base3, of 10 digits and 65536 / 59049."""
+    flat = w.ravel().astype(np.int64)
+    digits = np.concatenate([flat, np.zeros(-flat.size % 10, np.int64)]).reshape(-1, 10) + 1
+    return np.asarray(-(-(digits @ 3 ** np.arange(9, -1, -1)) * 65536 // 59049), np.uint16)
+
+
+def unpack_base3x10(data: Array, n: int) -> Array:
+    """The inverse of pack_base3x10, by the same carries as the C."""
+    return _digits(data, 10, 16)[:n]
+
+
+def _digits(data: Array, count: int, bits: int) -> Array:
+    """So many base-3 digits, less 1, of each number of so many bits: what three times the number carries out."""
+    rest = data.astype(np.int64)
+    digits = []
+    for _ in range(count):
+        rest = rest * 3
+        digits.append((rest >> bits) - 1)
+        rest &= (1 << bits) - 1
+    return np.stack(digits, axis=1).ravel().astype(np.int8)
+
+
+def pack_bitmap(w: Array) -> Array:
+    """A bit for each weight, 1 where it is not zero, then a bit for each of those, 1 for -1; either up to a byte."""
+    flat = w.ravel()
+    parts = (flat != 0, flat[flat != 0] < 0)
+    return np.concatenate([np.packbits(bits, bitorder="little") for bits in parts])
+
+
+def unpack_bitmap(data: Array, n: int) -> Array:
+    """The inverse of pack_bitmap, of n weights."""
+    at = -(-n // 8)
+    there = np.unpackbits(data[:at], count=n, bitorder="little")
+    w = there.astype(np.int8)
+    w[there == 1] -= 2 * np.unpackbits(data[at:], count=int(there.sum()), bitorder="little").astype(np.int8)
+    return w
 
 
 def entropy_bits(w: Array) -> float:

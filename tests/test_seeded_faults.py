@@ -114,6 +114,7 @@ FAULTS = (
         "(o / group_out * 0)",
         ("^Conv2d groups-",),
     ),
+    Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
     Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),

@@ -41,7 +41,8 @@ MACHINES = [
     *harness.linux_params(),
 ]
 FULL = Out.full(DType.U8)
-KERNEL, BYTES, RICE, DEPTHWISE = Sparse(), Sparse("bytes"), Sparse("rice"), SparseDepthwise()
+KERNEL, BYTES, RICE, BASE3 = Sparse(), Sparse("bytes"), Sparse("rice"), Sparse("base3")
+DEPTHWISE = SparseDepthwise()
 Factory = pytest.TempPathFactory
 
 
@@ -248,7 +249,7 @@ def edge_programs() -> Iterator[Program]:
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
         text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
-        for kernel in (KERNEL, BYTES, RICE):
+        for kernel in (KERNEL, BYTES, RICE, BASE3):
             if kernel.layouts(node, lay[:1], lay[1]) and kernel.accepts(node, harness.accumulators(node)):
                 yield node_program(f"{text} {kernel.name}", node, kernel, sig, [x], want)
 
@@ -498,13 +499,14 @@ def test_decodings_reach_every_path() -> None:
 def programs() -> tuple[Program, ...]:
     rng = np.random.default_rng
     found = [p for name, node in geometries() for p in node_programs(name, node, rng(3))]
-    found = [p for p in found if p.label in (KERNEL.name, BYTES.name, RICE.name, DEPTHWISE.name)]
+    found = [p for p in found if p.label in (KERNEL.name, BYTES.name, RICE.name, BASE3.name, DEPTHWISE.name)]
     coded = [p for name, node in decodings() for p in node_programs(f"decode {name}", node, rng(3))]
     listed = [p for name, node in channels() for p in node_programs(f"channels {name}", node, rng(3))]
     return (
         *found,
         *edge_programs(),
         *(p for p in coded if p.label == RICE.name),
+        *[p for p in coded if p.label == BASE3.name][::7],
         *(p for p in listed if p.label == BYTES.name),
     )
 
@@ -519,7 +521,7 @@ def test_programs_reach_every_path() -> None:
     """Every end, centre and number of parts; every width of strip at both steps, also with each of the rarer tokens."""
     firsts, centres, strips, rare, tails, longest = set(), set(), set(), set(), set(), 0
     for p in programs():
-        if p.label in (RICE.name, BYTES.name):
+        if p.label in (RICE.name, BASE3.name, BYTES.name):
             continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
@@ -617,6 +619,8 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
         assert abs(r.estimated / r.cycles - 1) < off, r
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35], encoding="rice"):
         assert abs(r.estimated / r.cycles - 1) < off, r
+    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [0.67], encoding="base3"):
+        assert abs(r.estimated / r.cycles - 1) < max(off, 0.03), r
     for r in bench.rows(targets.get(core).core, ["pw64_25x5", "pw128_6", "pw256_3"], [0.1, 0.35], encoding="bytes"):
         assert abs(r.estimated / r.cycles - 1) < off, r
 

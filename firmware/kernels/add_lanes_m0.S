@@ -12,7 +12,7 @@
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The byte \lane of \x in \y. */
         .macro  BYTE y, x, lane
@@ -51,7 +51,7 @@
 
 /* void mcugen1_add_words_m0(const struct mcugen_add_rule *r, const uint32_t *a, const uint32_t *b, uint32_t *y,
  *                           const uint32_t *end) */
-        .section .text.mcugen1_add_words_m0, "ax", %progbits
+        HOT     mcugen1_add_words_m0
         .thumb
         .p2align 2
         .weak   mcugen1_add_words_m0

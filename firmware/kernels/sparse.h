@@ -32,8 +32,8 @@
  * Where x_plane is not 0 each entry is a pixel of the channel itself, so that programs are of bytes (FORMAT.md, "bytes"):
  * offsets are channels, tokens too are bytes, and c is two of them, the lower first. Tokens 20 to 22 and 24 are not there.
  *
- * Or the weights are a Rice code (FORMAT.md, "rice"), which `decode` turns into such programs in scratch, one channel's
- * at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
+ * Or the weights are a Rice code (FORMAT.md, "rice") or digits of base 3 ("base3x10"), which `decode` turns into such
+ * programs in scratch, one channel's at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
  * channel of such a layer is split.
  */
 #ifndef MCUGEN_SPARSE_H
@@ -131,8 +131,9 @@ static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, 
 #endif
 }
 
-/* A mcugen_sparse_decode_fn: the Rice code. In assembler for M0 to M33, elsewhere the same as ref. */
+/* A mcugen_sparse_decode_fn each: the Rice code, in assembler for M0 to M33, elsewhere the same as ref; digits of base 3. */
 const uint16_t *mcugen1_sparse_rice(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_sparse_base3(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 
 #ifdef __cplusplus

@@ -56,6 +56,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse(),
     Sparse("bytes"),
     Sparse("rice"),
+    Sparse("base3"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),

@@ -1,7 +1,7 @@
 """sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
 The lists lie in flash, of halfwords (lists16) or, in pointwise layers of up to 256 channels, of bytes, or one channel's
-at a time in scratch, decoded from a Rice code (rice).
+at a time in scratch, decoded from a Rice code (rice) or, for layers of few zeros, from digits of base 3 (base3).
 
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
@@ -46,6 +46,7 @@ from . import base
 
 WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
+DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
 FARTHEST = 0xFFFF  # words that an offset can count
 BYTE = 256  # channels that a byte can count: so few weights are never split
 _STRIP_BYTES = (660, 890, 1120, 1210)
@@ -55,13 +56,14 @@ _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to
 
 @dataclass(frozen=True)
 class Decoding:
-    """Cycles of the decoder of the Rice code."""
+    """Cycles of the decoder of the Rice code, or of digits, which is compiled C."""
 
     channel: float
     entry: float
     tap: float  # for every pixel of the kernel
-    halfword: float
+    halfword: float = 0
     zero: float = 0  # of the high part of a code
+    weight: float = 0  # also of one that is 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Costs:
     lo: float = 0  # of a byte of the output, where lo is not 0
     below: float = 0  # that a pixel below 0 takes less
     decoded: Decoding = field(kw_only=True)
+    digits: Decoding = field(kw_only=True)
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
     packed: float = 10  # more of a channel, if its tail has 6 bytes
     byte_channel: float = 6  # more, then, of a channel
@@ -111,6 +114,7 @@ _DSP = Costs(
     3,
     _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
     decoded=Decoding(168, 17.2, 22.5, 11),
+    digits=Decoding(170, 10.6, 15.4, weight=13.6),
     by_byte=(6, 9, 12, 17),
 )
 _M3 = Costs(
@@ -122,6 +126,7 @@ _M3 = Costs(
     4,
     _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
     decoded=Decoding(168, 19.2, 22.5, 11),
+    digits=Decoding(142, 10.2, 12, weight=13.8),
     by_byte=(8, 12, 16, 22),
 )
 _M7 = Costs(
@@ -133,6 +138,7 @@ _M7 = Costs(
     2,
     _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
+    digits=Decoding(80, 3.2, 8, weight=6.3),
     by_byte=(3.8, 5.6, 7.3, 10.3),
 )
 _WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
@@ -149,6 +155,7 @@ _M0PLUS = Costs(
     lo=9,
     below=4,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
+    digits=Decoding(188, 16.6, 15, weight=17),
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
@@ -167,6 +174,7 @@ _M0 = Costs(
     lo=10,
     below=4,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
+    digits=Decoding(190, 18.6, 17, weight=18),
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
@@ -198,7 +206,7 @@ class Channel:
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
-    weights: str = field(default="lists16")  # or bytes, rice
+    weights: str = field(default="lists16")  # or bytes, rice, base3
     stem = "sparse"
     op = Conv2d
     code_bytes = 370
@@ -229,7 +237,7 @@ class Sparse(base.Kernel):
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
         short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
         long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
-        if self.weights == "rice":
+        if self.weights in DECODED:
             return bool(np.all(short)) and _compact(node, acc) is not None
         return bool(np.all(short if self.weights == "bytes" else short | long))
 
@@ -239,7 +247,7 @@ class Sparse(base.Kernel):
         if max(_reach(lay, x.shape[0]), _reach(sig.output, 1)) > FARTHEST:
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
-        how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
+        how, weights, scratch = (self._decoded if self.weights in DECODED else self._lists16)(node, lay, acc)
         runs = _runs(node, sig, self.weights == "bytes")
         used = sorted({run[3] for run in runs})
         ends = {channel.end for channel in how}
@@ -257,13 +265,15 @@ class Sparse(base.Kernel):
                 *weights[2:],
             ),
             scratch=scratch,
-            needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
+            needs=("lanes", "sparse_cores", "sparse_strips")
+            + ("sparse_scratch",) * (self.weights in DECODED)
+            + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
                 *(base.Part(f"sparse{n}{kind}", _STRIP_BYTES[n - 1]) for n in used),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
-                *([base.Part("sparse_rice", 650)] if self.weights == "rice" else []),
+                *([base.Part(f"sparse_{self.weights}", DECODED[self.weights])] if self.weights in DECODED else []),
             ),
         )
 
@@ -303,14 +313,14 @@ class Sparse(base.Kernel):
         )
         return channels, fields, 0
 
-    def _rice(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
         """The channels, the code, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
         op, w = node.op, node.inputs[1].const
         channels = _compact(node, acc)
         assert isinstance(op, Conv2d) and channels is not None
         _, c, kh, kw = w.shape
         stream = _stream_order(w)
-        k = pack.rice_bits(stream)[1]
+        k = pack.rice_bits(stream)[1] if self.weights == "rice" else 0
         minus, plus = (int(most) for most in _counts(w).max(axis=1))
         below = -(-(minus + 1) // GROUP)
         centres = [how.parts[0].centre or 0 for how in channels]
@@ -322,18 +332,24 @@ class Sparse(base.Kernel):
         tails = np.array([(how.scale, *_packed_tail(how), how.parts[0].centre or 0) for how in channels])
         tails = tails[:, : 3 if one else 4]
         fields = (
-            base.Field("weights", "uint16_t", pack.pack_rice(stream, k)),
+            base.Field(
+                "weights",
+                "uint16_t",
+                pack.pack_rice(stream, k) if self.weights == "rice" else pack.pack_base3x10(stream),
+            ),
             base.Field("tails", "const int32_t *", base.NULL),
             base.Field("packing", "uint16_t", (np.array([*packing, *tails.ravel()]) & 0xFFFF).astype(np.uint16)),
-            base.Field("decode", "mcugen_sparse_decode_fn", "mcugen1_sparse_rice"),
+            base.Field("decode", "mcugen_sparse_decode_fn", f"mcugen1_sparse_{self.weights}"),
         )
         # The middle is aligned to 32 bytes; behind it 17, c, a token, the +1 list with its other tokens, the end.
         above = 2 * (4 + plus + _tokens_above(plus))
         return channels, fields, -(-(28 + 32 * below + above) // 4) * 4
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        each = _rice_cycles if self.weights == "rice" else _byte_cycles if self.weights == "bytes" else _cycles
-        return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+        seal = base.seal_cycles(sig.output, node.output.type, core)
+        if self.weights in DECODED:
+            return sum(_decoded_cycles(node, sig, acc, core, self.weights)) + seal
+        return sum(_cycles(node, sig, acc, core, self.weights == "bytes")) + seal
 
 
 @dataclass(frozen=True)
@@ -357,10 +373,6 @@ def _costs(core: base.Core) -> Costs | None:
     if "m3" in core.isa:
         return _M3
     return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
-
-
-def _byte_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
-    return _cycles(node, sig, acc, core, True)
 
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
@@ -419,8 +431,8 @@ def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range,
     return LANES * sum(run[2] for run in runs) * costs.below * share
 
 
-def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
-    """Of each channel, with what decoding it takes; without the seal."""
+def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, weights: str) -> Iterator[float]:
+    """Of each channel, with what decoding it from a Rice code or digits takes; without the seal."""
     runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
@@ -434,12 +446,19 @@ def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            decoding = (180 + 18 * taps + 66 * (minus + plus)) * core.pressure
+            each = 12 * (minus + plus) + 14 * w[0].size if weights == "base3" else 66 * (minus + plus)
+            decoding = (180 + 18 * taps + each) * core.pressure
             yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
             continue
         tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
-        d = costs.decoded
-        yield d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
+        if weights == "base3":
+            d = costs.digits
+            yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size
+        else:
+            d = costs.decoded
+            yield (
+                d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
+            )
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + costs.run * len(runs) + sum(strips) + clamp
 
