@@ -11,6 +11,8 @@
 
 #include "direct_words_m0.h"
 
+        .equ    LANES, 4
+
 /* Behind direct_cores.h's part of the frame, three sums. */
         .equ    SUMS, 36
         .equ    FRAME, 52

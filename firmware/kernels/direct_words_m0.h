@@ -6,7 +6,7 @@
  *     t0 = sum of w x = sum w a + 2^8 t1     t1 = sum of w (x >> 8) = sum w b + 2^8 t2
  *     t3 = sum of w (x >> 24) = sum w d      t2 = sum of w (x >> 16) = sum w c + 2^8 t3
  *
- * modulo 2^32, so that three subtractions a word leave the sums of its pixels.
+ * modulo 2^32, so that three subtractions a word leave the sums of its pixels. Where LANES is 3, d is taken as 0.
  */
 /* clang-format off */
 #ifndef MCUGEN_DIRECT_WORDS_M0_H
@@ -22,8 +22,9 @@
         .endif
         .endm
 
-/* The word in r3 times \w to the sums, by r4, 11 cycles. */
+/* The word in r3 times \w to the sums, by r4, 11 cycles; without the highest lane 9, behind LOW_WORD. */
         .macro  WORD begin, w, t0, t1, t2, t3
+        .if     LANES > 3
         lsrs    r4, r3, #8
         muls    r4, \w
         SUM_TO  \begin, \t1, r4
@@ -33,8 +34,24 @@
         lsrs    r4, r3, #24
         muls    r4, \w
         SUM_TO  \begin, \t3, r4
+        .else
+        lsrs    r4, r3, #16
+        muls    r4, \w
+        SUM_TO  \begin, \t1, r4
+        lsrs    r4, r3, #24
+        muls    r4, \w
+        SUM_TO  \begin, \t2, r4
+        lsrs    r3, r3, #8
+        .endif
         muls    r3, \w
         SUM_TO  \begin, \t0, r3
+        .endm
+
+/* The word in r3 without its highest lane, which is nothing then. */
+        .macro  LOW_WORD
+        .if     LANES < 4
+        lsls    r3, r3, #8
+        .endif
         .endm
 
 /* A sum in r2 to a pixel at bit \shift of \out, 13 cycles, or 9 if it is below 0. With the sum, which is acc << up,
@@ -68,7 +85,9 @@
 
 /* What the pixels of a word, of any name, jump to: within the reach of a conditional branch. */
         .macro  ABOVE_WORD word
+        .if     LANES > 3
         ABOVE   \word, 24
+        .endif
         ABOVE   \word, 16
         ABOVE   \word, 8
         ABOVE   \word, 0

@@ -43,7 +43,7 @@ struct mcugen_window_job {
 typedef void (*mcugen_window_fn)(struct mcugen_window_job *job);
 
 struct mcugen_window {
-    mcugen_window_fn strips; /* by step */
+    mcugen_window_fn strips; /* by step and lanes */
     const uint8_t *weights; /* 9 for each channel, packed */
     mcugen_unpack_fn unpack; /* 0: they are bytes */
     const int32_t *tails; /* of each channel */
@@ -71,13 +71,19 @@ static inline void mcugen1_window(const struct mcugen_window *k, const void *x, 
 /* The channels of a job, with any step; the definition. */
 void mcugen1_window_words(struct mcugen_window_job *job);
 
-/* The same with a step of 1 and of 2. */
+/* The same with a step of 1 and of 2; `low`: for planes in whose highest lane no row is of the image. Anything may be left
+ * in that lane, which the seal writes.
+ */
 void mcugen1_window3(struct mcugen_window_job *job);
 void mcugen1_window3x2(struct mcugen_window_job *job);
+void mcugen1_window3low(struct mcugen_window_job *job);
+void mcugen1_window3x2low(struct mcugen_window_job *job);
 
 #if !defined(__ARM_ARCH_ISA_THUMB) && !defined(__ARM_FEATURE_DSP) /* there is no assembly for this machine */
 #define mcugen1_window3 mcugen1_window_words
 #define mcugen1_window3x2 mcugen1_window_words
+#define mcugen1_window3low mcugen1_window_words
+#define mcugen1_window3x2low mcugen1_window_words
 #endif
 
 #ifdef __cplusplus

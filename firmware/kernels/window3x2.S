@@ -2,5 +2,5 @@
 #if defined(__ARM_ARCH_ISA_THUMB)
 #include "window_cores.h"
 
-        WINDOW  mcugen1_window3x2, 2
+        WINDOW  mcugen1_window3x2, 2, 4
 #endif

@@ -45,7 +45,8 @@
  * in r5, r6, and keeps r0, r1, r3, r4, r11; STRIP and ONE make two words of y in r4, r8, or one in r4, from the windows
  * at r3, which they keep. STRIP leaves Y in r2 and END in lr, ONE leaves Y in r2; RARE is code that they jump to.
  */
-        .macro  WINDOW name, step
+        .macro  WINDOW name, step, lanes
+        .equ    LANES, \lanes
         HOT     \name
         .thumb
         .p2align 2

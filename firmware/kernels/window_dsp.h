@@ -6,7 +6,8 @@
  *
  * As in direct_dsp.h the words of two neighbouring pixels are shuffled to pairs of bytes, (a, b) of one lane in the
  * halves of a register, which serve both words of y. A row of weights w0, w1, w2 is two words of the frame: w0 with w1
- * in the upper half, w1 with w2.
+ * in the upper half, w1 with w2. Cycles are those of all lanes; where LANES is 3, there is nothing in the highest, and
+ * r7 and r11 are not used.
  */
 /* clang-format off */
 #ifndef MCUGEN_WINDOW_DSP_H
@@ -56,7 +57,9 @@
 
         .macro  UPPER
         and     r0, r12, r1, lsl #PIXEL_BITS
+        .if     LANES > 3
         and     r1, r12, r1, ror #8 - PIXEL_BITS
+        .endif
         .endm
 
 /* After the loads of a row: to the next, or back from the last. */
@@ -77,7 +80,7 @@
         .endif
         .endm
 
-/* A row for both words with a step of 1: 2 (4 + 6 + 8) cycles. */
+/* A row for both words with a step of 1: 18 + 20 cycles. */
         .macro  ROW_1 row, begin
         ldr     r0, [r3]
         ldr     r1, [r3, #4]
@@ -90,8 +93,10 @@
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
         SUM     \begin, smultb, smlatb, r10, r0, lr
+        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
         SUM     \begin, smultb, smlatb, r11, r1, lr
+        .endif
         ldr     r0, [r3, #8]
         ldr     r1, [r3, #12]
         ldr     lr, [sp, #WEIGHTS + 8 * \row + 4]
@@ -105,11 +110,13 @@
         UPPER
         smlabt  r6, r0, lr, r6
         smlad   r10, r0, lr, r10
+        .if     LANES > 3
         smlabt  r7, r1, lr, r7
         smlad   r11, r1, lr, r11
+        .endif
         .endm
 
-/* With a step of 2: pixels 0, 1; 2, which both words share; 3, 4. 14 + 8 + 6 + 13 cycles. */
+/* With a step of 2: pixels 0, 1; 2, which both words share; 3, 4. 14 + 8 + 6 + 15 cycles. */
         .macro  ROW_2 row, begin
         ldr     r0, [r3]
         ldr     r1, [r3, #4]
@@ -119,19 +126,25 @@
         SUM     \begin, smuad, smlad, r5, r2, lr
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
+        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
+        .endif
         ldr     r0, [r3, #8]
         and     r2, r12, r0, lsl #PIXEL_BITS
         and     r0, r12, r0, ror #8 - PIXEL_BITS
         SUM     \begin, smulbb, smlabb, r8, r2, lr
         SUM     \begin, smultb, smlatb, r10, r2, lr
         SUM     \begin, smulbb, smlabb, r9, r0, lr
+        .if     LANES > 3
         SUM     \begin, smultb, smlatb, r11, r0, lr
+        .endif
         ldr     lr, [sp, #WEIGHTS + 8 * \row + 4]
         smlabt  r4, r2, lr, r4
         smlatt  r6, r2, lr, r6
         smlabt  r5, r0, lr, r5
+        .if     LANES > 3
         smlatt  r7, r0, lr, r7
+        .endif
         ldr     r0, [r3, #12]
         ldr     r1, [r3, #16]
         ldr     r2, [sp, #PITCH]
@@ -141,10 +154,12 @@
         smlad   r9, r2, lr, r9
         UPPER
         smlad   r10, r0, lr, r10
+        .if     LANES > 3
         smlad   r11, r1, lr, r11
+        .endif
         .endm
 
-/* For one word: 6 + 16 cycles. */
+/* For one word: 7 + 17 cycles. */
         .macro  ROW_ONE row, begin
         ldr     r0, [r3]
         ldr     r1, [r3, #4]
@@ -158,29 +173,41 @@
         SUM     \begin, smuad, smlad, r5, r2, lr
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
+        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
+        .endif
         and     r0, r12, r8, lsl #PIXEL_BITS
         and     r8, r12, r8, ror #8 - PIXEL_BITS
         smlabt  r4, r0, r9, r4
         smlatt  r6, r0, r9, r6
         smlabt  r5, r8, r9, r5
+        .if     LANES > 3
         smlatt  r7, r8, r9, r7
+        .endif
         .endm
 
-/* Four sums to a word in \l0, 9 cycles; r0, r1 = scale, more. The result is the upper half, which fits. */
+/* Four sums to a word in \l0, 9 cycles, three 7; r0, r1 = scale, more. The result is the upper half, which fits. */
         .macro  FINISH l0, l1, l2, l3
         smlawt  \l0, \l0, r0, r1
         smlawt  \l1, \l1, r0, r1
         smlawt  \l2, \l2, r0, r1
+        .if     LANES > 3
         smlawt  \l3, \l3, r0, r1
+        .endif
         pkhtb   \l0, \l2, \l0, asr #16
+        .if     LANES > 3
         pkhtb   \l1, \l3, \l1, asr #16
+        .endif
         usat16  \l0, #8, \l0
+        .if     LANES > 3
         usat16  \l1, #8, \l1
+        .else
+        usat    \l1, #8, \l1, asr #16
+        .endif
         orr     \l0, \l0, \l1, lsl #8
         .endm
 
-/* With a step of 1: 110 + 26 cycles, and more where weights have no room for all bits of up. */
+/* With a step of 1: 114 + 25 cycles, and more where weights have no room for all bits of up. */
         .macro  STRIP step
         ROW_\step 0, 1
         ROW_\step 1, 0

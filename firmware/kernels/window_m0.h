@@ -4,7 +4,8 @@
  *     r9, r10, r11, r12  of the second word                           r1, r2   weights
  *     r3, r4             a word of x, what is left of it              lr       bytes to the next row
  *
- * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up.
+ * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up. Cycles are those of all lanes; where LANES
+ * is 3, there is nothing in the highest, and r8 and r12 are not used.
  */
 /* clang-format off */
 #ifndef MCUGEN_WINDOW_M0_H
@@ -26,19 +27,22 @@
         .equ    JOB, 68
         .equ    FRAME, 76       /* with 9 registers a multiple of 8 */
 
-/* The word at r0 + 4 * \at: times \w to the first word's sums, times \v to the second's. \w, \v: 0 is none. */
+/* The word at r0 + 4 * \at: times \w to the first word's sums, times \v to the second's. */
         .macro  FIRST at, w, begin=0
         ldr     r3, [r0, #4 * \at]
+        LOW_WORD
         WORD    \begin, \w, r5, r6, r7, r8
         .endm
 
         .macro  SECOND at, w, begin=0
         ldr     r3, [r0, #4 * \at]
+        LOW_WORD
         WORD    \begin, \w, r9, r10, r11, r12
         .endm
 
         .macro  BOTH at, w, v, begin=0
         ldr     r3, [r0, #4 * \at]
+        .if     LANES > 3
         mov     r4, r3
         muls    r4, \w
         add     r5, r4
@@ -51,6 +55,18 @@
         lsrs    r4, r3, #24
         muls    r4, \w
         add     r8, r4
+        .else
+        LOW_WORD
+        lsrs    r4, r3, #8
+        muls    r4, \w
+        add     r5, r4
+        lsrs    r4, r3, #16
+        muls    r4, \w
+        add     r6, r4
+        lsrs    r4, r3, #24
+        muls    r4, \w
+        add     r7, r4
+        .endif
         WORD    \begin, \v, r9, r10, r11, r12
         .endm
 
@@ -91,9 +107,13 @@
         mov     r8, r0
         ldr     r0, [sp, #MULT]
         movs    r1, #0
+        .if     LANES > 3
         lsls    r4, r2, #8
         PIXEL   r0, r5, r1, \words\()0, 24
         subs    r2, r7, r4
+        .else
+        mov     r2, r7
+        .endif
         lsls    r4, r7, #8
         PIXEL   r0, r5, r1, \words\()0, 16
         subs    r2, r6, r4
@@ -105,11 +125,16 @@
         .if     \words == 2
         mov     r6, r1
         movs    r1, #0
+        .if     LANES > 3
         mov     r2, r12
         lsls    r4, r2, #8
         PIXEL   r0, r5, r1, \words\()1, 24
         mov     r3, r11
         subs    r2, r3, r4
+        .else
+        mov     r3, r11
+        mov     r2, r3
+        .endif
         lsls    r4, r3, #8
         PIXEL   r0, r5, r1, \words\()1, 16
         mov     r3, r10
@@ -151,7 +176,8 @@
         .endm
 
 /* Channels of one layer. */
-        .macro  WINDOW name, step
+        .macro  WINDOW name, step, lanes
+        .equ    LANES, \lanes
         HOT     \name
         .thumb
         .p2align 2

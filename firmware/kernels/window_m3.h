@@ -4,7 +4,8 @@
  *     r8-r11    of the second word                                r12     bytes to the next row
  *     r0, r1    a word of x, what is left of it                   r2, lr  weights
  *
- * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up.
+ * direct_words_m0.h says what t0 to t3 are. Weights are scaled by all bits of up. Cycles are those of all lanes; where LANES
+ * is 3, there is nothing in the highest, and r7 and r11 are not used.
  */
 /* clang-format off */
 #ifndef MCUGEN_WINDOW_M3_H
@@ -47,38 +48,72 @@
         .endif
         .endm
 
+/* From the word in r0 to r1, or for the first to r0, what t1, t2 and t0 are sums of. Without the highest lane it is
+ * taken as 0.
+ */
+        .macro  SECOND_PIXEL
+        .if     LANES > 3
+        lsr     r1, r0, #8
+        .else
+        ubfx    r1, r0, #8, #16
+        .endif
+        .endm
+
+        .macro  THIRD_PIXEL
+        .if     LANES > 3
+        lsr     r1, r0, #16
+        .else
+        ubfx    r1, r0, #16, #8
+        .endif
+        .endm
+
+        .macro  FIRST_PIXEL
+        .if     LANES < 4
+        bic     r0, r0, #0xff000000
+        .endif
+        .endm
+
 /* The word in r0 times \w to the first word's sums: 11 cycles. */
         .macro  FIRST w, begin=0
-        lsr     r1, r0, #8
+        SECOND_PIXEL
         SUM     \begin, r5, r1, \w
-        lsr     r1, r0, #16
+        THIRD_PIXEL
         SUM     \begin, r6, r1, \w
+        .if     LANES > 3
         lsr     r1, r0, #24
         SUM     \begin, r7, r1, \w
+        .endif
+        FIRST_PIXEL
         SUM     \begin, r4, r0, \w
         .endm
 
         .macro  SECOND w, begin=0
-        lsr     r1, r0, #8
+        SECOND_PIXEL
         SUM     \begin, r9, r1, \w
-        lsr     r1, r0, #16
+        THIRD_PIXEL
         SUM     \begin, r10, r1, \w
+        .if     LANES > 3
         lsr     r1, r0, #24
         SUM     \begin, r11, r1, \w
+        .endif
+        FIRST_PIXEL
         SUM     \begin, r8, r0, \w
         .endm
 
 /* Times \w to the first word's, times \v to the second's: 19 cycles. */
         .macro  BOTH w, v, begin=0
-        lsr     r1, r0, #8
+        SECOND_PIXEL
         mla     r5, r1, \w, r5
         SUM     \begin, r9, r1, \v
-        lsr     r1, r0, #16
+        THIRD_PIXEL
         mla     r6, r1, \w, r6
         SUM     \begin, r10, r1, \v
+        .if     LANES > 3
         lsr     r1, r0, #24
         mla     r7, r1, \w, r7
         SUM     \begin, r11, r1, \v
+        .endif
+        FIRST_PIXEL
         mla     r4, r0, \w, r4
         SUM     \begin, r8, r0, \v
         .endm
@@ -136,14 +171,20 @@
         .macro  FINISH t0, t1, t2, t3
         sub     \t0, \t0, \t1, lsl #8
         sub     \t1, \t1, \t2, lsl #8
+        .if     LANES > 3
         sub     \t2, \t2, \t3, lsl #8
+        .endif
         PIXEL   \t0
         PIXEL   \t1
         PIXEL   \t2
+        .if     LANES > 3
         PIXEL   \t3
+        .endif
         orr     \t0, \t0, \t1, lsl #8
         orr     \t0, \t0, \t2, lsl #16
+        .if     LANES > 3
         orr     \t0, \t0, \t3, lsl #24
+        .endif
         .endm
 
         .macro  STRIP step
