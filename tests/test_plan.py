@@ -67,6 +67,30 @@ def test_bound_is_met_where_first_fit_in_order_fails() -> None:
     assert max(o + a.bytes for o, a in zip(place(areas), areas, strict=True)) == peak(areas) == 16
 
 
+def test_an_area_slides_under_the_one_that_ends() -> None:
+    areas = [Area("x", 100, 0, 1), Area("y", 60, 1, 2), Area("z", 40, 2, 3)]
+    for ahead, arena in ((0, 100), (20, 120), (60, 160), (80, 160)):
+        x, y, z = place(areas, {(0, 1): ahead})
+        assert y + ahead <= x or not overlap(x, 100, y, 60)
+        assert not overlap(y, 60, z, 40)
+        assert max(x + 100, y + 60, z + 40) == peak(areas, {(0, 1): ahead}) == arena
+
+
+@settings(max_examples=200)
+@given(st.lists(AREA, min_size=2, max_size=10), st.data())
+def test_slides_are_kept(areas: list[Area], data: st.DataObject) -> None:
+    pairs = [(i, j) for i, a in enumerate(areas) for j, b in enumerate(areas) if i != j and a.last == b.first > a.first]
+    ends = dict(pairs)  # one output for each input that ends
+    slides = {(i, j): ALIGN * data.draw(st.integers(0, 60)) for j, i in {j: i for i, j in ends.items()}.items()}
+    offsets = place(areas, slides)
+    for i, a in enumerate(areas):
+        for j, b in enumerate(areas[:i]):
+            if a.first > b.last or b.first > a.last or not overlap(offsets[i], a.bytes, offsets[j], b.bytes):
+                continue
+            x, y = (i, j) if (i, j) in slides else (j, i)
+            assert offsets[y] + slides[x, y] <= offsets[x], (a, b)
+
+
 def test_no_areas() -> None:
     assert place([]) == []
     assert peak([]) == 0
