@@ -101,16 +101,15 @@ def join(a: Layout, b: Layout) -> Layout:
     )
 
 
-def within(a: Layout, b: Layout) -> bool:
-    """True if `a` is `b` with fewer halo rows or pad columns: no word of `a` lies behind its place in `b`."""
-    return (
-        not a.flat
-        and alike(a, b)
-        and a != b
-        and a.halo_top <= b.halo_top
-        and a.halo_bottom <= b.halo_bottom
-        and a.pad_cols <= b.pad_cols
-    )
+def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
+    """The most words that a pixel's word lies further behind in `a` than in `b`, which is alike; 0 if none does.
+
+    So many words before `b` a copy in `a` can begin that is made word by word in the order of memory.
+    """
+    steps = a.plane - b.plane, a.pitch - b.pitch
+    first = a.pad_cols + a.halo_top * a.pitch - b.pad_cols - b.halo_top * b.pitch
+    counts = shape[0] - 1, min(a.rows_per_lane, shape[1]) - 1
+    return max(0, first + sum(max(0, step * n) for step, n in zip(steps, counts, strict=True)))
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,9 @@
-"""Takes halo rows and pad columns away in place, after the last reader that needs them.
+"""Halo rows and pad columns come late and go early, where that makes the arena smaller for less than it costs.
 
-Selection gives a value one layout with the halos of all its readers for as long as it lives. The input of a residual
-block needs them where it is convolved and not where it is added: what waits there meanwhile is a fourth smaller.
-The relayout that moves it together costs cycles, so a goal without a price of RAM has none.
+Selection gives a value one layout with the halos of all its readers for as long as it lives. A relayout can add them
+just before the first reader that needs them: then neither input nor output of a pointwise layer has any. And one can
+take them away behind the last such reader: the input of a residual block needs them where it is convolved, and not
+while it waits to be added. Both move an image over itself (plan.slide).
 """
 
 from __future__ import annotations
@@ -18,15 +19,30 @@ from .layout import Layout
 from .program import Buffer, Program, Step
 from .select import RELAYOUT, Objective
 
+Limits = dict[Node, Range]  # of each node's accumulators
+
 
 def shrunk(program: Program, objective: Objective) -> Program:
-    """The program with the relayouts that pay at the objective's costs, the best one first."""
-    while objective.arena:
-        costs = [(_cost(p, objective), i, p) for i, p in enumerate((program, *_smaller(program)))]
-        _, best, program = min(costs, key=lambda c: c[:2])
-        if best == 0:
-            break
-    return program
+    """The program with the relayouts that pay at the objective's costs; one without a price of RAM gets none.
+
+    The steps of most live bytes get what helps them most, one change after the other until none does; of all programs
+    on the way that of least cost stays.
+    """
+    if not objective.arena:
+        return program
+    acc = {n: r[0] for n, r in check.ranges(program.graph).items()}
+    way = [program]
+    while True:
+        peaks = _peaks(way[-1])
+        best = min(_changed(way[-1]), key=_peaks, default=way[-1])
+        if _peaks(best) >= peaks:
+            return min(way, key=lambda p: _cost(p, objective))
+        way.append(_bound(best, way[-1], acc))
+
+
+def _peaks(program: Program) -> list[int]:
+    """Live bytes by step, the most first."""
+    return sorted(plan.live(program).values(), reverse=True)
 
 
 def _cost(program: Program, objective: Objective) -> float:
@@ -34,17 +50,26 @@ def _cost(program: Program, objective: Objective) -> float:
     return objective.cycles * program.cycles + objective.flash * report.flash(program) + objective.arena * arena
 
 
-def _smaller(program: Program) -> Iterator[Program]:
-    """The program with one image moved together, for each that can be while another step lies between its readers."""
-    acc = {n: r[0] for n, r in check.ranges(program.graph).items()}
+def _changed(program: Program) -> Iterator[Program]:
+    """The program with one relayout more, for each image at the peak whose halos could come later or go earlier.
+
+    Other steps are not bound to the new layouts yet.
+    """
+    live = plan.live(program)
+    peak = [i for i, n in live.items() if n == max(live.values())]
     for b in program.buffers:
         if b.place != "arena" or b.layout.flat or b.layout == bare(b.layout, b.type):
             continue
+        made = next(i for i, s in enumerate(program.steps) if s.output is b)
         readers = [i for i, s in enumerate(program.steps) if b in s.inputs]
         wide = [i for i in readers if _needed(program.steps[i], b) != bare(b.layout, b.type)]
-        after = [i for i in readers if not wide or i > wide[-1]]
-        if wide and after and after[0] > wide[-1] + 1:
-            yield _moved(program, b, wide[-1], acc)
+        if not wide or not any(made <= i <= readers[-1] for i in peak):
+            continue
+        small = Buffer(b.value, bare(b.layout, b.type))
+        if program.steps[made].node is not None:
+            yield _moved(program, small, b, wide[0])
+        if readers[-1] > wide[-1]:
+            yield _moved(program, b, small, wide[-1] + 1)
 
 
 def _needed(step: Step, b: Buffer) -> Layout:
@@ -60,24 +85,36 @@ def _needed(step: Step, b: Buffer) -> Layout:
     return found
 
 
-def _moved(program: Program, b: Buffer, last: int, acc: dict[Node, Range]) -> Program:
-    """The program in which `b` loses its halos after step `last`."""
-    small = Buffer(b.value, bare(b.layout, b.type))
-    bound = RELAYOUT.bind(b.type, b.layout, small.layout)
-    cycles = RELAYOUT.cycles(b.type, b.layout, small.layout, program.core)
-    move = Step(f"{b.value.name}.bare", RELAYOUT, None, b.value, (b,), small, bound, cycles)
-    after = (_reading(s, b, small, program.core, acc) if b in s.inputs else s for s in program.steps[last + 1 :])
-    return replace(program, steps=(*program.steps[: last + 1], move, *after))
+def _moved(program: Program, before: Buffer, after: Buffer, at: int) -> Program:
+    """The program in which the value lies in `before` up to step `at`, and from it on in `after`."""
+    steps = list(program.steps)
+    for i, s in enumerate(steps):
+        here = before if i < at else after
+        inputs = tuple(here if x in (before, after) else x for x in s.inputs)
+        steps[i] = replace(s, inputs=inputs, output=here if s.output in (before, after) else s.output)
+    bound = RELAYOUT.bind(before.type, before.layout, after.layout)
+    cycles = RELAYOUT.cycles(before.type, before.layout, after.layout, program.core)
+    name = f"{before.value.name}.{'halos' if before.bytes < after.bytes else 'bare'}"
+    steps.insert(at, Step(name, RELAYOUT, None, before.value, (before,), after, bound, cycles))
+    return replace(program, steps=tuple(steps))
 
 
-def _reading(step: Step, b: Buffer, small: Buffer, core: Core, acc: dict[Node, Range]) -> Step:
-    """The step, reading `small` in place of `b`."""
-    inputs = tuple(small if x is b else x for x in step.inputs)
-    lays, y = tuple(x.layout for x in inputs), step.output.layout
+def _bound(program: Program, old: Program, acc: Limits) -> Program:
+    """The program, its steps bound to the layouts that they have; old: where they had others."""
+    known = {(s.name, s.inputs, s.output) for s in old.steps}
+    core = program.core
+    return replace(
+        program,
+        steps=tuple(s if (s.name, s.inputs, s.output) in known else _rebound(s, core, acc) for s in program.steps),
+    )
+
+
+def _rebound(step: Step, core: Core, acc: Limits) -> Step:
+    lays, y = tuple(x.layout for x in step.inputs), step.output.layout
     if isinstance(step.kernel, Relayout):
-        bound = step.kernel.bind(step.value.type, lays[0], y)
-        return replace(step, inputs=inputs, bound=bound, cycles=step.kernel.cycles(step.value.type, lays[0], y, core))
+        t = step.value.type
+        return replace(step, bound=step.kernel.bind(t, lays[0], y), cycles=step.kernel.cycles(t, lays[0], y, core))
     assert step.node is not None
     sig, limits = Signature(lays, y), acc[step.node]
     bound, cycles = step.kernel.bind(step.node, sig, limits), step.kernel.cycles(step.node, sig, limits, core)
-    return replace(step, inputs=inputs, bound=bound, cycles=cycles)
+    return replace(step, bound=bound, cycles=cycles)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcugen import layout, resources, toolchain
+from mcugen import layout, plan, resources, toolchain
 from mcugen.ir import Array, DType, Node, Quant, Range, Tensor, Value
 from mcugen.kernels import KERNELS, Relayout
 from mcugen.kernels.base import NULL, Bound, Field, Kernel, Signature, candidates
@@ -366,8 +366,9 @@ def relayout_programs() -> Iterator[Program]:
                 continue
             name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
             yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
-            if layout.within(dst, src):
-                yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), in_place=0)
+            if not src.flat and layout.alike(src, dst):
+                ahead = LANES * layout.ahead(dst, src, shape)
+                yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), ahead=ahead)
 
 
 Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows
@@ -412,11 +413,12 @@ def node_program(
     want: Array,
     *,
     in_place: int | None = None,
+    ahead: int | None = None,
     limits: Limits = None,
 ) -> Program:
-    """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output is that input's."""
-    bound = kernel.bind(node, sig, accumulators(node, limits))
-    return kernel_program(name, kernel, bound, (*sig.inputs, sig.output), (*inputs, want), in_place=in_place)
+    """The kernel on each input of the batch, flat buffers at all alignments; in_place, ahead: of kernel_program."""
+    bound, layouts = kernel.bind(node, sig, accumulators(node, limits)), (*sig.inputs, sig.output)
+    return kernel_program(name, kernel, bound, layouts, (*inputs, want), in_place=in_place, ahead=ahead)
 
 
 def kernel_program(
@@ -427,8 +429,12 @@ def kernel_program(
     batches: Sequence[Array],
     *,
     in_place: int | None = None,
+    ahead: int | None = None,
 ) -> Program:
-    """The kernel, bound to layouts, on each row of the batches: inputs, then what it is to write."""
+    """The kernel, bound to layouts, on each row of the batches: inputs, then what it is to write.
+
+    in_place: the output is that input's; ahead: it overlaps the only input and begins as many bytes before it.
+    """
     assert bound.scratch % 4 == 0 and (kernel.uses_scratch or not bound.scratch), name
     seed = zlib.crc32(name.encode())
     stored = [[layout.store(lay, x) for lay, x in zip(layouts, xs, strict=True)] for xs in zip(*batches, strict=True)]
@@ -441,6 +447,10 @@ def kernel_program(
             if in_place is not None and j == len(row) - 1:
                 spans.append(Span(spans[in_place].at, raw.size))
                 break
+            if ahead is not None:
+                spans.append(Span(4 + ahead * (1 - j), raw.size))
+                at = max(at, _up(spans[-1].at + raw.size + GAP, 4))
+                continue
             at += (seed + i + j) % 4 if lay.flat else 0
             spans.append(Span(at, raw.size))
             at = _up(at + raw.size + GAP, 4)
@@ -468,6 +478,10 @@ def node_programs(
             for sig in larger(required, node):
                 text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output}"
                 yield node_program(text, node, kernel, sig, inputs, want, limits=limits)
+                if kernel.by_plane:
+                    ahead = plan.planes_ahead(sig.output, sig.inputs[0], node.output.type.shape[0])
+                    text = f"{text} overlapping"
+                    yield node_program(text, node, kernel, sig, inputs, want, ahead=ahead, limits=limits)
             for i in kernel.in_place:
                 for sig in shared(required, i, node):
                     text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output} in place of {i}"

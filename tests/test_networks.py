@@ -49,6 +49,18 @@ def test_networks(name: str, variant: str) -> None:
             assert w.reshape(len(w), -1).any(axis=1).all() and (w < 0).any() and (w > 0).any()
 
 
+ARENAS = {"kws": 22_800, "ic": 54_996, "vww": 100_708, "ad": 2_580}  # of TensorFlow Lite Micro
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_arenas(name: str) -> None:
+    source = networks.network(name, 0.2, "int8-first-dw")
+    balanced, size = (driver.compile(source, target="cortex-m4", optimize=goal) for goal in ("balanced", "size"))
+    assert balanced.plan.arena <= 1.35 * balanced.plan.logical_bound
+    assert size.plan.arena <= ARENAS[name]
+    assert size.program.cycles <= 2.5 * balanced.program.cycles
+
+
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_activations_are_spread(name: str) -> None:
     source = networks.network(name, 0.1, "all-ternary")

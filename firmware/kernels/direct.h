@@ -65,7 +65,8 @@ struct mcugen_direct {
 };
 
 /* A layer. x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: a channel's program and, behind it,
- * where they are packed, its weights, a byte each. */
+ * where they are packed, its weights, a byte each. Depthwise (x_plane is not 0), y may overlap x if each of its planes
+ * ends where the same plane of x begins, or before. */
 void mcugen1_direct_ref(const struct mcugen_direct *k, const void *x, void *y, void *scratch);
 
 static inline void mcugen1_direct(const struct mcugen_direct *k, const void *x, void *y, void *scratch)

@@ -19,9 +19,9 @@ struct mcugen_relayout {
     struct mcugen_lanes to;
 };
 
-/* x: an image as `from` says, only the image itself is read; y: an image as `to` says, lanes sealed here. y may be x where
- * both are lanes of as many rows and `to` has no more halo rows and pad columns: words are moved one after the other, in
- * the order of memory, each to where it lies or before, and sealing comes last and reads only y. */
+/* x: an image as `from` says, only the image itself is read; y: an image as `to` says, lanes sealed here. They may
+ * overlap where both are lanes of as many rows and no word's place in y lies behind its place in x: words are moved one
+ * after the other in the order of memory, and sealing comes last and reads only y. */
 void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y);
 
 static inline void mcugen1_relayout(const struct mcugen_relayout *k, const void *x, void *y)

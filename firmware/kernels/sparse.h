@@ -108,7 +108,8 @@ enum {
     MCUGEN_RICE_TAILS
 };
 
-/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
+/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. Where channel o reads plane o
+ * only, y may overlap x if each of its planes ends where the same plane of x begins, or before. */
 void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch);
 void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
 void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */

@@ -121,6 +121,9 @@ class Kernel:
     code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
     uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
     in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+    # From lanes to lanes of as many channels, plane by plane in order: while plane i of y is written, no plane of x
+    # before plane i is read any more, and sealing reads only y. Then they may overlap (plan.slide).
+    by_plane: bool = field(default=False, init=False)
     weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
 

@@ -20,6 +20,7 @@ class DepthwiseLanes(base.Kernel):
     op = DepthwiseConv2d
     uses_scratch = True
     code_bytes = 520
+    by_plane = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type

@@ -175,6 +175,7 @@ class DirectDepthwise(Direct):
     """The same code: a channel of y reads the plane of its own channel of x."""
 
     op = DepthwiseConv2d
+    by_plane = True
 
     @property
     def name(self) -> str:

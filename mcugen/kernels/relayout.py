@@ -16,7 +16,7 @@ class Relayout:
     stem: str = field(default="relayout", init=False)
     code_bytes: int = field(default=1500, init=False)
     uses_scratch: bool = field(default=False, init=False)
-    in_place: tuple[int, ...] = field(default=(0,), init=False)  # where nothing but halos and pads is left out
+    in_place: tuple[int, ...] = field(default=(), init=False)  # but see plan.slide
     variadic: bool = field(default=False, init=False)
 
     @property

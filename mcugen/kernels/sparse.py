@@ -358,6 +358,7 @@ class SparseDepthwise(Sparse):
 
     weights: str = field(default="lists16 depthwise", init=False)
     op = DepthwiseConv2d
+    by_plane = True
 
 
 def _weights(node: Node) -> Array:
