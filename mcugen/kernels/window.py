@@ -48,6 +48,7 @@ class Window(Direct):
 
     stem = "window"
     op = DepthwiseConv2d
+    by_plane = True
     code_bytes = 1500
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
