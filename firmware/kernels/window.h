@@ -9,7 +9,11 @@
  *
  *     y = clamp((((acc << up) * mult >> 16) + more) >> 16, lo, hi)
  *
- * with up = 32 - shift and more = add * 2^(16 - shift), proven by mcugen/kernels/direct.py.
+ * with up = 32 - shift and more = add * 2^(16 - shift), proven by mcugen/kernels/direct.py. A channel's scale is
+ *
+ *     mult << 16 | some bits of up, by which its weights fit 16 bits << 8 | the others
+ *
+ * of which the others are best 6, or window_dsp.h shifts the sums.
  */
 #ifndef MCUGEN_WINDOW_H
 #define MCUGEN_WINDOW_H
@@ -23,8 +27,7 @@ extern "C" {
 /* Channels of a layer. The functions change it; window_cores.h knows the order. */
 struct mcugen_window_job {
     const int8_t *weights; /* 9 for each channel */
-    const int32_t
-        *tails; /* for each channel mult << 16 | bits by which its weights fit 16 bits << 8 | the rest of up, more */
+    const int32_t *tails; /* of each channel scale, as above, and more */
     const uint8_t *x; /* the first word's window */
     uint8_t *y; /* the first word */
     int32_t x_plane; /* bytes from channel to channel */
