@@ -3,7 +3,8 @@
  *     r3        byte address of the next entry's pixels; within an entry the last word loaded, then its offset
  *     r0-r2     words loaded; free between entries
  *     r4-r11    sums of words 0, 1, 2, 3: two registers each
- *     r10       in strips of up to 3 words over programs of bytes: bytes of a channel of x
+ *               in strips of up to 3 words r11 is where the next strip is written, r10 where the run ends, or, over
+ *               programs of bytes, the bytes of a channel of x
  *     r12       program: behind the token that was read last (strips of 4, programs of halfwords), or behind its list
  *     lr        byte address from which offsets count
  */
@@ -17,7 +18,7 @@
 /* The frame, in bytes from sp. */
         .equ    SCALE, 0        /* the channel's tail: mult | shift << 16, add */
         .equ    ADD, 4
-        .equ    OUT, 8          /* where the next strip is written */
+        .equ    OUT, 8          /* where the next strip of 4 words is written */
         .equ    OUT_END, 12     /* where the run ends */
         .equ    FIRST, 16       /* the program's first offset, in bytes */
         .equ    PROGRAM, 20     /* its first token */
@@ -200,7 +201,8 @@
         ldr     pc, [r0, #CLAMP]
         .endm
 
-/* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, r12 behind the program.
+/* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_sparse_next, r12 behind the
+ * program.
  *
  * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
  *
@@ -226,12 +228,16 @@
         .thumb_func
         .type   \name, %function
 \name:
-        .if     \size == 1 && \words < 4
+        .if     \words < 4
+        mov     r11, r5
+        .if     \size == 1
         ldr     r10, [sp, #X_PLANE]
+        .else
+        mov     r10, r6
         .endif
-32:     ldr     r3, [sp, #FIRST]
+        .endif
+32:     ldrd    r3, r12, [sp, #FIRST]
         add     r3, r3, lr
-        ldr     r12, [sp, #PROGRAM]
         ENTRY   \words, \step, \size, WORD_SET, -1
         DISPATCH \words, \size
 
@@ -306,19 +312,27 @@
         EACH    \words, WORD_SCALE
         END_TAIL
         beq     26f
-31:     ldrd    r0, r1, [sp, #OUT]
+31:
         .if     \words == 4
+        ldrd    r0, r1, [sp, #OUT]
         stm     r0!, {r4, r6, r8, r10}
+        str     r0, [sp, #OUT]
         .elseif \words == 3
-        stm     r0!, {r4, r6, r8}
+        stm     r11!, {r4, r6, r8}
         .elseif \words == 2
-        stm     r0!, {r4, r6}
+        stm     r11!, {r4, r6}
         .else
-        str     r4, [r0], #4
+        str     r4, [r11], #4
         .endif
         add     lr, lr, #4 * \words * \step
+        .if     \words == 4
         cmp     r0, r1
-        str     r0, [sp, #OUT]
+        .elseif \size == 1
+        ldr     r1, [sp, #OUT_END]
+        cmp     r11, r1
+        .else
+        cmp     r11, r10
+        .endif
         bne     32b
         b       mcugen1_sparse_next
 

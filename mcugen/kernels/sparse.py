@@ -86,7 +86,7 @@ class Costs:
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
     packed: float = 10  # more of a channel, if its tail has 6 bytes
     byte_channel: float = 6  # more, then, of a channel
-    byte_strip: tuple[float, float] = (0, 3)  # and of a strip of up to 3 words, and of its centre
+    byte_strip: tuple[float, float] = (2, 3)  # and of a strip of up to 3 words, and of its centre
 
 
 _TOKENS = (
@@ -107,8 +107,8 @@ def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
 
 _DSP = Costs(
     39,
-    28,
-    (35, 46, 56, 66),
+    30,
+    (31, 42, 52, 66),
     (6, 9, 12, 16),
     (8, 7),
     3,
@@ -119,8 +119,8 @@ _DSP = Costs(
 )
 _M3 = Costs(
     36,
-    28,
-    (55, 83, 110, 137),
+    30,
+    (50, 78, 105, 136),
     (7, 11, 15, 20),
     (8, 7),
     4,
@@ -131,8 +131,8 @@ _M3 = Costs(
 )
 _M7 = Costs(
     22,
-    16,
-    (19, 25, 31, 36),
+    17,
+    (17, 23, 29, 36),
     (3.8, 5.6, 7.3, 9.3),
     (5, 4.5),
     2,
