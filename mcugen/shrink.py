@@ -9,7 +9,7 @@ while it waits to be added. Both move an image over itself (plan.slide).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from . import check, layout, plan, report
 from .ir import Node, Range
@@ -23,14 +23,14 @@ Limits = dict[Node, Range]  # of each node's accumulators
 
 
 def shrunk(program: Program, objective: Objective) -> Program:
-    """The program with the relayouts that pay at the objective's costs; one without a price of RAM gets none.
+    """The program with the relayouts that pay at the objective's costs.
 
     The steps of most live bytes get what helps them most, one change after the other until none does; of all programs
-    on the way that of least cost stays.
+    on the way that of least cost stays. Without a price of RAM, those relayouts that spare more cycles than they take.
     """
-    if not objective.arena:
-        return program
     acc = {n: r[0] for n, r in check.ranges(program.graph).items()}
+    if not objective.arena:
+        return _hastened(program, acc)
     way = [program]
     while True:
         peaks = _peaks(way[-1])
@@ -38,6 +38,16 @@ def shrunk(program: Program, objective: Objective) -> Program:
         if _peaks(best) >= peaks:
             return min(way, key=lambda p: _cost(p, objective))
         way.append(_bound(best, way[-1], acc))
+
+
+def _hastened(program: Program, acc: Limits) -> Program:
+    """The program with halos that come late where rows that lie side by side, without pad columns, make up for it."""
+    for b in program.buffers:
+        if (found := _halos(program, b)) is None or found.late is None:
+            continue
+        other = _bound(found.late, program, acc)
+        program = other if other.cycles < program.cycles else program
+    return program
 
 
 def _peaks(program: Program) -> list[int]:
@@ -58,18 +68,34 @@ def _changed(program: Program) -> Iterator[Program]:
     live = plan.live(program)
     peak = [i for i, n in live.items() if n == max(live.values())]
     for b in program.buffers:
-        if b.place != "arena" or b.layout.flat or b.layout == bare(b.layout, b.type):
-            continue
-        made = next(i for i, s in enumerate(program.steps) if s.output is b)
-        readers = [i for i, s in enumerate(program.steps) if b in s.inputs]
-        wide = [i for i in readers if _needed(program.steps[i], b) != bare(b.layout, b.type)]
-        if not wide or not any(made <= i <= readers[-1] for i in peak):
-            continue
-        small = Buffer(b.value, bare(b.layout, b.type))
-        if program.steps[made].node is not None:
-            yield _moved(program, small, b, wide[0])
-        if readers[-1] > wide[-1]:
-            yield _moved(program, b, small, wide[-1] + 1)
+        found = _halos(program, b)
+        if found is not None and any(found.first <= i <= found.last for i in peak):
+            yield from (p for p in (found.late, found.early) if p)
+
+
+@dataclass(frozen=True)
+class _Halos:
+    """An image with halos, from its first to its last step, and programs in which they come later or go earlier."""
+
+    first: int
+    last: int
+    late: Program | None
+    early: Program | None
+
+
+def _halos(program: Program, b: Buffer) -> _Halos | None:
+    """None if `b` has no halos, or no reader that needs them."""
+    if b.place != "arena" or b.layout.flat or b.layout == bare(b.layout, b.type):
+        return None
+    made = next(i for i, s in enumerate(program.steps) if s.output is b)
+    readers = [i for i, s in enumerate(program.steps) if b in s.inputs]
+    wide = [i for i in readers if _needed(program.steps[i], b) != bare(b.layout, b.type)]
+    if not wide:
+        return None
+    small = Buffer(b.value, bare(b.layout, b.type))
+    late = _moved(program, small, b, wide[0]) if program.steps[made].node is not None else None
+    early = _moved(program, b, small, wide[-1] + 1) if readers[-1] > wide[-1] else None
+    return _Halos(made, readers[-1], late, early)
 
 
 def _needed(step: Step, b: Buffer) -> Layout:
