@@ -121,7 +121,11 @@ FAULTS = (
     ),
     Fault("halfwords not told apart", "im2col_ref.c", "(both - low) * at,", "both * at,", ("^Conv2d .*im2col/pairs",)),
     Fault(
-        "once more dropped", "im2col_ref.c", "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)", "0", ("^Conv2d .*im2col/quads",)
+        "once more dropped",
+        "im2col_ref.c",
+        "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)",
+        "0",
+        ("^Conv2d .*im2col/quads",),
     ),
     Fault(
         "sums of bytes",
