@@ -20,7 +20,7 @@ from harness import Program, Step, node_program
 from mcugen import fixed, layout, targets
 from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out, Range
-from mcugen.kernels import im2col
+from mcugen.kernels import base, im2col
 from mcugen.kernels.base import Signature
 from mcugen.kernels.im2col import Im2col, Im2colPairs, Im2colQuads
 from mcugen.ops import base as ops
@@ -65,7 +65,7 @@ def geometry(
 
 def results(node: Node, sums: np.ndarray) -> np.ndarray:
     """What the instructions make of sums (channels, n), by their own number of bits."""
-    numbers = im2col.direct._numbers(node, harness.accumulators(node))
+    numbers = base.tail32_numbers(node, harness.accumulators(node))
     found = []
     for i, (acc, number) in enumerate(zip(sums.tolist(), numbers, strict=True)):
         tail = im2col._tail(i, number)

@@ -224,6 +224,34 @@ def tail_range(node: Node, acc: Range) -> Range:
     return Range(acc.lo.repeat(n // acc.lo.size), acc.hi.repeat(n // acc.hi.size))
 
 
+def tail32(lo: int, hi: int, mult: int, add: int, shift: int, widest: int) -> tuple[int, int] | None:
+    """Scale (mult << 16 | bits that weights are scaled by << 8 | up) and more of a channel with these limits of sums,
+    constants and greatest weight (in magnitude); None if 32 bits are not proven to suffice.
+
+    direct.py has the argument.
+    """
+    while shift < fixed.MAX_SHIFT and abs(2 * mult) < 1 << 15 and abs(2 * add) < fixed.INT32 and mult:
+        mult, add, shift = 2 * mult, 2 * add, shift + 1
+    up = 32 - shift if mult and (lo or hi) else 0
+    more = add << 16 - shift if shift < 16 else add >> shift - 16
+    ends = [(acc << up) * mult >> 16 for acc in (lo, hi)]
+    numbers = [lo << up, hi << up, more, *ends, *(e + more for e in ends)]
+    if up > 31 or add % (1 << max(0, shift - 16)) or not all(-fixed.INT32 <= n < fixed.INT32 for n in numbers):
+        return None
+    scaled = up if widest << up < 1 << 15 else 0
+    return mult << 16 | scaled << 8 | up - scaled, more
+
+
+def tail32_numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int, int]]:
+    """What `tail32` takes, for each channel."""
+    constants = tail_constants(node)
+    assert constants is not None
+    w = node.inputs[1].const
+    widest = np.abs(w.reshape(len(w), -1).astype(np.int64)).max(axis=1)
+    columns = (acc.lo, acc.hi, *(np.broadcast_to(c, acc.lo.shape) for c in constants), widest)
+    return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
+
+
 # One rule per input (concatenation).
 
 

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import fixed
 from ..errors import TargetError
 from ..ir import Array, Node, Range
 from ..layout import LANES, Layout
-from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from ..pack import I8, Encoding
 from . import base
+from .base import tail32 as tail
+from .base import tail32_numbers as _numbers
 
 STRIP = 2  # words
 LONGEST = 5  # taps of a row
@@ -201,31 +201,6 @@ def scratch_bytes(weights: int, encoding: Encoding) -> int:
 
 
 # The tail.
-
-
-def tail(lo: int, hi: int, mult: int, add: int, shift: int, widest: int) -> tuple[int, int] | None:
-    """direct.h's scale and more of a channel with these accumulator limits, constants and greatest weight (in
-    magnitude); None if 32 bits are not proven to suffice."""
-    while shift < fixed.MAX_SHIFT and abs(2 * mult) < 1 << 15 and abs(2 * add) < fixed.INT32 and mult:
-        mult, add, shift = 2 * mult, 2 * add, shift + 1
-    up = 32 - shift if mult and (lo or hi) else 0
-    more = add << 16 - shift if shift < 16 else add >> shift - 16
-    ends = [(acc << up) * mult >> 16 for acc in (lo, hi)]
-    numbers = [lo << up, hi << up, more, *ends, *(e + more for e in ends)]
-    if up > 31 or add % (1 << max(0, shift - 16)) or not all(-fixed.INT32 <= n < fixed.INT32 for n in numbers):
-        return None
-    scaled = up if widest << up < 1 << 15 else 0
-    return mult << 16 | scaled << 8 | up - scaled, more
-
-
-def _numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int, int]]:
-    """What `tail` takes, for each channel."""
-    constants = tail_constants(node)
-    assert constants is not None
-    w = node.inputs[1].const
-    widest = np.abs(w.reshape(len(w), -1).astype(np.int64)).max(axis=1)
-    columns = (acc.lo, acc.hi, *(np.broadcast_to(c, acc.lo.shape) for c in constants), widest)
-    return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
 
 
 def tails(node: Node, acc: Range) -> list[tuple[int, int]]:

@@ -33,7 +33,7 @@ from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
 from ..layout import LANES, Layout
 from ..ops.conv2d import Conv2d
-from . import base, direct
+from . import base
 
 FARTHEST = 0xFFFF  # words that a tap's offset counts
 QUAD = 4  # taps; the table has a multiple of them
@@ -45,7 +45,7 @@ HEAVIEST = 255  # of a quad's magnitudes: 128 * 255 < 2^15
 CENTRE = 128  # what quads have less of a pixel
 MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
-UNSCALED = 1 << 15  # a weight of which direct.tail scales none
+UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Im2col(base.Kernel):
         return sig
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return all(direct.tail(*numbers[:5], UNSCALED) is not None for numbers in direct._numbers(node, acc))
+        return all(base.tail32(*numbers[:5], UNSCALED) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b), y = node.op, (sig.inputs[0], sig.output), node.output.type
@@ -178,7 +178,7 @@ class Im2colPairs(Im2col):
     def accepts(self, node: Node, acc: Range) -> bool:
         if (_halves(node) < -(1 << 15)).any():
             return False
-        return all(_tail(i, numbers) is not None for i, numbers in enumerate(direct._numbers(node, acc)))
+        return all(_tail(i, numbers) is not None for i, numbers in enumerate(base.tail32_numbers(node, acc)))
 
     def _groups(self, taps: int) -> int:
         return -(-taps // 2)
@@ -190,7 +190,7 @@ class Im2colPairs(Im2col):
 
     def _program(self, node: Node, acc: Range) -> Array:
         halves = _halves(node) & 0xFFFF
-        tails = [t for i, numbers in enumerate(direct._numbers(node, acc)) if (t := _tail(i, numbers)) is not None]
+        tails = [t for i, numbers in enumerate(base.tail32_numbers(node, acc)) if (t := _tail(i, numbers)) is not None]
         odd = len(tails) % 2
         tails += [(0, 0, 0)] * odd
         ends = []
@@ -231,8 +231,8 @@ class Im2colQuads(Im2col):
 
     def _program(self, node: Node, acc: Range) -> Array:
         found: list[int] = []
-        for (once, again), numbers in zip(self._split(node), direct._numbers(node, acc), strict=True):
-            tail = direct.tail(*numbers[:5], UNSCALED)
+        for (once, again), numbers in zip(self._split(node), base.tail32_numbers(node, acc), strict=True):
+            tail = base.tail32(*numbers[:5], UNSCALED)
             assert tail is not None
             centre = CENTRE * sum(int(quad.sum()) for quad in (*once, *(rest for _, rest in again)))
             found += [65537 * centre - (len(once) + len(again)) * (1 << 15), centre, *map(_bytes, once)]
@@ -296,7 +296,7 @@ def _halves(node: Node) -> Array:
 
 def _tail(i: int, numbers: tuple[int, int, int, int, int, int]) -> tuple[int, int, int] | None:
     """(scale, more, bits) of channel i; None if 32 bits are not proven to suffice."""
-    found = direct.tail(*numbers[:5], UNSCALED)
+    found = base.tail32(*numbers[:5], UNSCALED)
     if found is None:
         return None
     scale, more = found
