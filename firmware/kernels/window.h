@@ -27,37 +27,37 @@ extern "C" {
 /* Channels of a layer. The functions change it; window_cores.h knows the order. */
 struct mcugen_window_job {
     const int8_t *weights; /* 9 for each channel */
-    const int32_t *tails;  /* of each channel scale, as above, and more */
-    const uint8_t *x;      /* the first word's window */
-    uint8_t *y;            /* the first word */
-    int32_t x_plane;       /* bytes from channel to channel */
+    const int32_t *tails; /* of each channel scale, as above, and more */
+    const uint8_t *x; /* the first word's window */
+    uint8_t *y; /* the first word */
+    int32_t x_plane; /* bytes from channel to channel */
     int32_t y_plane;
-    uint32_t channels;     /* at least 1 */
-    uint32_t odd;          /* words of a row of y modulo 2 */
-    uint32_t rows;         /* of y */
-    int32_t x_gap;         /* bytes from behind a row of y to the next, of x and of y */
+    uint32_t channels; /* at least 1 */
+    uint32_t odd; /* words of a row of y modulo 2 */
+    uint32_t rows; /* of y */
+    int32_t x_gap; /* bytes from behind a row of y to the next, of x and of y */
     int32_t y_gap;
-    int32_t x_row;         /* bytes of x between rows of y */
-    int32_t x_words;       /* bytes of x between the first word of a row and the first beyond its strips of two words */
-    int32_t pitch;         /* bytes of x between rows of the window */
-    uint32_t step;         /* words of x between neighbouring words of y: 1 or 2 */
+    int32_t x_row; /* bytes of x between rows of y */
+    int32_t x_words; /* bytes of x that the strips of two words of a row go on by */
+    int32_t pitch; /* bytes of x between rows of the window */
+    uint32_t step; /* words of x between neighbouring words of y: 1 or 2 */
 };
 
 typedef void (*mcugen_window_fn)(struct mcugen_window_job *job);
 
 struct mcugen_window {
     mcugen_window_fn strips; /* by step and lanes */
-    const uint8_t *weights;  /* 9 for each channel, packed */
+    const uint8_t *weights; /* 9 for each channel, packed */
     mcugen_unpack_fn unpack; /* 0: they are bytes */
-    const int32_t *tails;    /* of each channel */
-    uint32_t x_plane;        /* words of a plane of x */
-    uint16_t x_first;        /* word of the first window */
+    const int32_t *tails; /* of each channel */
+    uint32_t x_plane; /* words of a plane of x */
+    uint16_t x_first; /* word of the first window */
     uint16_t y_first;
-    uint16_t words;          /* of a row of y, at least 2 */
+    uint16_t words; /* of a row of y, at least 2 */
     uint16_t rows;
-    uint16_t x_row;          /* words of x between rows of y */
-    uint16_t pitch;          /* words of x between rows of the window */
-    uint8_t step;            /* 1 or 2 */
+    uint16_t x_row; /* words of x between rows of y */
+    uint16_t pitch; /* words of x between rows of the window */
+    uint8_t step; /* 1 or 2 */
     uint8_t lo;
     uint8_t hi;
     struct mcugen_lanes out;
