@@ -38,7 +38,7 @@ struct mcugen_window_job {
     int32_t x_gap; /* bytes from behind a row of y to the next, of x and of y */
     int32_t y_gap;
     int32_t x_row; /* bytes of x between rows of y */
-    int32_t x_words; /* bytes of x between the first word of a row and the first beyond its strips of two words */
+    int32_t x_words; /* bytes of x that the strips of two words of a row go on by */
     int32_t pitch; /* bytes of x between rows of the window */
     uint32_t step; /* words of x between neighbouring words of y: 1 or 2 */
 };
