@@ -17,7 +17,7 @@ from test_direct import MACHINES, edge, geometry, needs_arm
 
 from mcugen import fixed, layout, targets
 from mcugen.ir import DType, Node, Out
-from mcugen.kernels import direct, window
+from mcugen.kernels import base, window
 from mcugen.kernels.base import Signature
 from mcugen.kernels.window import PIXEL_BITS, Window
 from mcugen.ops import base as ops
@@ -120,7 +120,7 @@ def test_weights_have_room() -> None:
     """Scaled weights fit 16 bits, and with the pixels' bits and the rest make up all of `up`."""
     for _, kernel, node in geometries():
         acc, w = harness.accumulators(node), node.inputs[1].const.astype(int)
-        for channel, (scale, more), was in zip(w, window._tails(node, acc), direct.tails(node, acc), strict=True):
+        for channel, (scale, more), was in zip(w, window._tails(node, acc), base.tails32(node, acc), strict=True):
             scaled, rest = scale >> 8 & 0xFF, scale & 0xFF
             assert np.abs(channel << scaled).max() <= 1 << 15 and (channel << scaled).max() < 1 << 15
             assert scaled == 0 or rest == PIXEL_BITS

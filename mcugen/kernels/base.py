@@ -16,7 +16,7 @@ from .. import fixed, layout
 from ..ir import Array, Node, Op, Range, Tensor
 from ..layout import LANES, Layout
 from ..ops.base import tail_constants
-from ..pack import Encoding
+from ..pack import I8, Encoding
 
 
 @dataclass(frozen=True)
@@ -252,6 +252,13 @@ def tail32_numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int
     return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
 
 
+def tails32(node: Node, acc: Range) -> list[tuple[int, int]]:
+    """`tail32` of each channel, all of which are proven."""
+    found = [tail32(*numbers) for numbers in tail32_numbers(node, acc)]
+    assert None not in found
+    return [t for t in found if t]
+
+
 # One rule per input (concatenation).
 
 
@@ -395,6 +402,17 @@ def weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
         Field("weights", "uint8_t", encoding.pack(w)),
         Field("unpack", "mcugen_unpack_fn", f"mcugen1_unpack_{encoding.name}"),
     )
+
+
+def plain_weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
+    """The same, but bytes are read where they are: their unpack is 0."""
+    weights, unpack = weight_fields(w, encoding)
+    return weights, Field("unpack", unpack.ctype, NULL) if encoding == I8 else unpack
+
+
+def plain_scratch(weights: int, encoding: Encoding) -> int:
+    """Bytes for the unpacked weights of a channel, if they are not read where they are; word aligned."""
+    return 0 if encoding == I8 else -(-weights // 4) * 4
 
 
 def row_bytes(w: Tensor) -> int:

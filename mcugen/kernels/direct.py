@@ -24,8 +24,6 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from ..pack import I8, Encoding
 from . import base
-from .base import tail32 as tail
-from .base import tail32_numbers as _numbers
 
 STRIP = 2  # words
 LONGEST = 5  # taps of a row
@@ -109,7 +107,7 @@ class Direct(base.Kernel):
         return sig
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return all(tail(*numbers) is not None for numbers in _numbers(node, acc))
+        return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
@@ -131,9 +129,9 @@ class Direct(base.Kernel):
             (
                 base.Field("strips", "mcugen_direct_fn", f"mcugen1_{strips or single}"),
                 base.Field("single", "mcugen_direct_fn", f"mcugen1_{single or strips}"),
-                *weight_fields(rows.weights, self.encoding),
+                *base.plain_weight_fields(rows.weights, self.encoding),
                 base.Field("rows", "int32_t", firsts.astype(np.int32)),
-                base.Field("tails", "int32_t", np.array(tails(node, acc), np.int32)),
+                base.Field("tails", "int32_t", np.array(base.tails32(node, acc), np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("back", "int32_t", last - LANES * STRIP * step),
                 base.Field("x_row", "uint32_t", op.stride[0] * a.pitch),
@@ -146,7 +144,7 @@ class Direct(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, node.output.type),
             ),
-            scratch=4 * len(rows.distances) * (1 + rows.taps) + scratch_bytes(rows.weights[0].size, self.encoding),
+            scratch=4 * len(rows.distances) * (1 + rows.taps) + base.plain_scratch(rows.weights[0].size, self.encoding),
             needs=("lanes", "direct_cores", "direct_words", *(f for f in (strips, single) if f)),
         )
 
@@ -154,7 +152,7 @@ class Direct(base.Kernel):
         op, rows, y = node.op, _rows(node, sig.inputs[0]), node.output.type
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
         costs, n = _costs(core), len(rows.distances)
-        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in tails(node, acc))
+        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in base.tails32(node, acc))
         each = costs.channel + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
         total = base.seal_cycles(sig.output, y, core)
         if self.encoding != I8:
@@ -187,27 +185,6 @@ def _costs(core: base.Core) -> Costs:
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     return _M3 if "m3" in core.isa else _M0
-
-
-def weight_fields(w: Array, encoding: Encoding) -> tuple[base.Field, base.Field]:
-    """As base's, but bytes are read where they are."""
-    weights, unpack = base.weight_fields(w, encoding)
-    return weights, base.Field("unpack", unpack.ctype, base.NULL) if encoding == I8 else unpack
-
-
-def scratch_bytes(weights: int, encoding: Encoding) -> int:
-    """For the unpacked weights of a channel, word aligned."""
-    return 0 if encoding == I8 else -(-weights // 4) * 4
-
-
-# The tail.
-
-
-def tails(node: Node, acc: Range) -> list[tuple[int, int]]:
-    """`tail` of each channel, all of which are proven."""
-    found = [tail(*numbers) for numbers in _numbers(node, acc)]
-    assert None not in found
-    return [t for t in found if t]
 
 
 # Rows and runs.

@@ -1,6 +1,7 @@
 """window: DepthwiseConv2d with windows of 3 x 3 and any weights of up to 8 bits, from lanes to lanes.
 
-What direct does for any window, by functions for this one that go over all channels. The proof of the tail is direct's.
+What direct does for any window, by functions for this one that go over all channels. The proof of the tail is
+direct's.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from ..errors import TargetError
 from ..ir import Node, Range
 from ..layout import LANES, Layout
 from ..ops.depthwise import DepthwiseConv2d
-from ..pack import I8
+from ..pack import I8, Encoding
 from . import base
-from .direct import FARTHEST, STRIP, Direct, scratch_bytes, tails, weight_fields
 
 SIZE = (3, 3)
+STRIP = 2  # words
+FARTHEST = 0xFFFF  # words of a plane
 PIXEL_BITS = 6  # of `up`, as window_dsp.h has them
 
 
@@ -43,20 +45,30 @@ _M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0))
 
 
 @dataclass(frozen=True)
-class Window(Direct):
+class Window(base.Kernel):
     """Weight-stationary: each channel's nine weights run over strips of two words, or one, four pixels in a word."""
 
+    encoding: Encoding
     stem = "window"
     op = DepthwiseConv2d
+    uses_scratch = True
     by_plane = True
     code_bytes = 1500
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op = node.op
+        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
         assert isinstance(op, DepthwiseConv2d)
-        if node.inputs[1].type.shape[1:] != SIZE or op.dilation[1] > 1 or node.output.type.shape[2] < STRIP:
+        if w.dtype not in self.encoding.dtypes or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
             return None
-        return super().layouts(node, inputs, output)
+        if w.shape[1:] != SIZE or op.dilation[1] > 1 or y.shape[2] < STRIP:
+            return None
+        sig = base.lanes_window(x, y, base.Signature(inputs, output), SIZE, op.stride, op.padding, op.dilation)
+        if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
+            return None
+        return sig
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
@@ -71,7 +83,7 @@ class Window(Direct):
         return base.Bound(
             (
                 base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
-                *weight_fields(node.inputs[1].const, self.encoding),
+                *base.plain_weight_fields(node.inputs[1].const, self.encoding),
                 base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
                 base.Field("x_plane", "uint32_t", a.plane),
                 base.Field("x_first", "uint16_t", x_first),
@@ -85,7 +97,7 @@ class Window(Direct):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, node.output.type),
             ),
-            scratch=scratch_bytes(SIZE[0] * SIZE[1], self.encoding),
+            scratch=base.plain_scratch(SIZE[0] * SIZE[1], self.encoding),
             needs=("lanes", "window_cores", "direct_words", function),
         )
 
@@ -115,7 +127,7 @@ def _tails(node: Node, acc: Range) -> list[tuple[int, int]]:
     """direct's, with the bits of `up` that pixels take in the lowest byte where weights have room for all others."""
     w = node.inputs[1].const
     found = []
-    for (scale, more), row in zip(tails(node, acc), w.reshape(len(w), -1).astype(int), strict=True):
+    for (scale, more), row in zip(base.tails32(node, acc), w.reshape(len(w), -1).astype(int), strict=True):
         mult, up = scale >> 16, (scale >> 8 & 0xFF) + (scale & 0xFF)
         up = up if mult else PIXEL_BITS
         scaled = max(0, up - PIXEL_BITS)
