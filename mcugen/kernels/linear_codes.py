@@ -38,7 +38,7 @@ class LinearCodes(base.Kernel):
 
     stem = "linear_codes"
     op = LinearOp
-    code_bytes = 650
+    code_bytes = 670
     weights = "codes2"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

@@ -41,7 +41,7 @@ class LinearLists(base.Kernel):
 
     stem = "linear_lists"
     op = LinearOp
-    code_bytes = 450
+    code_bytes = 870
     weights = "lists8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

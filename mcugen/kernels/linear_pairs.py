@@ -38,7 +38,7 @@ class LinearPairs(base.Kernel):
 
     stem = "linear_pairs"
     op = LinearOp
-    code_bytes = 700
+    code_bytes = 720
     weights = "pairs8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

@@ -37,7 +37,7 @@ class LinearQuads(base.Kernel):
 
     stem = "linear_quads"
     op = LinearOp
-    code_bytes = 450
+    code_bytes = 400
     weights = "quads8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

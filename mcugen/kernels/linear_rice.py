@@ -38,7 +38,7 @@ class LinearRice(base.Kernel):
 
     stem = "linear_rice"
     op = LinearOp
-    code_bytes = 450
+    code_bytes = 470
     weights = "rice16"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

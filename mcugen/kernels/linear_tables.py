@@ -38,7 +38,7 @@ class LinearTables(base.Kernel):
 
     stem = "linear_tables"
     op = LinearOp
-    code_bytes = 700
+    code_bytes = 730
     weights = "codes81"
     uses_scratch = True
 

@@ -5,24 +5,24 @@ const uint16_t names_namesrun_weights[14] MCUGEN_WEIGHTS = {
     2, 11, 1, 0, 0, 2, 11, 1, 6, 17, 0, 1, 0, 0,
 };
 
-const int32_t names_namesrun_tails[4] MCUGEN_WEIGHTS = {
-    1094451, 4206936, 1462764, 932490368,
+const uint16_t names_namesrun_runs[4] MCUGEN_WEIGHTS = {
+    0, 0, 4, 4,
 };
 
-const uint16_t names_namesrun_runs[4] MCUGEN_WEIGHTS = {
-    0, 6, 4, 4,
+const uint16_t names_namesrun_packing[6] MCUGEN_WEIGHTS = {
+    45875, 11024, 2054, 20972, 22102, 7114,
 };
 
 const uint16_t names_1abs_weights[16] MCUGEN_WEIGHTS = {
-    16, 27, 1, 0, 19, 2, 5, 2, 28, 21, 17, 0, 2, 27, 0, 19,
-};
-
-const int32_t names_1abs_tails[4] MCUGEN_WEIGHTS = {
-    898769, 1657759, 1020473, 386643,
+    16, 27, 1, 0, 19, 2, 5, 2, 28, 21, 17, 0, 2, 27, 0, 25,
 };
 
 const uint16_t names_1abs_runs[4] MCUGEN_WEIGHTS = {
     0, 0, 4, 4,
+};
+
+const uint16_t names_1abs_packing[6] MCUGEN_WEIGHTS = {
+    46801, 29677, 809, 37433, 51823, 188,
 };
 
 const int16_t names_uint8t_mult[2] MCUGEN_WEIGHTS = {
@@ -30,13 +30,13 @@ const int16_t names_uint8t_mult[2] MCUGEN_WEIGHTS = {
 };
 
 const int32_t names_uint8t_add[2] MCUGEN_WEIGHTS = {
-    932427, 5439064,
+    29837669, 174050058,
 };
 
-const uint8_t names_uint8t_shift[2] MCUGEN_WEIGHTS = {
-    0x05, 0x0a,
+const uint8_t names_uint8t_shift[1] MCUGEN_WEIGHTS = {
+    0x00,
 };
 
 const uint8_t names_uint8t_weights[19] MCUGEN_WEIGHTS = {
-    0x02, 0x01, 0x16, 0x02, 0x1a, 0x1d, 0x07, 0x00, 0x03, 0x04, 0x08, 0x14, 0x16, 0x1e, 0x04, 0x06, 0x09, 0x0e, 0x18,
+    0x1d, 0x01, 0x16, 0x1d, 0x1a, 0x1d, 0x18, 0x00, 0x03, 0x04, 0x08, 0x14, 0x16, 0x1e, 0x1b, 0x06, 0x09, 0x0e, 0x18,
 };

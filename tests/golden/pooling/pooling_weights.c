@@ -2,28 +2,28 @@
 #include "pooling_weights.h"
 
 const uint16_t pooling_v0_weights[17] MCUGEN_WEIGHTS = {
-    2, 23, 1, 0, 19, 0, 22, 2, 24, 0, 19, 2, 13, 2, 22, 0, 19,
-};
-
-const int32_t pooling_v0_tails[6] MCUGEN_WEIGHTS = {
-    901120, 1061914, 1032192, 1989984, 1032192, 137846,
+    2, 23, 1, 0, 19, 0, 22, 2, 24, 0, 25, 2, 13, 2, 22, 0, 25,
 };
 
 const uint16_t pooling_v0_runs[32] MCUGEN_WEIGHTS = {
-    0, 0, 8, 4, 8, 8, 2, 2, 11, 10, 8, 4, 19, 18, 2, 2, 22, 20, 8, 4, 30, 28, 2, 2, 33, 30, 8, 4, 41, 38, 2, 2,
+    0, 0, 4, 4, 4, 4, 6, 3, 11, 10, 4, 4, 15, 14, 6, 3, 22, 20, 4, 4, 26, 24, 6, 3, 33, 30, 4, 4, 37, 34, 6, 3,
+};
+
+const uint16_t pooling_v0_packing[9] MCUGEN_WEIGHTS = {
+    49152, 33613, 518, 49152, 44047, 971, 49152, 20175, 67,
 };
 
 const uint16_t pooling_v2_weights[55] MCUGEN_WEIGHTS = {
-    50, 52, 1, 1, 17, 0, 6, 7, 14, 25, 26, 64, 0, 19, 0, 7, 5, 8, 33, 58, 63, 25, 17, 0, 3, 50, 64, 0, 0, 56, 62, 1,
+    50, 52, 1, 1, 17, 0, 6, 7, 14, 25, 26, 64, 0, 25, 0, 7, 5, 8, 33, 58, 63, 25, 17, 0, 3, 50, 64, 0, 0, 56, 62, 1,
     6, 17, 0, 4, 31, 51, 64, 0, 0, 14, 37, 4, 38, 52, 56, 32, 17, 0, 3, 33, 57, 0, 19,
-};
-
-const int32_t pooling_v2_tails[8] MCUGEN_WEIGHTS = {
-    1007568, 2711954, 1070613, 10489648, 1414646, 272187328, 884481, 222227,
 };
 
 const uint16_t pooling_v2_runs[16] MCUGEN_WEIGHTS = {
     0, 0, 3, 3, 3, 3, 2, 2, 6, 5, 3, 3, 9, 8, 2, 2,
+};
+
+const uint16_t pooling_v2_packing[12] MCUGEN_WEIGHTS = {
+    24528, 12879, 1324, 22037, 58896, 5121, 38390, 16341, 4153, 32513, 33389, 108,
 };
 
 const int16_t pooling_v3_mult[1] MCUGEN_WEIGHTS = {
@@ -51,6 +51,6 @@ const uint8_t pooling_v4_shift[3] MCUGEN_WEIGHTS = {
 };
 
 const uint8_t pooling_v4_weights[33] MCUGEN_WEIGHTS = {
-    0x03, 0x02, 0x14, 0x19, 0x04, 0x00, 0x0a, 0x10, 0x1d, 0x05, 0x08, 0x14, 0x19, 0x1a, 0x1c, 0x05, 0x04, 0x09, 0x0d,
-    0x0e, 0x1d, 0x05, 0x01, 0x08, 0x0d, 0x12, 0x1c, 0x05, 0x00, 0x02, 0x06, 0x0e, 0x11,
+    0x1c, 0x02, 0x14, 0x19, 0x1b, 0x00, 0x0a, 0x10, 0x1d, 0x1a, 0x08, 0x14, 0x19, 0x1a, 0x1c, 0x1a, 0x04, 0x09, 0x0d,
+    0x0e, 0x1d, 0x1a, 0x01, 0x08, 0x0d, 0x12, 0x1c, 0x1a, 0x00, 0x02, 0x06, 0x0e, 0x11,
 };

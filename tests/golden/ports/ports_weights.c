@@ -5,12 +5,12 @@ const uint16_t ports_v0_weights[11] MCUGEN_WEIGHTS = {
     9, 0, 19, 14, 0, 17, 0, 2, 16, 0, 0,
 };
 
-const int32_t ports_v0_tails[4] MCUGEN_WEIGHTS = {
-    835584, 392833, 1068237, 11307004,
-};
-
 const uint16_t ports_v0_runs[4] MCUGEN_WEIGHTS = {
     0, 0, 3, 3,
+};
+
+const uint16_t ports_v0_packing[6] MCUGEN_WEIGHTS = {
+    49152, 53292, 191, 19661, 65424, 5520,
 };
 
 const int16_t ports_v1_mult[4] MCUGEN_WEIGHTS = {
@@ -18,16 +18,16 @@ const int16_t ports_v1_mult[4] MCUGEN_WEIGHTS = {
 };
 
 const int32_t ports_v1_add[4] MCUGEN_WEIGHTS = {
-    3012096, 8170087, 179893, 3828919,
+    753033, 261442800, 11513169, 245050833,
 };
 
-const uint8_t ports_v1_shift[4] MCUGEN_WEIGHTS = {
-    0x16, 0x0f, 0x0e, 0x0e,
+const uint8_t ports_v1_shift[1] MCUGEN_WEIGHTS = {
+    0x00,
 };
 
 const uint8_t ports_v1_weights[28] MCUGEN_WEIGHTS = {
-    0x01, 0x10, 0x03, 0x01, 0x05, 0x12, 0x02, 0x02, 0x10, 0x03, 0x00, 0x0e, 0x15, 0x04, 0x06, 0x08, 0x09, 0x16, 0x01,
-    0x10, 0x02, 0x0e, 0x12, 0x04, 0x02, 0x04, 0x0c, 0x14,
+    0x1e, 0x10, 0x1c, 0x01, 0x05, 0x12, 0x1d, 0x02, 0x10, 0x1c, 0x00, 0x0e, 0x15, 0x1b, 0x06, 0x08, 0x09, 0x16, 0x1e,
+    0x10, 0x1d, 0x0e, 0x12, 0x1b, 0x02, 0x04, 0x0c, 0x14,
 };
 
 const int16_t ports_v2_mult[4] MCUGEN_WEIGHTS = {
@@ -35,16 +35,15 @@ const int16_t ports_v2_mult[4] MCUGEN_WEIGHTS = {
 };
 
 const int32_t ports_v2_add[4] MCUGEN_WEIGHTS = {
-    3772519, 82316816, 2328045, 2844888,
+    120720608, 164633636, 74497440, 45518209,
 };
 
-const uint8_t ports_v2_shift[4] MCUGEN_WEIGHTS = {
-    0x0f, 0x13, 0x0f, 0x10,
+const uint8_t ports_v2_shift[1] MCUGEN_WEIGHTS = {
+    0x00,
 };
 
-const uint8_t ports_v2_weights[24] MCUGEN_WEIGHTS = {
-    0x00, 0xa7, 0x00, 0x00, 0x00, 0xd2, 0x56, 0x9c, 0x8a, 0xac, 0x8e, 0x89, 0x00, 0x00, 0x00, 0xa7, 0x6b, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0xe3, 0x00,
+const uint32_t ports_v2_weights[6] MCUGEN_WEIGHTS = {
+    2155927168, 2155879463, 2155874944, 2150050944, 1676349056, 2155874642,
 };
 
 const int16_t ports_logits_mult[3] MCUGEN_WEIGHTS = {
@@ -52,13 +51,13 @@ const int16_t ports_logits_mult[3] MCUGEN_WEIGHTS = {
 };
 
 const int32_t ports_logits_add[3] MCUGEN_WEIGHTS = {
-    10674, -945202, 42625741,
+    341569, -30246459, 1364023725,
 };
 
-const uint8_t ports_logits_shift[3] MCUGEN_WEIGHTS = {
-    0x01, 0x05, 0x0d,
+const uint8_t ports_logits_shift[1] MCUGEN_WEIGHTS = {
+    0x00,
 };
 
-const uint16_t ports_logits_weights[2] MCUGEN_WEIGHTS = {
-    62992, 0,
+const uint8_t ports_logits_weights[8] MCUGEN_WEIGHTS = {
+    0x1f, 0x1f, 0x1f, 0x1f, 0x1e, 0x02, 0x1e, 0x01,
 };

@@ -25,7 +25,8 @@ static const struct mcugen_requantize_flat v2_k = {
 };
 
 static const struct mcugen_linear_rice v3_k = {
-    /* tail */ {{requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0}, 1},
+    /* finish */ mcugen1_linear_bytes,
+    /* tail */ {requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0},
     /* weights */ requantize_v3_weights,
     /* n */ 60,
     /* outputs */ 9,

@@ -2,29 +2,29 @@
 #include "residual_weights.h"
 
 const uint16_t residual_v0_weights[40] MCUGEN_WEIGHTS = {
-    9, 64, 1, 0, 17, 0, 2, 66, 0, 19, 1, 48, 17, 0, 2, 56, 0, 0, 9, 11, 3, 18, 46, 2, 17, 0, 3, 10, 20, 0, 0, 46, 1,
+    9, 64, 1, 0, 17, 0, 2, 66, 0, 25, 1, 48, 17, 0, 2, 56, 0, 0, 9, 11, 3, 18, 46, 2, 17, 0, 3, 10, 20, 0, 0, 46, 1,
     17, 0, 3, 56, 57, 0, 0,
-};
-
-const int32_t residual_v0_tails[8] MCUGEN_WEIGHTS = {
-    1007616, 795917, 1068237, 9169836, 1133773, 30862736, 1140326, 18880284,
 };
 
 const uint16_t residual_v0_runs[12] MCUGEN_WEIGHTS = {
     0, 10, 8, 4, 9, 19, 8, 4, 18, 28, 8, 4,
 };
 
-const uint16_t residual_v1_weights[55] MCUGEN_WEIGHTS = {
-    93, 103, 2, 157, 18, 17, 0, 4, 48, 65, 139, 0, 0, 9, 48, 3, 101, 148, 57, 17, 0, 5, 140, 147, 157, 158, 0, 19, 0,
-    10, 3, 94, 111, 66, 17, 0, 3, 93, 140, 0, 0, 11, 66, 1, 2, 17, 0, 6, 9, 46, 101, 149, 156, 0, 0,
+const uint16_t residual_v0_packing[12] MCUGEN_WEIGHTS = {
+    24576, 41391, 388, 19661, 30096, 4477, 19661, 55569, 7534, 26214, 29137, 4609,
 };
 
-const int32_t residual_v1_tails[8] MCUGEN_WEIGHTS = {
-    1133773, 9907236, 1009254, 2725638, 1073152, 2092396, 1064960, 4086078,
+const uint16_t residual_v1_weights[55] MCUGEN_WEIGHTS = {
+    93, 103, 2, 157, 18, 17, 0, 4, 48, 65, 139, 0, 0, 9, 48, 3, 101, 148, 57, 17, 0, 5, 140, 147, 157, 158, 0, 25, 0,
+    10, 3, 94, 111, 66, 17, 0, 3, 93, 140, 0, 0, 11, 66, 1, 2, 17, 0, 6, 9, 46, 101, 149, 156, 0, 0,
 };
 
 const uint16_t residual_v1_runs[12] MCUGEN_WEIGHTS = {
     0, 10, 8, 4, 9, 19, 8, 4, 18, 28, 8, 4,
+};
+
+const uint16_t residual_v1_packing[12] MCUGEN_WEIGHTS = {
+    19661, 49745, 2418, 26214, 57551, 1330, 24576, 44432, 1021, 16384, 10192, 1995,
 };
 
 const uint16_t residual_v2_weights[69] MCUGEN_WEIGHTS = {
@@ -33,12 +33,12 @@ const uint16_t residual_v2_weights[69] MCUGEN_WEIGHTS = {
     20, 3, 47, 56, 101, 17, 0, 2, 110, 0, 0,
 };
 
-const int32_t residual_v2_tails[8] MCUGEN_WEIGHTS = {
-    1202117, 53910240, 1517208, 1877462272, 1518922, 1788183808, 1531363, 1515483136,
-};
-
 const uint16_t residual_v2_runs[12] MCUGEN_WEIGHTS = {
     0, 0, 8, 4, 9, 8, 8, 4, 18, 16, 8, 4,
+};
+
+const uint16_t residual_v2_packing[12] MCUGEN_WEIGHTS = {
+    22469, 55058, 6580, 9880, 62295, 7161, 11594, 24919, 6821, 24035, 7191, 5781,
 };
 
 const uint16_t residual_v4_weights[35] MCUGEN_WEIGHTS = {
@@ -46,10 +46,10 @@ const uint16_t residual_v4_weights[35] MCUGEN_WEIGHTS = {
     9, 48, 57, 92, 0, 0,
 };
 
-const int32_t residual_v4_tails[4] MCUGEN_WEIGHTS = {
-    1514959, 2016497920, 1218970, 43524976,
-};
-
 const uint16_t residual_v4_runs[12] MCUGEN_WEIGHTS = {
     0, 0, 8, 4, 9, 8, 8, 4, 18, 16, 8, 4,
+};
+
+const uint16_t residual_v4_packing[6] MCUGEN_WEIGHTS = {
+    7631, 21591, 7692, 39322, 7058, 5313,
 };

@@ -5,26 +5,26 @@ const uint16_t strides_v0_weights[26] MCUGEN_WEIGHTS = {
     1, 2, 1, 0, 17, 0, 1, 0, 0, 1, 2, 2, 7, 0, 0, 0, 0, 18, 19, 7, 0, 17, 0, 1, 0, 0,
 };
 
-const int32_t strides_v0_tails[8] MCUGEN_WEIGHTS = {
-    1068237, 3061028, 1535290, 1295791616, 360320, 935, 1397228, 11696320,
-};
-
 const uint16_t strides_v0_runs[8] MCUGEN_WEIGHTS = {
     0, 8, 24, 4, 24, 32, 3, 3,
 };
 
-const uint16_t strides_v1_weights[75] MCUGEN_WEIGHTS = {
-    7, 8, 5, 51, 87, 88, 122, 0, 17, 0, 5, 45, 72, 117, 124, 0, 0, 2, 38, 6, 72, 74, 79, 116, 122, 36, 17, 0, 2, 115,
-    0, 0, 2, 9, 7, 37, 73, 79, 80, 86, 122, 0, 17, 0, 8, 14, 36, 51, 74, 87, 109, 124, 0, 19, 7, 8, 5, 9, 14, 88,
-    110, 2, 17, 0, 9, 44, 45, 50, 51, 73, 80, 116, 124, 0, 0,
+const uint16_t strides_v0_packing[12] MCUGEN_WEIGHTS = {
+    19661, 42128, 1494, 27962, 3479, 4943, 32640, 29925, 0, 20972, 30933, 178,
 };
 
-const int32_t strides_v1_tails[8] MCUGEN_WEIGHTS = {
-    1464597, 371114880, 1074756, 8263186, 1028807, 605045, 1078961, 5230626,
+const uint16_t strides_v1_weights[75] MCUGEN_WEIGHTS = {
+    7, 8, 5, 51, 87, 88, 122, 0, 17, 0, 5, 45, 72, 117, 124, 0, 0, 2, 38, 6, 72, 74, 79, 116, 122, 36, 17, 0, 2, 115,
+    0, 0, 2, 9, 7, 37, 73, 79, 80, 86, 122, 0, 17, 0, 8, 14, 36, 51, 74, 87, 109, 124, 0, 25, 7, 8, 5, 9, 14, 88,
+    110, 2, 17, 0, 9, 44, 45, 50, 51, 73, 80, 116, 124, 0, 0,
 };
 
 const uint16_t strides_v1_runs[8] MCUGEN_WEIGHTS = {
     0, 8, 6, 3, 14, 15, 6, 3,
+};
+
+const uint16_t strides_v1_packing[12] MCUGEN_WEIGHTS = {
+    22805, 25046, 2831, 26180, 49744, 4034, 45767, 28335, 295, 30385, 1104, 2554,
 };
 
 const uint16_t strides_v2_weights[59] MCUGEN_WEIGHTS = {
@@ -32,12 +32,12 @@ const uint16_t strides_v2_weights[59] MCUGEN_WEIGHTS = {
     8, 15, 5, 36, 51, 68, 82, 22, 17, 0, 5, 29, 45, 66, 81, 0, 0, 66, 46, 17, 0, 5, 58, 60, 73, 80, 0, 0,
 };
 
-const int32_t strides_v2_tails[8] MCUGEN_WEIGHTS = {
-    1137567, 7142120, 1555927, 1230091264, 1525977, 924462592, 1524105, 898987776,
-};
-
 const uint16_t strides_v2_runs[4] MCUGEN_WEIGHTS = {
     0, 0, 6, 3,
+};
+
+const uint16_t strides_v2_packing[12] MCUGEN_WEIGHTS = {
+    23455, 44689, 1743, 48599, 27927, 4692, 18649, 35735, 3526, 16777, 24023, 3429,
 };
 
 const int16_t strides_v3_mult[3] MCUGEN_WEIGHTS = {
@@ -53,9 +53,9 @@ const uint8_t strides_v3_shift[3] MCUGEN_WEIGHTS = {
 };
 
 const uint8_t strides_v3_weights[84] MCUGEN_WEIGHTS = {
-    0x13, 0x00, 0x03, 0x05, 0x0a, 0x16, 0x1a, 0x26, 0x2c, 0x2f, 0x32, 0x34, 0x36, 0x3a, 0x45, 0x4c, 0x58, 0x5a, 0x5e,
-    0x5f, 0x10, 0x04, 0x09, 0x0f, 0x11, 0x21, 0x22, 0x28, 0x2d, 0x30, 0x38, 0x3c, 0x3e, 0x4d, 0x55, 0x56, 0x5c, 0x10,
-    0x01, 0x02, 0x04, 0x05, 0x07, 0x11, 0x15, 0x17, 0x2d, 0x2f, 0x43, 0x47, 0x4e, 0x50, 0x59, 0x5b, 0x09, 0x03, 0x12,
-    0x26, 0x27, 0x30, 0x31, 0x41, 0x4a, 0x5c, 0x0a, 0x01, 0x04, 0x19, 0x1b, 0x25, 0x27, 0x42, 0x54, 0x58, 0x5c, 0x08,
+    0x0c, 0x00, 0x03, 0x05, 0x0a, 0x16, 0x1a, 0x26, 0x2c, 0x2f, 0x32, 0x34, 0x36, 0x3a, 0x45, 0x4c, 0x58, 0x5a, 0x5e,
+    0x5f, 0x0f, 0x04, 0x09, 0x0f, 0x11, 0x21, 0x22, 0x28, 0x2d, 0x30, 0x38, 0x3c, 0x3e, 0x4d, 0x55, 0x56, 0x5c, 0x0f,
+    0x01, 0x02, 0x04, 0x05, 0x07, 0x11, 0x15, 0x17, 0x2d, 0x2f, 0x43, 0x47, 0x4e, 0x50, 0x59, 0x5b, 0x16, 0x03, 0x12,
+    0x26, 0x27, 0x30, 0x31, 0x41, 0x4a, 0x5c, 0x15, 0x01, 0x04, 0x19, 0x1b, 0x25, 0x27, 0x42, 0x54, 0x58, 0x5c, 0x17,
     0x03, 0x23, 0x28, 0x30, 0x3a, 0x3d, 0x4e, 0x59,
 };
