@@ -573,15 +573,15 @@ def test_validate_notes_changed_files(run: Run, digits: Path, tmp_path: Path) ->
 def test_validate_says_no(run: Run, digits: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(digits, copy)
-    source = (copy / "linear_ref.c").read_text()
-    (copy / "linear_ref.c").write_text(source.replace("&k->tail, o, acc)", "&k->tail, o, acc + 400)"))
+    source = (copy / "linear_sums.c").read_text()
+    (copy / "linear_sums.c").write_text(source.replace("sums[i])", "sums[i] + 400)"))
     answer = run("validate", "copy", "--count", "3")
     assert answer.status == cli.NO and answer.err == "" and "layer fc, index [0]: got" in answer.out
     document = run("validate", "copy", "--count", "3", "--json")
     assert document.status == cli.NO and document.json["passed"] is False
     assert document.json["machines"][0]["differences"][0]["layer"] == "fc"
-    (copy / "linear_ref.c").write_text("this is no C")
-    refused(run("validate", "copy"), "E502", "linear_ref.c")
+    (copy / "linear_sums.c").write_text("this is no C")
+    refused(run("validate", "copy"), "E502", "linear_sums.c")
 
 
 @pytest.mark.parametrize(

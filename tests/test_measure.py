@@ -30,7 +30,8 @@ def test_digits_on_an_emulated_core(target: str, goal: str, tmp_path: Path) -> N
     artifact.save(tmp_path / "digits")
     result = qemu.run_kat(tmp_path / "digits", "digits", artifact.target.machine, flags=artifact.target.flags)
     assert result.passed and result.stack_bytes is not None
-    assert result.stack_bytes - MAIN <= found.stack <= result.stack_bytes
+    # A pointer in a layer's struct may be any that some layer has: the bound can be above what main() and it took.
+    assert result.stack_bytes - MAIN <= found.stack <= result.stack_bytes + MAIN
     assert found.weights == artifact.report["totals"]["weight_bytes"]
     assert found.total == found.weights + found.tables + found.kernels + found.library
     assert min(found.tables, found.kernels, found.library) > 0

@@ -53,8 +53,8 @@ FAULTS = (
     Fault(
         "relayout moves words backwards",
         "relayout_ref.c",
-        "to[s] = from[s];",
-        "to[words - 1u - s] = from[words - 1u - s];",
+        "for (uint32_t c = 0; c < k->to.channels; c++) {",
+        "for (uint32_t c = k->to.channels; c-- > 0u;) {",
         ("^relayout .* in place:",),
     ),
     Fault(
@@ -106,7 +106,9 @@ FAULTS = (
         "i < 5 && out <= end;",
         ("^unpack base3.*wrote outside", "^Conv2d .*/base3.*wrote outside"),
     ),
-    Fault("pads with zero", "conv2d_flat_ref.c", ": k->pad_value);", ": 0);", ("^Conv2d 3x3-.*conv2d_flat",)),
+    Fault(
+        "pads with zero", "conv2d_flat_ref.c", ": &k->pad_value;", ": &k->tail.wide;", ("^Conv2d 3x3-.*conv2d_flat",)
+    ),
     Fault(
         "groups ignored",
         "conv2d_lanes_ref.c",

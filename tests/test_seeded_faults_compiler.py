@@ -56,8 +56,8 @@ PLANS = {
     "scratch is forgotten": ("_align(program.steps[i].bound.scratch), i, i)", "0, i, i)"),
     "in place although read later": ("life[x][1] == i and x.layout", "x.layout"),
     "touching lifetimes do not count": (
-        "if areas[j].first <= a.last and a.first <= areas[j].last",
-        "if areas[j].first < a.last and a.first < areas[j].last",
+        "if b.first > a.last or a.first > b.last:",
+        "if b.first >= a.last or a.first >= b.last:",
     ),
 }
 

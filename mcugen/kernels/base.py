@@ -371,11 +371,10 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
         (103, 53, 8, 3, 3, 45, 8, 1, 5, 62, 11, 0, 18),
         (123, 56, 7, 3, 3, 51, 7, 2, 4, 69, 11, 0, 21),
     )
-    branch = core.branch - 2 if "m0" in core.isa else 0  # a cycle of the Cortex-M0
 
     def part(costs: list[float], words: int, group: int) -> float:
         once, channel, each, groups = costs
-        return once + c * (channel + branch + each * words + (groups + branch) * -(-words // group))
+        return once + c * (channel + each * words + groups * -(-words // group))
 
     total = call + cols * part(parts[:4], 1 + lay.halo_top + rows + lay.halo_bottom, 4)
     for lane in range(LANES):

@@ -116,6 +116,7 @@ _DSP = Costs(
     decoded=Decoding(168, 17.2, 22.5, 11),
     digits=Decoding(170, 10.6, 15.4, weight=13.6),
     by_byte=(6, 9, 12, 17),
+    byte_channel=12,
 )
 _M3 = Costs(
     36,

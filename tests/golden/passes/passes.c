@@ -3,7 +3,7 @@
 
 #include "passes_weights.h"
 
-#include "linear_lists.h"
+#include "linear_rice.h"
 #include "relayout.h"
 #include "sparse.h"
 
@@ -53,13 +53,13 @@ static const struct mcugen_sparse v4_k = {
     /* decode */ 0,
 };
 
-static const struct mcugen_linear_lists v7_k = {
+static const struct mcugen_linear_rice v7_k = {
     /* finish */ mcugen1_linear_halves,
     /* tail */ {passes_v7_mult, passes_v7_add, passes_v7_shift, -32768, 32767, 2, 0},
     /* weights */ passes_v7_weights,
-    /* span */ 64,
+    /* n */ 64,
     /* outputs */ 3,
-    /* block */ 64,
+    /* k */ 2,
 };
 
 void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN],
@@ -86,7 +86,7 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
         mcugen1_sparse(&v4_k, v2_lanes2_at_2, v4_lanes2_at, arena);
         break;
     case 4: /* u8[2,4,4] -> i16[3], 96 MAC */
-        mcugen1_linear_lists(&v7_k, v4_lanes2_at, y);
+        mcugen1_linear_rice(&v7_k, v4_lanes2_at, y);
         break;
     default:
         break;
