@@ -22,21 +22,42 @@ struct mcugen_linear_tail {
 };
 
 /* y: elements of tail.bytes at any alignment; count is at least 1. bytes: for packed ones only, sums for the others. */
-void mcugen1_linear_sums_ref(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+void mcugen1_linear_sums_ref(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
                              void *y);
 void mcugen1_linear_bytes_ref(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
                               const int32_t *sums, void *y);
 void mcugen1_linear_bytes_m0(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
                              void *y); /* Armv6-M */
+void mcugen1_linear_bytes_mve(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
+                              const int32_t *sums, void *y); /* M55, M85 */
+
+/* M55, M85: wide is 0, and y is aligned to its elements. */
+void mcugen1_linear_sums_mve(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+                             void *y);
+
+/* y[first + i] = the tail of sums[i], not packed. */
+static inline void mcugen_tails(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+                                void *y)
+{
+#if defined(__ARM_FEATURE_MVE)
+    if (tail->wide == 0 && ((uintptr_t)y & (tail->bytes - 1U)) == 0) {
+        mcugen1_linear_sums_mve(tail, first, count, sums, y);
+        return;
+    }
+#endif
+    mcugen1_linear_sums_ref(tail, first, count, sums, y);
+}
 
 static inline void mcugen_finish(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
                                  const int32_t *sums, void *y)
 {
     if (tail->packed == 0) {
-        mcugen1_linear_sums_ref(tail, first, count, sums, y);
+        mcugen_tails(&tail->tail, first, count, sums, y);
         return;
     }
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_linear_bytes_mve(tail, first, count, sums, y);
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
     mcugen1_linear_bytes_m0(tail, first, count, sums, y);
 #else
     mcugen1_linear_bytes_ref(tail, first, count, sums, y);

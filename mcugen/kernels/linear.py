@@ -44,15 +44,23 @@ class Linear(base.Kernel):
                 base.Field("chunk", "uint16_t", chunk),
             ),
             scratch=-(-chunk // 4) * 4,
-            needs=("dot", "mcugen_dsp"),
+            needs=("dot", "mcugen_dsp", "linear_sums"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x, w = node.inputs[0].type, node.inputs[1].type
         weights = w.shape[0] * layout.size(sig.inputs[0], x)
+        if "mve" in core.isa and self.encoding is I8:
+            return self._instructions(node, sig, acc, core)
         if "dsp" in core.isa:
             each = core.load / 2 + core.multiply / 2 + core.branch / 16 + 1.7
         else:
             each = 2 * core.load + core.multiply + core.branch + 3
         unpack = 0.0 if self.encoding is I8 else base.unpack_cycles(self.encoding, weights, core)
         return weights * each + unpack + node.output.type.size * (base.tail_cycles(node, acc, core) + 40)
+
+    def _instructions(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        """Of linear_mve.c."""
+        outputs, rounds = node.output.type.size, -(-layout.size(sig.inputs[0], node.inputs[0].type) // 16)
+        four, rest = outputs // 4, outputs % 4
+        return 60 + 3 * rounds + four * (34 + 14 * rounds) + rest * (20 + 6 * rounds) + base.sums_cycles(node, acc, core)

@@ -62,6 +62,11 @@ class LinearLists(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         counts = _counts(base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type))
+        if "mve" in core.isa:  # lists8_mve.S
+            blocks = counts.shape[1] // 2
+            output, list_ = (6, 4) if blocks == 1 else (8, 7)
+            rounds = 4 * (-(-counts // 16)).sum() + list_ * counts.size
+            return float(output * len(counts) + rounds) + base.sums_cycles(node, acc, core)
         costs = _costs(core)
         at_once, more = costs.round
         cycles = costs.output * len(counts) + costs.list * counts.size + costs.weight * counts.sum()
