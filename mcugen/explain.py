@@ -80,6 +80,7 @@ class Explanation:
 def explain(artifact: Artifact, kernels: tuple[Kernel, ...] = KERNELS) -> Explanation:
     """Takes each kernel for each layer in turn and solves the rest of the network anew."""
     graph, target = artifact.program.graph, artifact.target
+    kernels = tuple(k.on(target.core) for k in kernels)
     objective = driver.goal(graph, target, artifact.optimize)
     limits = driver.limits(graph, target, artifact.max_flash, artifact.max_ram)
     problem = budget.Problem(graph, target.core, objective, kernels)

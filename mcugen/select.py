@@ -86,6 +86,7 @@ def options(
     """
     ranges = check.ranges(graph)
     keys = candidates(graph)
+    kernels = tuple(k.on(core) for k in kernels)
     alike = Counter(type(n.op) for n in graph.nodes)
     found = {
         n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)], sizes))

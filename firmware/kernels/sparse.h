@@ -93,12 +93,15 @@ enum {
 /* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
 void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch);
 void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
+void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M55, M85 */
 void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
 void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M0, M0+, M23 */
 
 static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_sparse_mve(k, x, y, scratch);
+#elif defined(__ARM_FEATURE_DSP)
     mcugen1_sparse_dsp(k, x, y, scratch);
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
     mcugen1_sparse_m3(k, x, y, scratch);

@@ -131,6 +131,10 @@ class Kernel:
         weights = encoding.name if encoding else self.weights
         return (self.stem or "no code") + (f"/{weights}" if weights else "")
 
+    def on(self, core: Core) -> Kernel:
+        """The kernel as it is for a core: itself, unless its tables depend on the core."""
+        return self
+
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
         raise NotImplementedError

@@ -28,7 +28,7 @@ It knows none that are split.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -170,10 +170,14 @@ class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
     weights: str = field(default="lists16")  # or rice
+    helium: bool = False  # strips of up to 12 words
     stem = "sparse"
     op = Conv2d
     code_bytes = 370
     uses_scratch = True
+
+    def on(self, core: base.Core) -> Sparse:
+        return replace(self, helium="mve" in core.isa)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -209,7 +213,7 @@ class Sparse(base.Kernel):
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
         how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
-        runs = _runs(node, sig)
+        runs = _helium_runs(node, sig) if self.helium else _runs(node, sig)
         used = sorted({run[3] for run in runs})
         ends = {channel.end for channel in how}
         return base.Bound(
@@ -226,13 +230,16 @@ class Sparse(base.Kernel):
             scratch=scratch,
             needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
-                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[n - 1]) for n in used),
+                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", self._strip_bytes(n)) for n in used),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
                 *([base.Part("sparse_rice", 650)] if self.weights == "rice" else []),
             ),
         )
+
+    def _strip_bytes(self, words: int) -> int:
+        return 330 + 190 * -(-words // 2) if self.helium else _STRIP_BYTES[words - 1]
 
     def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
@@ -290,6 +297,10 @@ class Sparse(base.Kernel):
         return channels, fields, -(-(28 + 32 * below + above) // 4) * 4
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        if self.helium:
+            return sum(_instructions(node, sig, acc, self.weights)) + base.seal_cycles(
+                sig.output, node.output.type, core
+            )
         each = _rice_cycles if self.weights == "rice" else _cycles
         return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
 
@@ -591,3 +602,107 @@ def cover(words: int, entries: int) -> tuple[tuple[int, int], ...]:
         best[n] = min(some)
     strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
     return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
+
+
+# Helium: instructions, not cycles. The strips are those of sparse_mve.h; a run has strips of one width, the last of
+# which may overlap the one before.
+
+_HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
+_HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 28.0, 36.0, 2
+_HELIUM_DECODED = Decoding(120, 13.5, 16, 8)
+# Tokens of strips, of a strip and of a register; for ends: over END.
+_HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22))
+
+
+def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int) -> float:
+    registers = -(-words // 2)
+    gathered = words == 1 or step > 1
+    each = 2 + 2 * registers + (registers - 1) * gathered
+    count = 14 + 2 * gathered + 9 * registers + 7 * (words == 1) + entries * each - registers + _HELIUM_TOKEN * tokens
+    count += registers  # END narrows
+    centred = sum(part.centre is not None for part in how.parts)
+    count += centred * (_HELIUM_TOKEN + 2 + registers)
+    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
+    for each_token in (*wide, how.end):
+        strip, register = _HELIUM_OTHERS.get(each_token, (0, 0))
+        count += strip + register * registers
+    return count + (_HELIUM_TOKEN + 2 * gathered) * len(wide)
+
+
+def _helium_runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
+    """As _runs; a run over the whole plane may go on to its end, which the seal repairs, so that strips are wider."""
+    op, w, y = node.op, node.inputs[1], node.output.type
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    a, b = sig.inputs[0], sig.output
+    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    entries = int(np.count_nonzero(w.const)) // y.shape[0]
+    x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
+    y_at = b.pad_cols + b.halo_top * b.pitch
+
+    def rows(count: int, words: int, more: int) -> list[tuple[int, int, int, int]]:
+        found = []
+        for row in range(count):
+            x_row, y_row = x_at + row * op.stride[0] * a.pitch, y_at + row * b.pitch
+            for strip, n in helium_cover(words, more, entries, op.stride[1]):
+                found.append((x_row, y_row, n, strip))
+                x_row, y_row = x_row + n * op.stride[1], y_row + n
+        return found
+
+    def cost(runs: list[tuple[int, int, int, int]]) -> float:
+        return sum(_helium_run(n, strip, entries, op.stride[1]) for _, _, n, strip in runs)
+
+    options = [rows(height, width, 0)]
+    if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
+        words, (kh, kw) = (height - 1) * b.pitch + width, w.type.shape[-2:]
+        reach = x_at + (kh - 1) * op.dilation[0] * a.pitch + (kw - 1) * op.dilation[1]
+        most = min((a.plane - 1 - reach) // op.stride[1] + 1, b.plane - y_at)
+        options.append(rows(1, words, most - words))
+    return min(options, key=cost)
+
+
+def _helium_run(words: int, strip: int, entries: int, step: int) -> float:
+    usual = Channel(True, (Part(0, 0, 0),), pack.END, 0, 0)
+    return _HELIUM_RUN + -(-words // strip) * _helium_strip(strip, entries, 3, usual, step)
+
+
+@lru_cache(maxsize=1024)
+def helium_cover(words: int, more: int, entries: int, step: int) -> tuple[tuple[int, int], ...]:
+    """(words of a strip, of a run) of one run or two that make up `words`, or up to `more` besides, in the fewest
+    instructions."""
+    widths = _HELIUM_WIDTHS[step]
+    options = []
+    for strip in widths:
+        for n in range(words, words + more + 1):
+            if strip <= n:
+                options.append(((strip, n),))
+        first = words // strip * strip
+        if first and words > first:
+            options += [((strip, first), (rest, words - first)) for rest in widths if rest <= words - first]
+    return min(options, key=lambda runs: sum(_helium_run(n, strip, entries, step) for strip, n in runs))
+
+
+def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> Iterator[float]:
+    """Of each channel, without the seal."""
+    runs, step = _helium_runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
+    rice = weights == "rice"
+    channels = _compact(node, acc) if rice else _channels(node, acc)
+    assert channels is not None
+    w = node.inputs[1].const
+    decoding = 0.0
+    if rice:
+        bits, k = pack.rice_bits(_stream_order(w))
+        decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
+        decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
+    for how in channels:
+        entries = sum(part.lead + part.rest for part in how.parts)
+        if rice:
+            minus, plus = how.parts[0].lead, how.parts[0].rest
+            tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+            cycles = decoding + _HELIUM_DECODED.entry * entries
+            entries = max(minus, 1) + plus
+        else:
+            tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
+            tokens += 1 - (how.parts[0].lead % pack.MOST_ADDED == 1)  # the end, and the first entry needs none
+            entries, cycles = max(entries, 1), 0.0
+        strips = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
+        yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(strips)

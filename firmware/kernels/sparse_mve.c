@@ -1,0 +1,102 @@
+/* sparse_mve.c - channels and runs of strips with Helium; sparse_mve.h has the strips. */
+#include "sparse.h"
+
+#include <stddef.h>
+
+#if defined(__ARM_FEATURE_MVE)
+
+/* What strips read, and 32-bit sums that they keep; sparse_mve.h knows where the members lie. */
+struct mcugen_sparse_strips {
+    const uint16_t *program;
+    int32_t mult;
+    int32_t add;
+    int32_t minus_shift;
+    int32_t near;       /* add >> (shift - 16), exact for tokens 0 and 23, whose shift is 16 at least */
+    int32_t near_shift; /* 16 - shift */
+    int32_t lo;
+    int32_t hi;
+    int32_t wide[6 * 8];
+};
+
+typedef const uint16_t *(*strips_fn)(const struct mcugen_sparse_strips *job, const uint8_t *x, uint8_t *y,
+                                     uint32_t words);
+
+/* A model links the strips that it uses: the others are undefined and weak, and never called. */
+#define STRIPS(n) \
+    MCUGEN_WEAK const uint16_t *mcugen1_sparse##n(const struct mcugen_sparse_strips *job, const uint8_t *x, \
+                                                  uint8_t *y, uint32_t words)
+
+STRIPS(1);
+STRIPS(2);
+STRIPS(3);
+STRIPS(4);
+STRIPS(5);
+STRIPS(6);
+STRIPS(7);
+STRIPS(8);
+STRIPS(10);
+STRIPS(12);
+STRIPS(1x2);
+STRIPS(2x2);
+STRIPS(3x2);
+STRIPS(4x2);
+STRIPS(8x2);
+
+static const strips_fn strips[] = {
+    mcugen1_sparse1,
+    mcugen1_sparse2,
+    mcugen1_sparse3,
+    mcugen1_sparse4,
+    mcugen1_sparse5,
+    mcugen1_sparse6,
+    mcugen1_sparse7,
+    mcugen1_sparse8,
+    NULL,
+    mcugen1_sparse10,
+    NULL,
+    mcugen1_sparse12,
+};
+static const strips_fn strips_apart[] = {
+    mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2, NULL, NULL, NULL, mcugen1_sparse8x2,
+};
+
+MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
+{
+    const strips_fn *const functions = k->step == 1 ? strips : strips_apart;
+    const uint16_t *const end = k->runs + 4 * k->run_count;
+    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
+    struct mcugen_sparse_strips job;
+    const int32_t *tail = k->tails;
+    uint8_t *plane = (uint8_t *)y;
+
+    if (k->decode != NULL) {
+        decoder.tails = k->packing + MCUGEN_RICE_TAILS;
+        tail = decoder.tail;
+    }
+    job.program = k->weights;
+    job.lo = k->lo;
+    job.hi = k->hi;
+    for (uint32_t o = 0; o < k->out.channels; o++) {
+        const uint16_t *next = NULL;
+
+        if (k->decode != NULL) {
+            job.program = k->decode(k, &decoder, scratch);
+        }
+        const int32_t shift = tail[0] >> 16;
+
+        job.mult = (int16_t)tail[0];
+        job.add = tail[1];
+        job.minus_shift = -shift;
+        job.near = shift < 16 ? 0 : tail[1] >> (shift - 16);
+        job.near_shift = 16 - shift;
+        for (const uint16_t *run = k->runs; run != end; run += 4) {
+            next = functions[run[3] - 1](&job, (const uint8_t *)x + 4 * run[0], plane + 4 * run[1], run[2]);
+        }
+        job.program = next;
+        tail += k->decode != NULL ? 0 : 2;
+        plane += 4 * k->out.plane;
+    }
+    mcugen1_lanes_seal(&k->out, (uint8_t *)y);
+}
+
+#endif
