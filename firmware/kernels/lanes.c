@@ -1,6 +1,15 @@
 /* lanes.c - sealing an image in lanes: every byte that is not a pixel of the image gets its defined value. */
 #include "mcugen.h"
 
+#if defined(__ARM_FEATURE_MVE)
+
+MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
+{
+    mcugen1_lanes_seal_mve(l, y);
+}
+
+#else
+
 /* Words of row `row`, which may be a halo row. */
 static uint32_t *row_at(const struct mcugen_lanes *l, uint32_t *plane, int32_t row)
 {
@@ -53,3 +62,5 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
         }
     }
 }
+
+#endif

@@ -339,6 +339,10 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     c, h, w = t.shape
     halo, garbage = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h
     rows = halo + lay.rows_per_lane
+    if "mve" in core.isa:  # lanes_mve.S
+        four = -(-w // 4)
+        pads = lay.pad_cols * (5 + 3 * -(-(rows + 1) // 4))
+        return 55 + c * (19 + pads + garbage * (7 + 3 * four) + 6 * (garbage > 0) + halo * (7 + 4 * four))
     step = core.load + core.branch
     division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
     pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
