@@ -608,7 +608,7 @@ def cover(words: int, entries: int) -> tuple[tuple[int, int], ...]:
 # which may overlap the one before.
 
 _HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
-_HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 28.0, 36.0, 2
+_HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
 _HELIUM_DECODED = Decoding(120, 13.5, 16, 8)
 # Tokens of strips, of a strip and of a register; for ends: over END.
 _HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22))
@@ -618,8 +618,7 @@ def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int
     registers = -(-words // 2)
     gathered = words == 1 or step > 1
     each = 2 + 2 * registers + (registers - 1) * gathered
-    count = 14 + 2 * gathered + 9 * registers + 7 * (words == 1) + entries * each - registers + _HELIUM_TOKEN * tokens
-    count += registers  # END narrows
+    count = 12 + 2 * gathered + 8 * registers + 7 * (words == 1) + entries * each + _HELIUM_TOKEN * tokens
     centred = sum(part.centre is not None for part in how.parts)
     count += centred * (_HELIUM_TOKEN + 2 + registers)
     wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
