@@ -8,6 +8,17 @@ struct rule {
     uint32_t shift;
 };
 
+#if defined(__ARM_FEATURE_MVE)
+
+static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
+{
+    const int32_t rule[] = {r.mult_a, r.mult_b, r.add, r.lo, r.hi, -(int32_t)r.shift};
+
+    mcugen1_add_words_mve(rule, a, b, y, (uint32_t)(end - y) * 4);
+}
+
+#else
+
 static uint32_t limited(int32_t v, int32_t lo, int32_t hi)
 {
     return (uint32_t)(v < lo ? lo : v > hi ? hi : v);
@@ -68,6 +79,8 @@ static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint3
         }
     }
 }
+
+#endif
 
 #endif
 

@@ -37,18 +37,6 @@
         pop     {r4, pc}
         .size   mcugen1_dot_mve, . - mcugen1_dot_mve
 
-/* int32_t mcugen1_total_mve(const uint8_t *x, uint32_t n): the sum of x */
-        FUNCTION mcugen1_total_mve
-        push    {r7, lr}
-        mov     r2, r0
-        movs    r0, #0
-        wlstp.8 lr, r1, 2f
-1:      vldrb.u8 q0, [r2], #16
-        vaddva.u8 r0, q0
-        letp    lr, 1b
-2:      pop     {r7, pc}
-        .size   mcugen1_total_mve, . - mcugen1_total_mve
-
 /* void mcugen1_dot4_mve(const uint8_t *x, const int8_t *w, uint32_t n, int32_t less, int32_t *sums): of x and four
  * rows of n weights, one behind the other; less = 128 * sum of x. 24 instructions, 14 for 64 products.
  */

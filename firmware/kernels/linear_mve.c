@@ -3,6 +3,7 @@
 
 #include "dot.h"
 #include "linear_sums.h"
+#include "mcugen_words.h"
 
 #if defined(__ARM_FEATURE_MVE)
 
@@ -16,7 +17,7 @@ MCUGEN_WEAK void mcugen1_linear_mve(const struct mcugen_linear *k, const void *x
         mcugen1_linear_ref(k, x, y, scratch);
         return;
     }
-    const int32_t less = mcugen1_total_mve(from, k->n) * 128;
+    const int32_t less = (int32_t)mcugen1_total_mve(from, k->n) * 128;
 
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;

@@ -22,6 +22,13 @@ struct mcugen_relayout {
 /* x: an image as `from` says, only the image itself is read; y: an image as `to` says, lanes sealed here. */
 void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y);
 
+/* M55, M85: pixels of four rows to n words; words to rows that lie `step` bytes apart, one for each lane; n bytes that lie
+ * 4 apart; n words. */
+void mcugen1_spread_mve(const uint8_t *const *rows, uint32_t *to, uint32_t n);
+void mcugen1_gather_mve(const uint32_t *from, uint8_t *y, uint32_t step, uint32_t lanes, uint32_t n);
+void mcugen1_apart_mve(const uint8_t *from, uint8_t *to, uint32_t n);
+void mcugen1_words_mve(const uint32_t *from, uint32_t *to, uint32_t n);
+
 static inline void mcugen1_relayout(const struct mcugen_relayout *k, const void *x, void *y)
 {
     mcugen1_relayout_ref(k, x, y);

@@ -21,9 +21,15 @@ static void spread(const struct mcugen_lanes *l, const uint8_t *x, uint32_t row,
     const uint8_t *const a = x + row * l->width;
     const uint8_t *const b = n > 1u ? a + step : a, *const c = n > 2u ? b + step : a, *const d = n > 3u ? c + step : a;
 
+#if defined(__ARM_FEATURE_MVE)
+    const uint8_t *const rows[] = {a, b, c, d};
+
+    mcugen1_spread_mve(rows, to, l->width);
+#else
     for (uint32_t s = 0; s < l->width; s++) {
         to[s] = a[s] | (uint32_t)b[s] << 8 | (uint32_t)c[s] << 16 | (uint32_t)d[s] << 24;
     }
+#endif
 }
 
 static void gather(const struct mcugen_lanes *l, const uint32_t *from, uint32_t row, uint8_t *y)
@@ -31,6 +37,9 @@ static void gather(const struct mcugen_lanes *l, const uint32_t *from, uint32_t 
     const uint32_t n = lanes(l, row), step = (uint32_t)l->rows * l->width;
     uint8_t *to = y + row * l->width;
 
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_gather_mve(from, to, step, n, l->width);
+#else
     for (uint32_t s = 0; s < l->width; s++) {
         uint32_t v = from[s];
         uint8_t *at = to + s;
@@ -39,13 +48,18 @@ static void gather(const struct mcugen_lanes *l, const uint32_t *from, uint32_t 
             *at = (uint8_t)v;
         }
     }
+#endif
 }
 
 static void copy(const uint32_t *from, uint32_t *to, uint32_t words)
 {
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_words_mve(from, to, words);
+#else
     for (uint32_t s = 0; s < words; s++) {
         to[s] = from[s];
     }
+#endif
 }
 
 /* Between lanes of other rows: byte by byte. */
@@ -54,9 +68,13 @@ static void shift(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *
     const uint8_t *from = (const uint8_t *)(x + first(&k->from, c, row % k->from.rows)) + row / k->from.rows;
     uint8_t *to = (uint8_t *)(y + first(&k->to, c, row % k->to.rows)) + row / k->to.rows;
 
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_apart_mve(from, to, k->to.width);
+#else
     for (uint32_t s = 0; s < k->to.width; s++) {
         to[4 * s] = from[4 * s];
     }
+#endif
 }
 
 MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y)

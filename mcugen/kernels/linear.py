@@ -44,7 +44,7 @@ class Linear(base.Kernel):
                 base.Field("chunk", "uint16_t", chunk),
             ),
             scratch=-(-chunk // 4) * 4,
-            needs=("dot", "mcugen_dsp", "linear_sums"),
+            needs=("dot", "mcugen_dsp", "linear_sums", "mcugen_words", "total"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

@@ -39,6 +39,16 @@ class Relayout:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
         c, h, w = t.shape
         rows = min(h, (dst if src.flat else src).rows_per_lane)
+        if "mve" in core.isa:
+            seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
+            four = -(-w // 4)
+            if src.flat:
+                return c * rows * (9 * four + 50) + seal
+            if dst.flat:
+                return c * (h * (4 * four + 9) + 40 * rows) + seal
+            if src.rows_per_lane == dst.rows_per_lane:
+                return c * rows * (3 * four + 40) + seal
+            return c * h * (5 * four + 50) + seal
         if src.flat:  # cycles of a word, of a row of words
             word, row = base.simulated(core, (17, 59), (17, 64), (22, 120))
         elif dst.flat:
