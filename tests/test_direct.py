@@ -34,7 +34,10 @@ needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-
 MACHINES = [
     "host",
     "sanitised",
-    *(pytest.param(m, marks=needs_arm) for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547")),
+    *(
+        pytest.param(m, marks=needs_arm)
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547")
+    ),
 ]
 FULL = Out.full(DType.U8)
 KERNELS = {Conv2d: Direct(I8), DepthwiseConv2d: DirectDepthwise(I8)}

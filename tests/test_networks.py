@@ -72,6 +72,18 @@ def test_networks_are_exact_on_emulated_cores(name: str, core: str, tmp_path: Pa
     assert verdict.passed and verdict.vectors == 3, validate.text(verdict)
 
 
+@needs_qemu
+@pytest.mark.parametrize("name, optimize", [("kws", "speed"), ("kws", "size"), ("ad", "speed")])
+def test_instructions_with_helium_are_what_is_estimated(name: str, optimize: str) -> None:
+    """And at density 0.2 at most half of what TensorFlow Lite Micro with CMSIS-NN takes."""
+    artifact = driver.compile(networks.network(name, 0.2, "int8-first-dw"), target="cortex-m55", optimize=optimize)
+    found = profile.profile(artifact)
+    assert optimize == "size" or found.instructions <= {"kws": 1_787_265, "ad": 149_869}[name] / 2
+    for layer, step in zip(found.layers, artifact.report["steps"], strict=False):
+        if layer.instructions > 0.02 * found.instructions:
+            assert abs(step["cycles_estimated"] / layer.instructions - 1) < 0.05, (layer, step["cycles_estimated"])
+
+
 @needs_unicorn
 def test_a_record_and_its_wait_states() -> None:
     job = networks.Job("ad", "cortex-m0plus", 0.2, "all-ternary")

@@ -3,7 +3,7 @@
 
 #if defined(__ARM_FEATURE_MVE)
 
-#define WIDEST 6U
+enum { WIDEST = 6 }; /* words of a strip */
 
 /* What strips read and where they go on; direct_mve.h knows where the members lie. */
 struct mcugen_direct_strips {

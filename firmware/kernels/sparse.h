@@ -60,7 +60,8 @@ typedef const uint16_t *(*mcugen_sparse_decode_fn)(const struct mcugen_sparse *k
 struct mcugen_sparse {
     const uint16_t *weights; /* programs of all channels of y, one behind the other; or a code */
     const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
-    const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
+    const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip: 1 .. 4, of which
+                             words of y are a multiple; for Helium 1 .. 8, 10 or 12, the last strip may overlap */
     uint16_t run_count;
     uint8_t lo;
     uint8_t hi;

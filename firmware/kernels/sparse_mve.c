@@ -18,31 +18,27 @@ struct mcugen_sparse_strips {
     int32_t wide[6 * 8];
 };
 
-typedef const uint16_t *(*strips_fn)(const struct mcugen_sparse_strips *job, const uint8_t *x, uint8_t *y,
-                                     uint32_t words);
+typedef const uint16_t *mcugen_sparse_strips_fn(const struct mcugen_sparse_strips *job, const uint8_t *x, uint8_t *y,
+                                                uint32_t words);
 
 /* A model links the strips that it uses: the others are undefined and weak, and never called. */
-#define STRIPS(n) \
-    MCUGEN_WEAK const uint16_t *mcugen1_sparse##n(const struct mcugen_sparse_strips *job, const uint8_t *x, \
-                                                  uint8_t *y, uint32_t words)
+extern mcugen_sparse_strips_fn mcugen1_sparse1 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse2 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse3 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse4 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse5 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse6 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse7 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse8 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse10 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse12 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse1x2 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse2x2 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse3x2 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse4x2 MCUGEN_WEAK;
+extern mcugen_sparse_strips_fn mcugen1_sparse8x2 MCUGEN_WEAK;
 
-STRIPS(1);
-STRIPS(2);
-STRIPS(3);
-STRIPS(4);
-STRIPS(5);
-STRIPS(6);
-STRIPS(7);
-STRIPS(8);
-STRIPS(10);
-STRIPS(12);
-STRIPS(1x2);
-STRIPS(2x2);
-STRIPS(3x2);
-STRIPS(4x2);
-STRIPS(8x2);
-
-static const strips_fn strips[] = {
+static mcugen_sparse_strips_fn *const strips[] = {
     mcugen1_sparse1,
     mcugen1_sparse2,
     mcugen1_sparse3,
@@ -56,13 +52,13 @@ static const strips_fn strips[] = {
     NULL,
     mcugen1_sparse12,
 };
-static const strips_fn strips_apart[] = {
+static mcugen_sparse_strips_fn *const strips_apart[] = {
     mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2, NULL, NULL, NULL, mcugen1_sparse8x2,
 };
 
 MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-    const strips_fn *const functions = k->step == 1 ? strips : strips_apart;
+    mcugen_sparse_strips_fn *const *const functions = k->step == 1 ? strips : strips_apart;
     const uint16_t *const end = k->runs + 4 * k->run_count;
     struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
     struct mcugen_sparse_strips job;

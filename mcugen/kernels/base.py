@@ -341,8 +341,8 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     rows = halo + lay.rows_per_lane
     if "mve" in core.isa:  # lanes_mve.S
         four = -(-w // 4)
-        pads = lay.pad_cols * (5 + 3 * -(-(rows + 1) // 4))
-        return 55 + c * (19 + pads + garbage * (7 + 3 * four) + 6 * (garbage > 0) + halo * (7 + 4 * four))
+        channel = 19 + lay.pad_cols * (5 + 3 * -(-(rows + 1) // 4)) + halo * (7 + 4 * four)
+        return 55.0 + c * (channel + garbage * (7 + 3 * four) + 6 * (garbage > 0))
     step = core.load + core.branch
     division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
     pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
@@ -370,7 +370,7 @@ def row_bytes(w: Tensor) -> int:
 def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
     """Cycles to unpack `count` weights."""
     each = {"i8": 1.0, "planes": 13.0, "base3": 17.0}[encoding.name]
-    return count * each * core.pressure
+    return count * each * (0.7 if "mve" in core.isa else core.pressure)  # instructions with Helium
 
 
 def candidates(kernels: tuple[Kernel, ...], node: Node) -> Iterator[Kernel]:

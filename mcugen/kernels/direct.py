@@ -196,7 +196,7 @@ def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encodin
     op, y, n = node.op, node.output.type, rows.weights[0].size
     assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
     step, taps = op.stride[1], rows.taps
-    each = 71 + 4 * -(-n // 4)
+    each: float = 71 + 4 * -(-n // 4)
     runs = _runs(node, sig)
     for i, (_, _, words, count) in enumerate(runs):
         odd = words > 1 and i + 1 < len(runs) and runs[i + 1][2] == 1  # one run with the column behind it
@@ -209,7 +209,7 @@ def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encodin
         each += 44 + 9 * odd + (19 if words > WIDEST_MVE else 0) + count * (12 + strips)
     if (op.to.lo, op.to.hi) != (0, 255):
         each += 10 + 5 * -(-LANES * sig.output.plane // 16)
-    total = rows.weights.size * 0.5 if encoding is I8 else base.unpack_cycles(encoding, rows.weights.size, core)
+    total: float = 0.5 * rows.weights.size if encoding is I8 else base.unpack_cycles(encoding, rows.weights.size, core)
     return total + y.shape[0] * each + 12 * len(rows.distances) + base.seal_cycles(sig.output, y, core)
 
 

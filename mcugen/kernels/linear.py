@@ -52,7 +52,9 @@ class Linear(base.Kernel):
         weights = w.shape[0] * layout.size(sig.inputs[0], x)
         if "mve" in core.isa and self.encoding is I8:
             return self._instructions(node, sig, acc, core)
-        if "dsp" in core.isa:
+        if "mve" in core.isa:
+            each = 0.45
+        elif "dsp" in core.isa:
             each = core.load / 2 + core.multiply / 2 + core.branch / 16 + 1.7
         else:
             each = 2 * core.load + core.multiply + core.branch + 3
@@ -63,4 +65,6 @@ class Linear(base.Kernel):
         """Of linear_mve.c."""
         outputs, rounds = node.output.type.size, -(-layout.size(sig.inputs[0], node.inputs[0].type) // 16)
         four, rest = outputs // 4, outputs % 4
-        return 60 + 3 * rounds + four * (34 + 14 * rounds) + rest * (20 + 6 * rounds) + base.sums_cycles(node, acc, core)
+        return (
+            60 + 3 * rounds + four * (34 + 14 * rounds) + rest * (20 + 6 * rounds) + base.sums_cycles(node, acc, core)
+        )

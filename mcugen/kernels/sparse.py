@@ -618,7 +618,7 @@ def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int
     registers = -(-words // 2)
     gathered = words == 1 or step > 1
     each = 2 + 2 * registers + (registers - 1) * gathered
-    count = 12 + 2 * gathered + 8 * registers + 7 * (words == 1) + entries * each + _HELIUM_TOKEN * tokens
+    count: float = 12 + 2 * gathered + 8 * registers + 7 * (words == 1) + entries * each + _HELIUM_TOKEN * tokens
     centred = sum(part.centre is not None for part in how.parts)
     count += centred * (_HELIUM_TOKEN + 2 + registers)
     wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
@@ -669,7 +669,7 @@ def helium_cover(words: int, more: int, entries: int, step: int) -> tuple[tuple[
     """(words of a strip, of a run) of one run or two that make up `words`, or up to `more` besides, in the fewest
     instructions."""
     widths = _HELIUM_WIDTHS[step]
-    options = []
+    options: list[tuple[tuple[int, int], ...]] = []
     for strip in widths:
         for n in range(words, words + more + 1):
             if strip <= n:
@@ -689,7 +689,7 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
     w = node.inputs[1].const
     decoding = 0.0
     if rice:
-        bits, k = pack.rice_bits(_stream_order(w))
+        bits, _ = pack.rice_bits(_stream_order(w))
         decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
         decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
     for how in channels:
