@@ -16,6 +16,7 @@ from mcugen import driver, profile, targets, validate
 from mcugen.errors import MismatchError
 from mcugen.ir import DType
 from mcugen.ops.depthwise import DepthwiseConv2d
+from mcugen.sim import qemu
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
@@ -82,6 +83,18 @@ def test_instructions_with_helium_are_what_is_estimated(name: str, optimize: str
     for layer, step in zip(found.layers, artifact.report["steps"], strict=False):
         if layer.instructions > 0.02 * found.instructions:
             assert abs(step["cycles_estimated"] / layer.instructions - 1) < 0.05, (layer, step["cycles_estimated"])
+
+
+@needs_qemu
+@pytest.mark.parametrize("target, core", [("cortex-m55", "cortex-m4"), ("cortex-m4", "cortex-m55")])
+def test_code_for_helium_runs_without_it_and_the_reverse(target: str, core: str, tmp_path: Path) -> None:
+    artifact = driver.compile(networks.network("kws", 0.1, "all-ternary"), target=target, optimize="speed")
+    artifact.save(tmp_path / "kws")
+    on = targets.get(core)
+    elf = qemu.build_count(tmp_path / "kws", "kws", on.machine, tmp_path / "count.elf", flags=on.flags)
+    x = driver.vectors(artifact.archive, 1)
+    want = driver.interp.run(artifact.archive.graph, *x)[0]
+    assert qemu.count(elf, on.machine, x[0].tobytes()).y == want.tobytes()
 
 
 @needs_unicorn

@@ -270,9 +270,7 @@ ELSEWHERE = (
     ),
     (
         "mps3-an547",
-        Fault(
-            "bytes are signed", "lists8_mve.S", "vaddva.u8 \\sum, q1", "vaddva.s8 \\sum, q1", ("^Linear .*lists8",)
-        ),
+        Fault("bytes are signed", "lists8_mve.S", "vaddva.u8 \\sum, q1", "vaddva.s8 \\sum, q1", ("^Linear .*lists8",)),
     ),
     (
         "mps3-an547",

@@ -4,7 +4,7 @@
  *     of those where it is -1
  *
  * Every output channel has a program of halfwords (docs/FORMAT.md, "lists16"), which runs once for every strip: 1 to 4
- * neighbouring words of a plane, 4 pixels each; with Helium up to 12, and the last strip of a run may overlap. Where the pixels of a weight lie depends on the strip by its place
+ * neighbouring words of a plane, 4 pixels each; with Helium up to 12. Where the pixels of a weight lie depends on the strip by its place
  * alone, so the program has their distances from there, in words. With n offsets and tokens between them:
  *
  *     offset 1, offset 2, token, offset 3, ..., token 0, 19, 22, 23 or 24
@@ -60,12 +60,13 @@ typedef const uint16_t *(*mcugen_sparse_decode_fn)(const struct mcugen_sparse *k
 struct mcugen_sparse {
     const uint16_t *weights; /* programs of all channels of y, one behind the other; or a code */
     const int32_t *tails; /* of each channel of y: (mult & 0xffff) | shift << 16, add; for its sum, not for acc */
-    const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 12) */
+    const uint16_t *runs; /* of strips: first word of x, first word of y, words of y, words of a strip (1 .. 4) */
     uint16_t run_count;
     uint8_t lo;
     uint8_t hi;
     struct mcugen_lanes out;
     uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
+    uint16_t wide_run_count;        /* behind the runs: others for Helium, or none; their last strip may overlap */
     const uint16_t *packing;        /* of the code: MCUGEN_RICE_K and what follows it */
     mcugen_sparse_decode_fn decode; /* 0: weights are programs, and there is no packing; else there are no tails */
 };

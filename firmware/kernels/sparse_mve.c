@@ -59,7 +59,8 @@ static mcugen_sparse_strips_fn *const strips_apart[] = {
 MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
     mcugen_sparse_strips_fn *const *const functions = k->step == 1 ? strips : strips_apart;
-    const uint16_t *const end = k->runs + 4 * k->run_count;
+    const uint16_t *const first = k->wide_run_count > 0 ? k->runs + 4 * k->run_count : k->runs;
+    const uint16_t *const end = first + 4 * (k->wide_run_count > 0 ? k->wide_run_count : k->run_count);
     struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
     struct mcugen_sparse_strips job;
     const int32_t *tail = k->tails;
@@ -85,7 +86,7 @@ MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x
         job.minus_shift = -shift;
         job.near = shift < 16 ? 0 : tail[1] >> (shift - 16);
         job.near_shift = 16 - shift;
-        for (const uint16_t *run = k->runs; run != end; run += 4) {
+        for (const uint16_t *run = first; run != end; run += 4) {
             next = functions[run[3] - 1](&job, (const uint8_t *)x + 4 * run[0], plane + 4 * run[1], run[2]);
         }
         job.program = next;

@@ -61,7 +61,8 @@ class Part:
     """A piece of assembler that a kernel finds by a table; the model says which ones it uses."""
 
     stem: str  # of its file, and its function
-    code_bytes: int  # rough, Armv7-M with DSP
+    code_bytes: int  # rough, Armv7-M with DSP, or what the core has
+    only: str = ""  # MVE: linked only where there is Helium; OTHER: only where there is none
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ It knows none that are split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -45,6 +45,7 @@ from . import base
 WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
+Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
 _STRIP_BYTES = (660, 890, 1120, 1210)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
@@ -170,7 +171,7 @@ class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
     weights: str = field(default="lists16")  # or rice
-    helium: bool = False  # strips of up to 12 words
+    helium: bool = False  # with runs of strips of up to 12 words besides the others
     stem = "sparse"
     op = Conv2d
     code_bytes = 370
@@ -213,33 +214,30 @@ class Sparse(base.Kernel):
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
         how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
-        runs = _helium_runs(node, sig) if self.helium else _runs(node, sig)
-        used = sorted({run[3] for run in runs})
+        runs, wide = _runs(node, sig), _helium_runs(node, sig) if self.helium else []
         ends = {channel.end for channel in how}
         return base.Bound(
             (
                 *weights[:2],
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                base.Field("runs", "uint16_t", np.array([*runs, *wide], np.uint16)),
                 base.Field("run_count", "uint16_t", len(runs)),
                 base.Field("lo", "uint8_t", op.to.lo),
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
+                base.Field("wide_run_count", "uint16_t", len(wide)),
                 *weights[2:],
             ),
             scratch=scratch,
             needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
-                *(base.Part(f"sparse{n}{'x2' * (op.stride[1] - 1)}", self._strip_bytes(n)) for n in used),
+                *_strips(runs, wide, op.stride[1]),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
                 *([base.Part("sparse_rice", 650)] if self.weights == "rice" else []),
             ),
         )
-
-    def _strip_bytes(self, words: int) -> int:
-        return 330 + 190 * -(-words // 2) if self.helium else _STRIP_BYTES[words - 1]
 
     def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
@@ -547,6 +545,15 @@ def _wrapped(add: int) -> int:
 # Strips.
 
 
+def _strips(runs: Sequence[Run], wide: Sequence[Run], step: int) -> Iterator[base.Part]:
+    """The functions for strips: those of `wide` with Helium and of `runs` without; of `runs` if there are no others."""
+    some, others = ({run[3] for run in found} for found in (runs, wide))
+    for n in sorted(some | others):
+        only = "" if not wide or (n in some and n in others) else "MVE" if n in others else "OTHER"
+        code = 0 if only == "OTHER" else 330 + 190 * -(-n // 2) if n in others else _STRIP_BYTES[n - 1]
+        yield base.Part(f"sparse{n}{'x2' * (step - 1)}", code, only)
+
+
 def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     """Words of `channels` planes, with so many more halo rows and pad columns."""
     return channels * (
@@ -554,7 +561,7 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     )
 
 
-def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
+def _runs(node: Node, sig: base.Signature) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
@@ -566,7 +573,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
     height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
-    def rows(count: int, words: int) -> list[tuple[int, int, int, int]]:
+    def rows(count: int, words: int) -> list[Run]:
         found = []
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
@@ -576,7 +583,7 @@ def _runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
-    def cost(runs: list[tuple[int, int, int, int]]) -> float:
+    def cost(runs: list[Run]) -> float:
         return sum(_DSP.run + n // strip * _typical(strip, entries) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
@@ -628,7 +635,7 @@ def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int
     return count + (_HELIUM_TOKEN + 2 * gathered) * len(wide)
 
 
-def _helium_runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, int]]:
+def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
     """As _runs; a run over the whole plane may go on to its end, which the seal repairs, so that strips are wider."""
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
@@ -638,7 +645,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, i
     x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
     y_at = b.pad_cols + b.halo_top * b.pitch
 
-    def rows(count: int, words: int, more: int) -> list[tuple[int, int, int, int]]:
+    def rows(count: int, words: int, more: int) -> list[Run]:
         found = []
         for row in range(count):
             x_row, y_row = x_at + row * op.stride[0] * a.pitch, y_at + row * b.pitch
@@ -647,7 +654,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[tuple[int, int, int, i
                 x_row, y_row = x_row + n * op.stride[1], y_row + n
         return found
 
-    def cost(runs: list[tuple[int, int, int, int]]) -> float:
+    def cost(runs: list[Run]) -> float:
         return sum(_helium_run(n, strip, entries, op.stride[1]) for _, _, n, strip in runs)
 
     options = [rows(height, width, 0)]
