@@ -22,15 +22,6 @@
 #define MCUGEN_PART(name)
 #endif
 
-/* The same for parts that only Helium has, and for those that it makes do without. */
-#if defined(__ARM_FEATURE_MVE)
-#define MCUGEN_PART_MVE(name) MCUGEN_PART(name)
-#define MCUGEN_PART_OTHER(name)
-#else
-#define MCUGEN_PART_MVE(name)
-#define MCUGEN_PART_OTHER(name) MCUGEN_PART(name)
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
