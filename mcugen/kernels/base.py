@@ -133,7 +133,7 @@ class Kernel:
         return (self.stem or "no code") + (f"/{weights}" if weights else "")
 
     def on(self, core: Core) -> Kernel:
-        """The kernel as it is for a core: itself, unless its tables depend on the core."""
+        """The kernel as it is for a core: itself, unless its tables hold more for that core."""
         return self
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
