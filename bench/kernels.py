@@ -23,9 +23,11 @@ import numpy as np
 from mcugen import fixed, layout, resources, targets
 from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
-from mcugen.kernels.base import Core, Field, Kernel, Signature, candidates, seal_cycles
+from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
-from mcugen.kernels.sparse import Sparse
+from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
+from mcugen.kernels.sparse import DECODED, Sparse
+from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.depthwise import DepthwiseConv2d
@@ -69,9 +71,15 @@ LISTS16 = {
         "pw256_3": (0.446, 0.699, 1.077, 1.456),
     },
 }
-# Layers of 8-bit weights: (channels, height, width), output channels (none: depthwise), kernel, stride, padding.
+# Layers of 8-bit weights, a row for each kernel that has assembler for the core: (channels, height, width), output
+# channels (none: depthwise), kernel, stride, padding.
 DIRECT = {
     "dw64_25x5": ((64, 25, 5), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw256_3": ((256, 3, 3), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6": ((128, 6, 6), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw128_6s2": ((128, 6, 6), 0, (3, 3), 2, (0, 0, 1, 1)),
+    "dw64_12": ((64, 12, 12), 0, (3, 3), 1, (1, 1, 1, 1)),
+    "dw64_12s2": ((64, 12, 12), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw8_48": ((8, 48, 48), 0, (3, 3), 1, (1, 1, 1, 1)),
     "dw8_48s2": ((8, 48, 48), 0, (3, 3), 2, (0, 0, 1, 1)),
     "dw16_16_5x5": ((16, 16, 16), 0, (5, 5), 1, (2, 2, 2, 2)),
@@ -97,7 +105,25 @@ RICE = {
         "pw256_3": (0.597, 1.019, 1.637, 2.253),
     },
 }
-BAR = {"lists16": LISTS16, "rice": RICE}
+BYTES = {
+    "cortex-m4": {
+        "pw64_25x5": (0.221, 0.325, 0.479, 0.637),
+        "pw128_6": (0.203, 0.310, 0.475, 0.637),
+        "pw256_3": (0.238, 0.387, 0.610, 0.833),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.320, 0.450, 0.643, 0.838),
+        "pw128_6": (0.264, 0.396, 0.599, 0.799),
+        "pw256_3": (0.294, 0.476, 0.749, 1.022),
+    },
+}
+BAR: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
+    "lists16": LISTS16,
+    "bytes": BYTES,
+    "rice": RICE,
+    "base3": {},
+}
+PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -204,15 +230,21 @@ def direct_layer(name: str) -> Node:
     return ops.make(replace(op, to=Out.full(DType.U8)), x, w, *(ops.constant(*c) for c in named))
 
 
-def signature(node: Node, kernel: Kernel) -> Signature:
-    """Lanes of as few rows as hold the image; the output has the halo of the input unless the stride is 2."""
+def offered(node: Node, kernel: Kernel) -> Signature | None:
+    """Lanes of as few rows as hold the image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1])
-    found = kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+    return kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+
+
+def signature(node: Node, kernel: Kernel) -> Signature:
+    """As offered, but for a layer that pointwise ones do not follow the output has the halo of the input."""
+    found, y = offered(node, kernel), node.output.type
     assert found is not None
-    if stride > 1:
+    if isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
         return found
+    rows = found.output.rows_per_lane
     a = found.inputs[0]
     return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
 
@@ -257,17 +289,26 @@ def variant(core: Core) -> str:
     return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3', 'm0')), 'ref')}"
 
 
+def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
+    """Those that a layer is measured with."""
+    if name not in DIRECT:
+        yield Sparse(encoding)
+    elif not DIRECT[name][1]:
+        yield next(k for k in (Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
+    else:
+        yield Direct(I8)
+        yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
+
+
 def measured(
-    name: str, density: float, machine: cycles.Machine, core: Core, encoding: str = "lists16", unsplit: bool = False
+    name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
+    encoding = kernel.weights
     if name in DIRECT:
-        kernels: Sequence[Kernel] = Direct(I8), DirectDepthwise(I8)
-        node, function = direct_layer(name), "mcugen1_direct_ref"
-        kernel = next(candidates(tuple(kernels), node))
+        node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
     else:
-        kernel, function = Sparse(encoding), variant(core)
-        node = layer(name, density, unsplit or encoding == "rice")
+        node, function = layer(name, density, unsplit or encoding in DECODED), variant(core)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -288,11 +329,11 @@ def measured(
         raise MismatchError("E601", f"wrote behind its scratch at density {density}", where=where)
     if call.memory[y_at] != want.tobytes():
         raise MismatchError("E601", f"wrong result at density {density}", where=where)
-    layer_code = ("sparse", "direct", "unpack")  # the rest is the seal, and on Armv6-M its divisions
+    layer_code = ("sparse", *PRODUCTS, "unpack", "memcpy")  # the rest is the seal, and on Armv6-M its divisions
     seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
-    bars = BAR[encoding].get(core.name, {}).get(name, ())
+    bars = BAR.get(encoding, {}).get(core.name, {}).get(name, ())
     return Row(
         *(name, density, kernel.name, core.name, node.inputs[0].type.dtype.value),
         *(node.op.macs(*(v.type for v in node.inputs)), call.cycles - seal, round(estimated)),
@@ -305,18 +346,20 @@ def measured(
 
 def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Records of layers as text."""
-    head = "layer        density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate    tables"
-    yield f"{head}  bits/w  entropy"
+    head = (
+        "layer        kernel                density  in  cycles    /MAC   to reach  ratio   estimate   seal   estimate"
+    )
+    yield f"{head}    tables  bits/w  entropy"
     for r in records:
         bar, cycles, seal = r["cycles_per_mac_to_reach"], r["cycles"], r["seal_cycles"]
         reach = f"{bar:8.3f}  {r['cycles_per_mac'] / bar:5.2f}" if bar else " " * 15
         off, seal_off = (
-            f"{100 * (a / b - 1):+6.1f} %"
+            f"{100 * (a / b - 1):+6.1f} %" if b else " " * 8
             for a, b in ((r["predicted_cycles"], cycles), (r["seal_predicted_cycles"], seal))
         )
         yield (
-            f"{r['network']:12} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}  {reach}  {off}"
-            f"  {100 * seal / (cycles + seal):5.1f} %  {seal_off}  {r['flash_bytes']:7} B"
+            f"{r['network']:12} {r['variant']:20} {r['density']:7}  {r['input']} {cycles:8}  {r['cycles_per_mac']:6.3f}"
+            f"  {reach}  {off}  {100 * seal / (cycles + seal):5.1f} %  {seal_off}  {r['flash_bytes']:7} B"
             f"  {r['bits_per_weight']:6.3f}  {r['entropy_bits_per_weight']:7.3f}"
         )
 
@@ -327,15 +370,23 @@ def rows(
     """A row for each layer: for each density, or one for those of 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
-        direct = sorted(p for p in resources.KERNELS.glob("direct*") if p.suffix in (".c", ".S"))
-        sources = [*sparse, *direct, resources.KERNELS / "lanes.c", resources.KERNELS / "unpack_i8.c"]
-        kept = ["mcugen1_sparse_rice", "mcugen1_direct_ref", "mcugen1_unpack_i8"]
-        kept += [f"mcugen1_{p.stem}" for p in direct if p.suffix == ".S"]
+        products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
+        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
+        sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
+        kept = [
+            "mcugen1_sparse_rice",
+            "mcugen1_sparse_base3",
+            "mcugen1_unpack_i8",
+            *(f"mcugen1_{s}_ref" for s in PRODUCTS),
+        ]
+        kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
+        kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
         return [
-            measured(name, d, machine, core, encoding, unsplit)
+            measured(name, d, machine, core, kernel, unsplit)
             for name in layers
+            for kernel in kernels(name, core, encoding)
             for d in ((1.0,) if name in DIRECT else densities)
         ]
 

@@ -1,6 +1,6 @@
-"""The benchmarks: single layers (kernels.py) and whole networks (networks.py) in the cycle simulator.
+"""The benchmarks: single layers (kernels.py, linear.py) and whole networks (networks.py) in the cycle simulator.
 
-    python bench/run.py [--cores cortex-m4 cortex-m0plus] [--only kws ic] [--densities 0.2] [--compare OLD.json] ...
+    python bench/run.py [--cores cortex-m4 cortex-m33] [--only kws ic] [--densities 0.2] [--compare OLD.json] ...
 
 Prints tables and writes build/bench.json: a list of records with network (of NETWORKS, an example, or a layer's name),
 core, density, variant (a layer's kernel), optimize, cycles, macs, predicted_cycles, flash_bytes (a layer's tables),
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import kernels
+import linear
 import networks
 import others
 from networks import Job
@@ -28,12 +30,20 @@ from mcugen import driver, report, targets
 from mcugen.errors import MismatchError
 
 OUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
-CORES = ("cortex-m4", "cortex-m0plus")
+README = OUT.parent.parent / "README.md"
+CORES = ("cortex-m4", "cortex-m0plus", "cortex-m33")
 GOALS_AT = 0.2  # the density at which every goal of --optimize is run
 CLOSE = 5.0  # percent that the cost model may be off
 Record = dict[str, Any]
 KEY = ("network", "core", "density", "variant", "optimize")
 COMPARED = ("cycles", "flash_bytes", "arena_bytes")
+TITLES = {  # in README
+    "kws": "keywords, DS-CNN",
+    "ic": "images, ResNet-8",
+    "vww": "persons, MobileNet 0.25",
+    "ad": "anomalies, autoencoder",
+}
+SPECIAL = {"kws": "int8 first and depthwise", "ic": "int8 first", "vww": "int8 first and depthwise", "ad": "int8 first"}
 
 
 # ---- records ----
@@ -62,8 +72,11 @@ def timed(job: Job) -> tuple[Record, float]:
 
 
 def layers(core: str, names: Sequence[str], densities: Sequence[float]) -> list[Record]:
-    """Records of single layers."""
-    return [r.record for r in kernels.rows(targets.get(core).core, names, densities)]
+    """Records of single layers, fully connected ones by the fastest kernel."""
+    found, convolutions = targets.get(core).core, [n for n in names if n in kernels.LAYERS]
+    records = [r.record for r in kernels.rows(found, convolutions, densities)] if convolutions else []
+    connected = [n for n in names if n in linear.LAYERS]
+    return records + ([r.record for r in linear.rows(found, connected, densities, every=False)] if connected else [])
 
 
 # ---- tables ----
@@ -118,6 +131,39 @@ def _network_table(name: str, core: str, clock: int, rows: Sequence[Record]) -> 
         fields = (o.name, "int8", "", f"{cycles:,.0f}", f"{cycles / macs:.3f}", ms, "", there, "", *size)
         lines.append((*fields, "", "", "", "", f"x {tflm / cycles:.2f}" if tflm and o.measured else ""))
     return report.table(lines, left=3)
+
+
+def readme_table(records: Iterable[Record]) -> str:
+    """README's table, in Markdown: `balanced` at GOALS_AT beside TFLM. KeyError if a record is missing."""
+    found = {tuple(r[k] for k in KEY): r for r in records}
+    rows = [("network", "variant", "M4 at 120 MHz", "TFLM", "M0+ at 64 MHz", "TFLM", "flash on M4", "TFLM")]
+    rows.append(("---",) * len(rows[0]))
+    for name, title in TITLES.items():
+        for variant, what in zip(networks.VARIANTS, (SPECIAL[name], "all-ternary"), strict=True):
+            first = variant == networks.VARIANTS[0]
+            fields = [title if first else "", what]
+            for core in CORES[:2]:
+                r = found[name, core, GOALS_AT, variant, driver.OPTIMIZE[0]]
+                cycles, flash, _ = next(o.of(name) or (0, None, None) for o in others.OTHERS if o.core == core)
+                ms = 1000 * cycles / targets.get(r["target"]).clock
+                fields += [f"{_three(r['ms'])} ms", f"{_three(ms)} ms" if first else ""]
+                if core == CORES[0]:
+                    size = (f"{r['flash_bytes']:,} B", f"{flash:,} B" if first else "")
+            rows.append((*fields, *size))
+    return "\n".join("|" + "".join(f" {f} |" if f else " |" for f in row) for row in rows)
+
+
+def _three(value: float) -> str:
+    """Three digits that count, but tenths below 10."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def write_readme(records: Iterable[Record], path: Path = README) -> None:
+    """Puts the table where README's is."""
+    text = path.read_text()
+    found = re.search(r"^\| network \| variant \|.*?(?=\n\n)", text, re.M | re.S)
+    assert found, path
+    path.write_text(text[: found.start()] + readme_table(records) + text[found.end() :])
 
 
 def _number(value: float | None) -> str:
@@ -191,7 +237,7 @@ def moved(old: Sequence[Record], new: Sequence[Record]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs what is asked for; exit status 1 if a result was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = [*networks.NETWORKS, *networks.zoo(), *kernels.LAYERS]
+    names = [*networks.NETWORKS, *networks.zoo(), *kernels.LAYERS, *linear.LAYERS]
     parser.add_argument("--cores", nargs="+", default=CORES, help=f"default: {' '.join(CORES)}")
     parser.add_argument(
         "--only", nargs="+", default=names, choices=names, metavar="NAME", help=f"of {', '.join(names)}"
@@ -203,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="an earlier run: print what moved")
     parser.add_argument("--read", type=Path, metavar="NEW.json", help="run nothing: print this run")
+    parser.add_argument("--readme", action="store_true", help="write the table of README.md")
     parser.add_argument("-o", "--output", type=Path, default=OUT, metavar="FILE")
     args = parser.parse_args(argv)
     old = json.loads(args.compare.read_text()) if args.compare else None  # before the output replaces it
@@ -222,6 +269,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for core in dict.fromkeys(r["core"] for r in records if "layers" not in r):
         some = [r for r in records if "layers" not in r and r["core"] == core]
         print("\n".join([f"single layers on {core}", *kernels.table(some), ""]))
+    if args.readme:
+        write_readme(records)
     if old is not None:
         print(f"\nsince {args.compare}\n{moved(old, records)}")
     if not args.read:
@@ -232,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> list[Record]:
     """All records that the arguments ask for."""
     records: list[Record] = []
-    some = [n for n in args.only if n in kernels.LAYERS]
+    some = [n for n in args.only if n in kernels.LAYERS or n in linear.LAYERS]
     for core in args.cores if some else ():
         records += layers(core, some, args.densities)
     todo = list(jobs(args.cores, args.only, args.densities, args.variants))

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import layout, plan, report, select
+from . import layout, plan, report, select, shrink
 from .ir import Array, Graph, Value
 from .kernels import KERNELS, Kernel
 from .kernels.base import Core
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Found:
-    """A program, its plan, and what it costs in the objective's terms."""
+    """A program, its plan, and what the choices cost in the objective's terms."""
 
     program: Program
     plan: plan.Plan
@@ -117,7 +117,7 @@ class Problem:
         ways: Ways | None = None,
     ) -> None:
         self.graph, self.core, self.objective = graph, core, objective
-        known = select.options(graph, core, objective, kernels, sizes=True) if ways is None else ways
+        known = select.options(graph, core, objective, kernels) if ways is None else ways
         self.options = select.priced(known, objective)
         self.cost: list[float] = []
         self.whole: list[int] = []  # variables that are 0 or 1
@@ -239,7 +239,7 @@ class Problem:
 
     def made(self, choices: tuple[Choice, ...]) -> Found:
         """The program of some choices."""
-        program = select.program(self.graph, choices, self.core)
+        program = shrink.shrunk(select.program(self.graph, choices, self.core), self.objective)
         moves = (select.move(*m, self.core, self.objective) for c in choices for m in c.moves)
         cost = sum(c.option.cost for c in choices) + sum(m for m in moves if m is not None)
         return Found(program, plan.plan(program), cost)

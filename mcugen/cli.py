@@ -23,6 +23,10 @@ from .ops import OPS
 MAX_COUNT = 100_000
 OK, NO, ERROR = 0, 1, 2  # fine; a budget or comparison does not hold; the command cannot be done
 
+GOAL = (
+    "the goal: speed; size, where twice the time must save a tenth of the flash or a fifth of the RAM; or balanced, "
+    "where each counts as much as the others (default: balanced)"
+)
 _EXAMPLES = {
     "": """examples:
   mcugen targets
@@ -177,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     p = command("profile", _profile, "cycles of one inference, layer by layer, in a simulator of the core")
     p.add_argument("model", metavar="MODEL_OR_DIR", help="an archive, module:function, or what `mcugen generate` wrote")
     p.add_argument("--target", metavar="T", help="see `mcugen targets`; a directory knows its own")
-    p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
+    p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help=GOAL)
     p.add_argument(
         "--wait-states",
         nargs="?",
@@ -194,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
 def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
     p.add_argument("model", metavar="MODEL", help="an archive saved by mcugen.qat.save, or module:function")
     p.add_argument("--target", required=target, metavar="T", help="see `mcugen targets`")
-    p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help="the goal (default: balanced)")
+    p.add_argument("--optimize", choices=driver.OPTIMIZE, default="balanced", help=GOAL)
     for what in ("flash", "ram"):
         about = f"choose kernels for at most this many bytes of {what} (4K, 1.5M); exit 1 where that cannot be"
         p.add_argument(f"--max-{what}", type=_size, metavar="N", help=about)

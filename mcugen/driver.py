@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import archive, budget, emit, interp, ir, passes, plan, report, select, targets
+from . import archive, budget, emit, interp, ir, passes, plan, report, select, shrink, targets
 from .archive import Archive
 from .budget import Limits
 from .check import check, ranges
@@ -38,6 +38,10 @@ from .targets import Target
 
 OPTIMIZE = ("balanced", "speed", "size")
 RESULTS = ("values", "u8", "i32", "argmax")
+WEIGHTS = {  # of cycles, flash and RAM, each as a share of what the fastest program takes; `speed` weighs cycles alone
+    "balanced": Objective(1.0, 1.0, 1.0, 1.0),
+    "size": Objective(0.1, 1.0, 0.5, 0.5),  # twice the time for a tenth of the flash or a fifth of the RAM
+}
 SHARES = (1.0, 0.3, 0.1, 0.0)  # of the weight of RAM
 MAX_KAT_BYTES = 8192  # of known-answer vectors in the generated directory
 MAX_KAT = 8
@@ -251,25 +255,27 @@ def _scale(y: Value, what: str) -> float:
 
 
 def goal(graph: Graph, target: Target, optimize: str, ways: select.Ways | None = None) -> Objective:
-    """What a goal weighs. balanced weighs cycles, flash and RAM each relative to the fastest program.
+    """What a goal weighs (WEIGHTS), in cycles and bytes of this network.
 
     Selection adds up the RAM of layouts over all layers, but only the peak counts: it is asked with several shares of
-    the RAM's weight, and the share stays whose program, flash and arena cost least. ways: of select, if known.
+    the RAM's weight, and for cycles alone, and what stays is whose program, flash and arena cost least. ways: of
+    select, if known.
     """
     if optimize == "speed":
         return Objective()
-    known = select.options(graph, target.core, Objective(), sizes=True) if ways is None else ways
+    known = select.options(graph, target.core) if ways is None else ways
     fast = select.select(graph, target.core, ways=known)
     flash, ram = max(1, report.flash(fast)), max(1, plan.plan(fast).bound)
-    cycles = 1 / max(1.0, fast.cycles)
-    weights = Objective(cycles if optimize == "balanced" else cycles / 100, 1 / flash, 1 / ram)
+    w = WEIGHTS[optimize]
+    weights = Objective(w.cycles / max(1.0, fast.cycles), w.flash / flash, w.ram / ram, w.arena / ram)
 
     def cost(objective: Objective) -> float:
-        program = select.select(graph, target.core, objective, ways=known)
+        program = shrink.shrunk(select.select(graph, target.core, objective, ways=known), objective)
         arena = plan.plan(program).arena
-        return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.ram * arena
+        return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.arena * arena
 
-    return min((replace(weights, ram=weights.ram * share) for share in SHARES), key=cost)
+    asked = [replace(weights, ram=weights.ram * share) for share in SHARES]
+    return min([*asked, replace(weights, flash=0.0, ram=0.0)], key=cost)
 
 
 def limits(graph: Graph, target: Target, max_flash: int | None = None, max_ram: int | None = None) -> Limits:
@@ -282,20 +288,47 @@ def choose(
     graph: Graph, target: Target, optimize: str, max_flash: int | None = None, max_ram: int | None = None
 ) -> tuple[Program, Plan]:
     """The program and its memory plan: the goal's optimum within the limits; if there is none, about the smallest."""
-    ways = select.options(graph, target.core, Objective(), sizes=True)
+    ways = select.options(graph, target.core)
     objective, allowed = goal(graph, target, optimize, ways), limits(graph, target, max_flash, max_ram)
-    program = select.select(graph, target.core, objective, ways=ways)
+    cheapest = _without_odd_code(select.select(graph, target.core, objective, ways=ways), target, objective, ways)
+    program = shrink.shrunk(cheapest, objective)
     memory = plan.plan(program)
     if budget.kept(program, memory, allowed):
         return program, memory
     if found := budget.within(budget.Problem(graph, target.core, objective, ways=ways), allowed):
         return found.program, found.plan
-    least = select.select(graph, target.core, Objective(0.0, 0.0, 1.0), ways=ways)
+    smallest = Objective(0.0, 0.0, 1.0, 1.0)
+    least = shrink.shrunk(select.select(graph, target.core, smallest, ways=ways), smallest)
     least_plan = plan.plan(least)
     if allowed.arena is not None and least_plan.arena <= allowed.arena:  # it is the flash that is too small
         small = budget.Problem(graph, target.core, Objective(0.0, 1.0, 0.0), ways=ways)
         found = budget.within(small, Limits(arena=allowed.arena))
     return (found.program, found.plan) if found else (least, least_plan)
+
+
+def _without_odd_code(program: Program, target: Target, objective: Objective, ways: select.Ways) -> Program:
+    """The program, or one without some encoding of weights whose code takes more than its tables save.
+
+    Selection counts code as if all layers of an operator shared it, and cannot see that one of them has its own.
+    """
+    if not objective.flash:
+        return program
+
+    def cost(p: Program) -> float:
+        return objective.cycles * p.cycles + objective.flash * report.flash(p) + objective.arena * plan.plan(p).arena
+
+    least = cost(program)
+    while True:
+        used = {(step.kernel.stem, step.kernel.name) for step in program.steps}
+        several = sorted(name for stem, name in used if sum(stem == other for other, _ in used) > 1)
+        for name in several:
+            fewer = {n: tuple(o for o in some if o.kernel.name != name) or some for n, some in ways.items()}
+            other = select.select(program.graph, target.core, objective, ways=fewer)
+            if cost(other) < least:
+                program, ways, least = other, fewer, cost(other)
+                break
+        else:
+            return program
 
 
 def vectors(source: Archive, count: int) -> tuple[Array, ...]:

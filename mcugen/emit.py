@@ -86,6 +86,7 @@ class Call:
     inputs: str  # of a kernel that takes an array of pointers: its initialiser
     call: str
     note: str
+    label: str  # the step's name, a C string literal
 
 
 def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Sequence[Array]) -> Files:
@@ -185,7 +186,7 @@ def kernel_files(program: Program) -> Files:
     wanted = ["mcugen.h", "mcugen_fixed.h"]
     if unpackers := _unpackers(program):
         wanted += ["unpack.h", *(u.removeprefix("mcugen1_") + ".c" for u in unpackers)]
-    pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|mve|neon))?\.[chS]")
+    pattern = re.compile(rf"({'|'.join(sorted(map(re.escape, stems)))})(_(ref|dsp|m0|m3|thumb|mve|neon))?\.[chS]")
     wanted += [p.name for p in sorted(resources.KERNELS.iterdir()) if pattern.fullmatch(p.name)]
     return {n: (resources.KERNELS / n).read_text() for n in dict.fromkeys(wanted)}
 
@@ -266,6 +267,7 @@ def _call(
         gathered,
         f"mcugen{KERNELS_VERSION}_{step.kernel.stem}({', '.join(args)})",
         note,
+        _quoted(step.name),
     )
 
 
@@ -279,6 +281,12 @@ def _initialiser(f: Field, prefix: str, tables: list[Table]) -> str:
     if isinstance(f.value, int):
         return _literal(f.value)
     return f.value
+
+
+def _quoted(text: str) -> str:
+    """A string literal of C, whatever the text holds."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\?' else f"\\{byte:03o}" for c in text for byte in c.encode())
+    return f'"{plain}"'
 
 
 def _literal(v: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import budget, check, driver, plan, report, select
+from . import budget, check, driver, report, select
 from .driver import Artifact
 from .ir import Node, Range, Value
 from .kernels import KERNELS
@@ -81,11 +81,12 @@ def explain(artifact: Artifact, kernels: tuple[Kernel, ...] = KERNELS) -> Explan
     """Takes each kernel for each layer in turn and solves the rest of the network anew."""
     graph, target = artifact.program.graph, artifact.target
     kernels = tuple(k.on(target.core) for k in kernels)
-    objective = driver.goal(graph, target, artifact.optimize)
+    ways = select.options(graph, target.core, kernels=kernels)
+    objective = driver.goal(graph, target, artifact.optimize, ways)
     limits = driver.limits(graph, target, artifact.max_flash, artifact.max_ram)
-    problem = budget.Problem(graph, target.core, objective, kernels)
-    free = select.program(graph, select.solve(graph, problem.options, target.core, objective), target.core)
-    limited = not budget.kept(free, plan.plan(free), limits)
+    problem = budget.Problem(graph, target.core, objective, ways=ways)
+    free = problem.made(select.solve(graph, problem.options, target.core, objective))
+    limited = not budget.kept(free.program, free.plan, limits)
     taken = {s.node: s.kernel.name for s in artifact.program.steps if s.node is not None}
     ranges, keys = check.ranges(graph), select.candidates(graph)
     layers = []

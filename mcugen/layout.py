@@ -101,6 +101,17 @@ def join(a: Layout, b: Layout) -> Layout:
     )
 
 
+def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
+    """The most words that a pixel's word lies further behind in `a` than in `b`, which is alike; 0 if none does.
+
+    So many words before `b` a copy in `a` can begin that is made word by word in the order of memory.
+    """
+    steps = a.plane - b.plane, a.pitch - b.pitch
+    first = a.pad_cols + a.halo_top * a.pitch - b.pad_cols - b.halo_top * b.pitch
+    counts = shape[0] - 1, min(a.rows_per_lane, shape[1]) - 1
+    return max(0, first + sum(max(0, step * n) for step, n in zip(steps, counts, strict=True)))
+
+
 @lru_cache(maxsize=256)
 def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""

@@ -54,13 +54,7 @@ def pack_base3(w: Array) -> Array:
 
 def unpack_base3(data: Array, n: int) -> Array:
     """The inverse of pack_base3, by the same carries as the C."""
-    rest = data.astype(np.int64)
-    digits = []
-    for _ in range(5):
-        rest = rest * 3
-        digits.append((rest >> 8) - 1)
-        rest &= 255
-    return np.stack(digits, axis=1).ravel()[:n].astype(np.int8)
+    return _digits(data, 5, 8)[:n]
 
 
 MOST_RICE, MOST_RICE16 = 14, 7  # the largest k: 16 bits hold a code but for its high part
@@ -139,6 +133,45 @@ def unpack_rice16(data: Array, k: int, n: int) -> Array:
     return _unrice(data, k, n, 1)
 
 
+def pack_base3x10(w: Array) -> Array:
+    """Ten weights a halfword, 1.6 bits each: as pack_base3, of 10 digits and 65536 / 59049."""
+    flat = w.ravel().astype(np.int64)
+    digits = np.concatenate([flat, np.zeros(-flat.size % 10, np.int64)]).reshape(-1, 10) + 1
+    return np.asarray(-(-(digits @ 3 ** np.arange(9, -1, -1)) * 65536 // 59049), np.uint16)
+
+
+def unpack_base3x10(data: Array, n: int) -> Array:
+    """The inverse of pack_base3x10, by the same carries as the C."""
+    return _digits(data, 10, 16)[:n]
+
+
+def _digits(data: Array, count: int, bits: int) -> Array:
+    """So many base-3 digits, less 1, of each number of so many bits: what three times the number carries out."""
+    rest = data.astype(np.int64)
+    digits = []
+    for _ in range(count):
+        rest = rest * 3
+        digits.append((rest >> bits) - 1)
+        rest &= (1 << bits) - 1
+    return np.stack(digits, axis=1).ravel().astype(np.int8)
+
+
+def pack_bitmap(w: Array) -> Array:
+    """A bit for each weight, 1 where it is not zero, then a bit for each of those, 1 for -1; either up to a byte."""
+    flat = w.ravel()
+    parts = (flat != 0, flat[flat != 0] < 0)
+    return np.concatenate([np.packbits(bits, bitorder="little") for bits in parts])
+
+
+def unpack_bitmap(data: Array, n: int) -> Array:
+    """The inverse of pack_bitmap, of n weights."""
+    at = -(-n // 8)
+    there = np.unpackbits(data[:at], count=n, bitorder="little")
+    w = there.astype(np.int8)
+    w[there == 1] -= 2 * np.unpackbits(data[at:], count=int(there.sum()), bitorder="little").astype(np.int8)
+    return w
+
+
 def entropy_bits(w: Array) -> float:
     """Bits that weights of this density take at least, if neither places nor signs say anything about each other.
 
@@ -149,11 +182,12 @@ def entropy_bits(w: Array) -> float:
     return float(n * (places + d))
 
 
-BLOCK8 = 256  # inputs whose places are bytes
+BLOCK8, MOST_LISTED = 256, 31  # inputs whose places are bytes; weights of a list of these
 
 # Tokens of lists16 beside 1 .. MOST_ADDED, which add entries (firmware/kernels/sparse.h).
 END, MOST_ADDED, NEGATE, CLEAR, END_SHIFT, WIDE_SET, WIDE_ADD, END_WIDE, END_LIMITS, END_LONG = 0, *range(16, 25)
-_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS, END_LONG)
+END_TWICE, END_FOURFOLD = 25, 26
+_ENDS = (END, END_SHIFT, END_WIDE, END_LIMITS, END_LONG, END_TWICE, END_FOURFOLD)
 
 Lists = tuple[Array, Array, int | None]  # lead, rest, centre
 
@@ -163,10 +197,14 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
     of those at `rest`.
 
     lead, rest: distances in words, 0 .. 65535; rest only with a centre; end: END_WIDE or END_LONG if there are several
-    parts, END, END_SHIFT or END_LIMITS if not. Sums without any entry are cleared, because the first entry is always
-    loaded.
+    parts, one of the others if not. Sums without any entry are cleared, because the first entry is always loaded.
     """
     assert (len(parts) > 1) == (end in (END_WIDE, END_LONG))
+    return np.array(_program(parts, end, 2), np.uint16)
+
+
+def _program(parts: Sequence[Lists], end: int, size: int) -> list[int]:
+    """Offsets, tokens and centres, which are two elements where these have a size of one byte."""
     assert all(centre is not None or not rest.size for _, rest, centre in parts)
     first = parts[0][0]
     offsets = [d for part in parts for entries in part[:2] for d in entries.tolist()]
@@ -191,13 +229,17 @@ def pack_lists16(parts: Sequence[Lists], end: int) -> Array:
         else:
             program.append(CLEAR)
         if centre is not None:
-            program.extend([NEGATE, centre & 0xFFFF])
+            program.extend([NEGATE, centre & 0xFFFF] if size == 2 else [NEGATE, centre & 255, centre >> 8 & 255])
         add(rest.size)
-    return np.array([*program, end], np.uint16)
+    return [*program, end]
 
 
 def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
     """The parts and the end of pack_lists16, and the halfwords of the program: data may go on behind it."""
+    return _unpack_program(data, 2)
+
+
+def _unpack_program(data: Array, size: int) -> tuple[list[Lists], int, int]:
     parts: list[Lists] = []
     offsets, lead = [int(data[0])], 0
     centre: int | None = None
@@ -205,7 +247,9 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
     while True:
         token, at = int(data[at]), at + 1
         if token == NEGATE:
-            lead, centre, at = len(offsets), int(data[at].astype(np.int16)), at + 1
+            low, high = int(data[at]), int(data[at + 1])
+            lead, centre = len(offsets), low if size == 2 else low | high << 8
+            centre, at = (centre ^ 0x8000) - 0x8000, at + 3 - size
         elif token == CLEAR:
             offsets = []
         elif token in (WIDE_SET, WIDE_ADD, *_ENDS):
@@ -219,28 +263,69 @@ def unpack_lists16(data: Array) -> tuple[list[Lists], int, int]:
             following, at = int(data[at + token - 1]), at + token
 
 
-def pack_lists8(w: Array) -> Array:
-    """Lists of bytes of (O, N) ternary weights: for +1, then for -1, for each block of 256 inputs a count and places.
+def pack_bytes(programs: Sequence[tuple[Lists, int]]) -> Array:
+    """Programs as of lists16, each of one part, with its end, in bytes: two to a uint16, the lower first.
 
-    No block has 256 weights of one sign in an output: the count is a byte.
+    lead, rest: channels, 0 .. 255; end: none of those of several parts.
+    """
+    assert not {END_WIDE, END_LONG} & {end for _, end in programs}
+    out = bytes(v for part, end in programs for v in _program([part], end, 1))
+    return np.frombuffer(out + bytes(len(out) % 2), "<u2").astype(np.uint16)
+
+
+def unpack_bytes(data: Array, count: int) -> list[tuple[Lists, int]]:
+    """The inverse of pack_bytes, of so many programs."""
+    found, at = data.astype("<u2").view(np.uint8), 0
+    programs = []
+    for _ in range(count):
+        (part,), end, size = _unpack_program(found[at:], 1)
+        programs.append((part, end))
+        at += size
+    return programs
+
+
+def lists8_block(w: Array) -> int:
+    """The inputs of a block of pack_lists8: the most that can be, all blocks as long as one another."""
+    n = int(w.shape[1])
+    most = max(int((w == sign).sum(axis=1).max(initial=0)) for sign in (1, -1))
+    blocks = max(-(-n // BLOCK8), -(-most // MOST_LISTED), 1)
+    while lists8_counts(w, -(-n // blocks)).max(initial=0) > MOST_LISTED:
+        blocks += 1
+    return -(-n // blocks)
+
+
+def lists8_counts(w: Array, block: int) -> Array:
+    """Weights of each list, as pack_lists8 orders them: (O, lists)."""
+    blocks = -(-w.shape[1] // block)
+    padded = np.zeros((w.shape[0], blocks * block), np.int8)
+    padded[:, : w.shape[1]] = w
+    split = padded.reshape(w.shape[0], blocks, block)
+    counts = np.stack([np.count_nonzero(split == sign, axis=2) for sign in (1, -1)], axis=2)
+    return np.asarray(counts.reshape(w.shape[0], -1))
+
+
+def pack_lists8(w: Array, block: int) -> Array:
+    """Lists of bytes of (O, N) ternary weights: for each block of inputs, for +1, then for -1, 31 - count and places.
+
+    No block has more than 31 weights of one sign in an output.
     """
     out: list[bytes] = []
     for row in w:
-        for sign in (1, -1):
-            for at in range(0, w.shape[1], BLOCK8):
-                places = np.flatnonzero(row[at : at + BLOCK8] == sign)
-                assert places.size < BLOCK8, "256 weights of one sign in a block"
-                out.append(bytes([places.size, *places.tolist()]))
+        for at in range(0, w.shape[1], block):
+            for sign in (1, -1):
+                places = np.flatnonzero(row[at : at + block] == sign)
+                assert places.size <= MOST_LISTED, "too many weights of one sign in a block"
+                out.append(bytes([MOST_LISTED - places.size, *places.tolist()]))
     return np.frombuffer(b"".join(out), np.uint8)
 
 
-def unpack_lists8(data: Array, n: int, outputs: int) -> Array:
+def unpack_lists8(data: Array, block: int, n: int, outputs: int) -> Array:
     """The inverse of pack_lists8, (outputs, n)."""
-    w, at = np.zeros((outputs, -(-n // BLOCK8) * BLOCK8), np.int8), 0
+    w, at = np.zeros((outputs, -(-n // block) * block), np.int8), 0
     for row in w:
-        for sign in (1, -1):
-            for first in range(0, n, BLOCK8):
-                count = int(data[at])
+        for first in range(0, n, block):
+            for sign in (1, -1):
+                count = MOST_LISTED - int(data[at])
                 row[first + data[at + 1 : at + 1 + count].astype(np.int64)] = sign
                 at += 1 + count
     return w[:, :n]
@@ -288,6 +373,64 @@ def unpack_codes81(data: Array, outputs: int, n: int) -> Array:
     places = data.reshape(-(-n // 32), -(-outputs // 4), 8, 4).transpose(1, 3, 0, 2).astype(np.int64) // 2
     digits = [places // 28, places % 28 // 9, places % 28 // 3 % 3, places % 28 % 3]
     return np.asarray((np.stack(digits, axis=-1) - 1).reshape(places.shape[0] * 4, -1)[:outputs, :n].astype(np.int8))
+
+
+def pack_pairs8(w: Array) -> Array:
+    """Words (uint32) of (O, N) weights of 8 bits by four outputs, for products of pairs (firmware/kernels/pairs8.h).
+
+    The whole blocks of 16 inputs of all outputs, then the rest; what fills a block or four outputs has weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, -(-n // 16) * 16), np.int64)
+    full[:outputs, :n] = w
+    return np.concatenate([_pairs8(part) for part in (full[:, : n // 16 * 16], full[:, n // 16 * 16 :])])
+
+
+def _pairs8(w: Array) -> Array:
+    """The words of inputs in whole blocks, uint32."""
+    pairs = w.reshape(len(w) // 4, 2, 2, w.shape[1])  # group, pair, output of it, input
+    odd = pairs[:, :, 1]
+    heads = -(odd[..., 0::2] * odd[..., 1::2]).sum(axis=2)
+    halves = (pairs[:, :, 0] + 128 + 256 * odd & 0xFFFF).reshape(
+        len(pairs), 2, w.shape[1] // 4, 2, 2
+    )  # ..., four inputs, half, input
+    words = halves[..., 0, :] | halves[..., 1, :] << 16
+    body = words.transpose(0, 2, 1, 3).reshape(len(pairs), w.shape[1])
+    found = np.concatenate([heads, body], axis=1) if w.shape[1] else body
+    return np.asarray(found & 0xFFFFFFFF, np.uint32).ravel()
+
+
+def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_pairs8, (outputs, n)."""
+    groups, whole = -(-outputs // 4), n // 16
+    split = groups * (2 + 16 * whole) * (whole > 0)
+    parts = []
+    for part in (data[:split], data[split:]):
+        if not part.size:
+            continue
+        words = part.reshape(groups, -1)[:, 2:].reshape(groups, -1, 2, 2)  # group, four inputs, pair, input
+        halves = np.stack([words & 0xFFFF, words >> 16], axis=3)  # ..., pair, half, input
+        both = np.stack([(halves & 255).astype(np.int64) - 128, (halves >> 8).astype(np.uint8).view(np.int8)])
+        parts.append(both.transpose(1, 3, 0, 2, 4, 5).reshape(4 * groups, -1))
+    return np.concatenate(parts, axis=1)[:outputs, :n].astype(np.int8)
+
+
+def pack_quads8(w: Array) -> Array:
+    """A word (uint32) for four outputs of an input, a byte of weight + 128 each, of (O, N) weights of 8 bits.
+
+    By four outputs, then inputs; outputs that are not there have weight 0.
+    """
+    outputs, n = w.shape
+    full = np.zeros((-(-outputs // 4) * 4, n), np.int64)
+    full[:outputs] = w
+    columns = (full + 128).astype(np.uint8).reshape(-1, 4, n).transpose(0, 2, 1)
+    return np.ascontiguousarray(columns).view("<u4").astype(np.uint32).ravel()
+
+
+def unpack_quads8(data: Array, outputs: int, n: int) -> Array:
+    """The inverse of pack_quads8, (outputs, n)."""
+    columns = data.astype("<u4").view(np.uint8).reshape(-1, n, 4).transpose(0, 2, 1)
+    return (columns.reshape(-1, n)[:outputs].astype(np.int64) - 128).astype(np.int8)
 
 
 @dataclass(frozen=True)

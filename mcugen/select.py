@@ -28,16 +28,20 @@ State = frozenset[tuple[Value, Key]]
 
 @dataclass(frozen=True)
 class Objective:
-    """What one unit of each resource costs; flash and ram in bytes."""
+    """What one unit of each resource costs; flash and ram in bytes.
+
+    ram is for what each layer's buffers and scratch take, which selection adds up; arena for the peak, once known.
+    """
 
     cycles: float = 1.0
     flash: float = 0.0
     ram: float = 0.0
+    arena: float = 0.0
 
 
 @dataclass(frozen=True)
 class Option:
-    """A node in one kernel and one choice of layouts; the last three only where somebody asked."""
+    """A node in one kernel and one choice of layouts."""
 
     node: Node
     kernel: Kernel
@@ -47,11 +51,11 @@ class Option:
     cost: float
     cycles: float
     growth: int  # bytes of the output, and of what the inputs' halos take beyond the bare layouts
-    tables: int = 0  # bytes
-    flash: int = 0  # bytes of tables and struct
-    scratch: int = 0
-    code: tuple[Part, ...] = ()  # what is linked for it, once for all layers
-    share: float = 0.0  # of code and scratch that counts as this layer's
+    tables: int  # bytes
+    flash: int  # bytes of tables and struct
+    scratch: int
+    code: tuple[Part, ...]  # what is linked for it, once for all layers
+    share: float  # of code and scratch that counts as this layer's
 
 
 Ways = dict[Node, tuple[Option, ...]]  # every way to run each node
@@ -72,25 +76,21 @@ def select(
     kernels: tuple[Kernel, ...] = KERNELS,
     ways: Ways | None = None,
 ) -> Program:
-    """The program of least cost; ways: of all nodes, with sizes, if known. TargetError E402: no kernel runs a node."""
+    """The program of least cost; ways: of all nodes, if known. TargetError E402: no kernel runs a node."""
     found = options(graph, core, objective, kernels) if ways is None else priced(ways, objective)
     return program(graph, solve(graph, found, core, objective), core)
 
 
 def options(
-    graph: Graph, core: Core, objective: Objective, kernels: tuple[Kernel, ...] = KERNELS, sizes: bool = False
+    graph: Graph, core: Core, objective: Objective = Objective(), kernels: tuple[Kernel, ...] = KERNELS
 ) -> Ways:
-    """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs.
-
-    sizes: with flash and scratch, even where neither costs anything.
-    """
+    """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs."""
     ranges = check.ranges(graph)
     keys = candidates(graph)
     kernels = tuple(k.on(core) for k in kernels)
     alike = Counter(type(n.op) for n in graph.nodes)
     found = {
-        n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)], sizes))
-        for n in graph.nodes
+        n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)])) for n in graph.nodes
     }
     for node, some in found.items():
         if not some:
@@ -145,7 +145,6 @@ def _options(
     objective: Objective,
     kernels: tuple[Kernel, ...],
     share: float,
-    sizes: bool = False,
 ) -> Iterator[Option]:
     for kernel in kernels:
         if type(node.op) is not kernel.op:
@@ -161,22 +160,17 @@ def _options(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            option = Option(node, kernel, tuple(ins), out, sig, 0.0, kernel.cycles(node, sig, acc, core), growth)
-            if objective.flash or objective.ram or sizes:
-                bound = kernel.bind(node, sig, acc)
-                option = replace(
-                    option,
-                    tables=bound.table_bytes,
-                    flash=bound.bytes,
-                    scratch=bound.scratch,
-                    code=(Part(kernel.stem, kernel.code_bytes), *bound.parts),
-                    share=share,
-                )
+            bound = kernel.bind(node, sig, acc)
+            option = Option(
+                *(node, kernel, tuple(ins), out, sig, 0.0, kernel.cycles(node, sig, acc, core), growth),
+                *(bound.table_bytes, bound.bytes, bound.scratch),
+                *((Part(kernel.stem, kernel.code_bytes), *bound.parts), share),
+            )
             yield replace(option, cost=price(option, objective))
 
 
 def priced(ways: Ways, objective: Objective) -> Ways:
-    """The same ways, with sizes, at another objective's costs."""
+    """The same ways at another objective's costs."""
     return {n: tuple(replace(o, cost=price(o, objective)) for o in some) for n, some in ways.items()}
 
 

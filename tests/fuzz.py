@@ -297,8 +297,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints what each machine did; exit status 1 if a byte was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     cross = shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")
-    default = ("host", *EMULATED) if cross else ("host",)
-    known = ("host", "sanitised", *EMULATED)
+    linux = tuple(m for m in harness.LINUX if harness.has_linux(m))
+    default = ("host", *(EMULATED if cross else ()), *linux)
+    known = ("host", "sanitised", *EMULATED, *harness.LINUX)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1, help="another seed is other layers")
     parser.add_argument("--machines", nargs="+", default=default, choices=known, metavar="M", help=", ".join(known))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcugen import layout, resources, toolchain
+from mcugen import layout, plan, resources, toolchain
 from mcugen.ir import Array, DType, Node, Quant, Range, Tensor, Value
 from mcugen.kernels import KERNELS, Relayout
 from mcugen.kernels.base import NULL, Bound, Field, Kernel, Signature, candidates
@@ -29,11 +30,12 @@ from mcugen.ops import CASES
 from mcugen.ops.base import input_range
 from mcugen.pack import ENCODINGS
 from mcugen.sim import host, qemu
+from mcugen.toolchain import Compiler
 
 FENCE = 16  # of harness.c
 GAP = 8  # bytes at least between two buffers in an arena
 
-ISAS = ("dsp", "m0", "m3", "mve", "neon")  # suffixes of sources that not every machine takes
+ISAS = ("dsp", "m0", "m3", "thumb", "mve", "neon")  # suffixes of sources that not every machine takes
 
 # ---- what harness.c calls, by index ----
 
@@ -358,10 +360,15 @@ def relayout_programs() -> Iterator[Program]:
         n = layout.rows_for(shape[1])
         bare = [layout.lanes(t, rows) for rows in (n, n + 1, 2 * n + 1)]
         options = [FLAT, *bare, *(_grown(b, t, 1, 3, 2) for b in bare), _grown(bare[0], t, n + 1, 0, 0)]
+        options.append(_grown(bare[0], t, 0, 1, 1))  # in place, words move by less than a row
         for src, dst in itertools.product(options, options):
-            if RELAYOUT.accepts(t, src, dst):
-                name = f"relayout {t} {src}>{dst}"
-                yield kernel_program(name, RELAYOUT, RELAYOUT.bind(t, src, dst), (src, dst), (x, x))
+            if not RELAYOUT.accepts(t, src, dst):
+                continue
+            name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
+            yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
+            if not src.flat and layout.alike(src, dst):
+                ahead = LANES * layout.ahead(dst, src, shape)
+                yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), ahead=ahead)
 
 
 Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows
@@ -406,11 +413,12 @@ def node_program(
     want: Array,
     *,
     in_place: int | None = None,
+    ahead: int | None = None,
     limits: Limits = None,
 ) -> Program:
-    """The kernel on each input of the batch, flat buffers at all alignments; in_place: the output is that input's."""
-    bound = kernel.bind(node, sig, accumulators(node, limits))
-    return kernel_program(name, kernel, bound, (*sig.inputs, sig.output), (*inputs, want), in_place=in_place)
+    """The kernel on each input of the batch, flat buffers at all alignments; in_place, ahead: of kernel_program."""
+    bound, layouts = kernel.bind(node, sig, accumulators(node, limits)), (*sig.inputs, sig.output)
+    return kernel_program(name, kernel, bound, layouts, (*inputs, want), in_place=in_place, ahead=ahead)
 
 
 def kernel_program(
@@ -421,8 +429,12 @@ def kernel_program(
     batches: Sequence[Array],
     *,
     in_place: int | None = None,
+    ahead: int | None = None,
 ) -> Program:
-    """The kernel, bound to layouts, on each row of the batches: inputs, then what it is to write."""
+    """The kernel, bound to layouts, on each row of the batches: inputs, then what it is to write.
+
+    in_place: the output is that input's; ahead: it overlaps the only input and begins as many bytes before it.
+    """
     assert bound.scratch % 4 == 0 and (kernel.uses_scratch or not bound.scratch), name
     seed = zlib.crc32(name.encode())
     stored = [[layout.store(lay, x) for lay, x in zip(layouts, xs, strict=True)] for xs in zip(*batches, strict=True)]
@@ -435,6 +447,10 @@ def kernel_program(
             if in_place is not None and j == len(row) - 1:
                 spans.append(Span(spans[in_place].at, raw.size))
                 break
+            if ahead is not None:
+                spans.append(Span(4 + ahead * (1 - j), raw.size))
+                at = max(at, _up(spans[-1].at + raw.size + GAP, 4))
+                continue
             at += (seed + i + j) % 4 if lay.flat else 0
             spans.append(Span(at, raw.size))
             at = _up(at + raw.size + GAP, 4)
@@ -462,6 +478,10 @@ def node_programs(
             for sig in larger(required, node):
                 text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output}"
                 yield node_program(text, node, kernel, sig, inputs, want, limits=limits)
+                if kernel.by_plane:
+                    ahead = plan.planes_ahead(sig.output, sig.inputs[0], node.output.type.shape[0])
+                    text = f"{text} overlapping"
+                    yield node_program(text, node, kernel, sig, inputs, want, ahead=ahead, limits=limits)
             for i in kernel.in_place:
                 for sig in shared(required, i, node):
                     text = f"{name} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output} in place of {i}"
@@ -505,7 +525,8 @@ def all_programs() -> tuple[Program, ...]:
 class Target:
     """Where a harness runs; isa: suffixes of the kernel sources it takes besides those without one and `ref`.
 
-    core: the machine whose code it runs, where that is another machine's.
+    core: the machine whose code it runs, where that is another machine's. For Linux on Arm machine is the prefix of
+    the compiler, and core the emulator's name.
     """
 
     name: str
@@ -521,15 +542,45 @@ TARGETS = {
     for t in (
         Target("host", ctypes.sizeof(ctypes.c_void_p), 1 << 24),
         Target("sanitised", ctypes.sizeof(ctypes.c_void_p), 1 << 22),
-        Target("microbit", 4, 14 << 10, ("m0",), "microbit", "microbit"),
-        Target("microbit-large", 4, 3 << 20, ("m0",), "mps2-an386", "microbit"),  # M0 code where there is memory
-        Target("mps2-an385", 4, 3 << 20, ("m3",), "mps2-an385", "mps2-an385"),
-        Target("mps2-an386", 4, 3 << 20, ("dsp",), "mps2-an386", "mps2-an386"),
-        Target("mps2-an500", 4, 3 << 20, ("dsp",), "mps2-an500", "mps2-an500"),
-        Target("mps2-an505", 4, 3 << 20, ("dsp",), "mps2-an505", "mps2-an505"),
-        Target("mps3-an547", 4, 3 << 20, ("mve", "dsp"), "mps3-an547", "mps3-an547"),
+        Target("microbit", 4, 14 << 10, ("m0", "thumb"), "microbit", "microbit"),
+        # M0 code where there is memory
+        Target("microbit-large", 4, 3 << 20, ("m0", "thumb"), "mps2-an386", "microbit"),
+        Target("mps2-an385", 4, 3 << 20, ("m3", "thumb"), "mps2-an385", "mps2-an385"),
+        Target("mps2-an386", 4, 3 << 20, ("dsp", "thumb"), "mps2-an386", "mps2-an386"),
+        Target("mps2-an500", 4, 3 << 20, ("dsp", "thumb"), "mps2-an500", "mps2-an500"),
+        Target("mps2-an505", 4, 3 << 20, ("dsp", "thumb"), "mps2-an505", "mps2-an505"),
+        Target("mps3-an547", 4, 3 << 20, ("mve", "dsp", "thumb"), "mps3-an547", "mps3-an547"),
+        Target("aarch64", 8, 1 << 24, ("neon",), "aarch64-linux-gnu", "qemu-aarch64"),
+        Target("armv7", 4, 1 << 24, ("neon", "dsp"), "arm-linux-gnueabihf", "qemu-arm"),
     )
 }
+
+
+LINUX = {"aarch64": ("-O2",), "armv7": ("-O2", "-march=armv7-a", "-mfpu=neon")}  # compiler flags
+
+
+def has_linux(target: str) -> bool:
+    """True if the compiler and the emulator of one of LINUX are installed."""
+    t = TARGETS[target]
+    return bool(shutil.which(f"{t.machine}-gcc") and shutil.which(t.core))
+
+
+def linux_params(*values: object) -> list[Any]:
+    """Parameters of a test: each of LINUX, and the same values behind it; skipped where it is not installed."""
+    reason = "no compiler for Linux on Arm or no qemu-user"
+    return [pytest.param(m, *values, marks=pytest.mark.skipif(not has_linux(m), reason=reason)) for m in LINUX]
+
+
+def linux_cc(target: str) -> Compiler:
+    """The compiler for one of LINUX."""
+    path = shutil.which(f"{TARGETS[target].machine}-gcc")
+    assert path is not None
+    return Compiler(Path(path), "gcc", "")
+
+
+def run_linux(target: str, program: Path, cwd: Path, timeout: float) -> tuple[int, str]:
+    """Exit status and text of a program for one of LINUX."""
+    return toolchain.call([TARGETS[target].core, str(program.resolve())], code="E503", timeout=timeout, cwd=cwd)
 
 
 @dataclass(frozen=True)
@@ -600,6 +651,9 @@ class Harness:
             self._library = ctypes.CDLL(str(made))
         elif target == "sanitised":
             host.build_exe(sources, include, defines, self._program, flags=host.SANITIZE)
+        elif target in LINUX:
+            flags = [*LINUX[target], "-static"]
+            host.build_exe(sources, include, defines, self._program, flags=flags, cc=linux_cc(target))
         else:
             core = qemu.MACHINES[self.target.core].flags
             qemu.build_elf(sources, include, defines, self.target.machine, self._program, flags=core)
@@ -647,6 +701,8 @@ class Harness:
             (Path(cwd) / "cases.bin").write_bytes(blob)
             if self.target.name == "sanitised":
                 status, text = host.run_exe(self._program, Path(cwd), timeout)
+            elif self.target.name in LINUX:
+                status, text = run_linux(self.target.name, self._program, Path(cwd), timeout)
             else:
                 status, text = qemu.run_elf(self._program, self.target.machine, Path(cwd), timeout)
         found = []

@@ -18,7 +18,7 @@ Factory = pytest.TempPathFactory
 
 @pytest.mark.parametrize(
     "machine, layers",
-    [("host", 400), *(pytest.param(m, 60, marks=needs_arm) for m in fuzz.EMULATED)],
+    [("host", 400), *(pytest.param(m, 60, marks=needs_arm) for m in fuzz.EMULATED), *fuzz.harness.linux_params(60)],
 )
 def test_a_slice(machine: str, layers: int, tmp_path_factory: Factory) -> None:
     names = [n for n in (machine, machine + fuzz.LARGE) if n in harness.TARGETS]

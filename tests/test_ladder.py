@@ -37,6 +37,7 @@ LADDER = (
     "toolchain",
     "sim",
     "report",
+    "shrink",
     "budget",
     "driver",
     "project",

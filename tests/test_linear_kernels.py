@@ -22,9 +22,11 @@ from hypothesis import strategies as st
 from mcugen import driver, fixed, pack, targets
 from mcugen.check import check
 from mcugen.ir import Array, DType, Graph, Node, Out, Quant, Range, Value
-from mcugen.kernels.base import SUMS, Signature, sums_field
+from mcugen.kernels.base import SUMS, Signature, sums_fields
 from mcugen.kernels.linear_codes import LinearCodes
 from mcugen.kernels.linear_lists import LinearLists
+from mcugen.kernels.linear_pairs import LinearPairs
+from mcugen.kernels.linear_quads import LinearQuads
 from mcugen.kernels.linear_rice import LinearRice
 from mcugen.kernels.linear_tables import LinearTables
 from mcugen.layout import FLAT
@@ -41,14 +43,16 @@ MACHINES = [
         for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
     ),
 ]
-KERNELS = (LinearLists(), LinearRice(), LinearCodes(), LinearTables())
+TERNARY = (LinearLists(), LinearRice(), LinearCodes(), LinearTables())
+INT8 = (LinearPairs(), LinearQuads())
+KERNELS = (*TERNARY, *INT8)
 TAILS = (None, Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 10, 240), Out.full(DType.U4), Out.full(DType.I16))
 Factory = pytest.TempPathFactory
 
 
-def layer(w: Array, to: Out | None, seed: int = 0, lanes: tuple[int, ...] = ()) -> Node:
+def layer(w: Array, to: Out | None, seed: int = 0, lanes: tuple[int, ...] = (), dtype: DType = DType.T) -> Node:
     """A layer with these weights (O, N); lanes: the shape of its input, if not (N,)."""
-    raw = ops.make(Linear(), ops.activation("x", lanes or (w.shape[1],)), ops.constant("w", DType.T, w))
+    raw = ops.make(Linear(), ops.activation("x", lanes or (w.shape[1],)), ops.constant("w", dtype, w))
     return ops.requantized(raw, np.random.default_rng(seed), to) if to else raw
 
 
@@ -80,6 +84,20 @@ def nodes() -> Iterator[tuple[str, Node]]:
         flat[-1] = k % 2
         yield f"long {k}", layer(w, TAILS[1])
     yield "lanes", layer(weights(6, 150, 0.3), TAILS[1], lanes=(3, 10, 5))
+    for i, n in enumerate((*range(1, 19), 31, 32, 33, 64, 300)):
+        yield f"int8 n {n}", layer(int8(1 + i % 5, n), TAILS[i % 5], i, dtype=DType.I8)
+    for outputs in (SUMS - 1, SUMS, SUMS + 1, 2 * SUMS + 3):
+        yield f"int8 outputs {outputs}", layer(int8(outputs, 20), TAILS[1], outputs, dtype=DType.I8)
+    for kind, n in itertools.product(("zero", "one", "plus", "minus"), (16, 47)):
+        w = ops.draw_weights(np.random.default_rng(1), DType.I8, (7, n), kind).const
+        yield f"int8 kind {kind} {n}", layer(w, TAILS[4], dtype=DType.I8)
+    yield "int8 least", layer(np.full((5, 700), -128, np.int8), TAILS[1], dtype=DType.I8)
+    yield "int8 lanes", layer(int8(6, 150), TAILS[1], lanes=(3, 10, 5), dtype=DType.I8)
+
+
+def int8(outputs: int, n: int) -> Array:
+    """Weights of all sizes, -128 too."""
+    return np.random.default_rng([outputs, n]).integers(-128, 128, (outputs, n)).astype(np.int8)
 
 
 @cache
@@ -99,13 +117,13 @@ def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
 
 def test_programs_reach_every_path() -> None:
     counts, ks, longest = set(), set(), 0
-    tails: set[tuple[int, int, int]] = set()
+    tails: set[tuple[str, int, int]] = set()
     for p in programs():
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
-        inner, packed = values["tail"]  # type: ignore[misc]
-        tail = {f.name: f.value for f in inner.value}  # type: ignore[union-attr]
-        tails.add((packed.value, tail["bytes"], tail["wide"]))  # type: ignore[union-attr, arg-type]
+        tail = {f.name: f.value for f in values["tail"]}  # type: ignore[union-attr]
+        function = str(values["finish"]).removeprefix("mcugen1_linear_")
+        tails.add((function, tail["bytes"], tail["wide"]))  # type: ignore[arg-type]
         if p.label == "linear_rice/rice16":
             bits = np.unpackbits(np.asarray(values["weights"]).astype(">u2").view(np.uint8))
             ks.add(values["k"])
@@ -113,10 +131,11 @@ def test_programs_reach_every_path() -> None:
         elif p.label == "linear_lists/lists8":
             data, at = np.asarray(values["weights"]), 0
             while at < data.size:
-                counts.add(int(data[at]))
-                at += 1 + int(data[at])
-    assert counts >= set(range(41)) and ks == set(range(8)) and longest > 100
-    assert tails >= {(1, 1, 0), (0, 1, 0), (0, 2, 0), (0, 4, 0), (0, 2, 1)}
+                counts.add(31 - int(data[at]))
+                at += 32 - int(data[at])
+    assert counts == set(range(32)) and ks == set(range(8)) and longest > 100
+    sums = {("sums", 4, 0), ("sums", 2, 0), ("sums", 2, 1), ("sums", 1, 1)}
+    assert tails >= {("bytes", 1, 0), ("halves", 2, 0), ("wide", 1, 0), ("wide", 1, 1), *sums}, tails
 
 
 # ---- tails ----
@@ -126,7 +145,7 @@ def test_programs_reach_every_path() -> None:
 @given(
     st.floats(-1.2, 1.2) | st.sampled_from([0.0, 1e-6, 0.49999, 0.5, 0.99999, 1.0]),
     st.floats(-3000, 3000),
-    st.integers(1, 200000),
+    st.integers(1, 200000) | st.integers(1, 1 << 26),
     st.integers(0, 1 << 30),
 )
 def test_packed_tails_are_the_rule(multiplier: float, offset: float, reach: int, seed: int) -> None:
@@ -136,19 +155,27 @@ def test_packed_tails_are_the_rule(multiplier: float, offset: float, reach: int,
     named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
     x, kernel = ops.activation("x", (1,)), ops.constant("w", DType.T, w)
     node = ops.make(Linear(to=TAILS[1]), x, kernel, *(ops.constant(*c) for c in named))
-    inner, packed = sums_field(node, acc).value  # type: ignore[misc]
+    finish, inner = sums_fields(node, acc)
+    function = finish.function.removeprefix("mcugen1_linear_")
     fields = {f.name: f.value for f in inner.value}  # type: ignore[union-attr]
     mult, add, shift = (int(v[0]) for v in tail)
-    could = shift >= 15 and abs(add >> max(shift - 15, 0)) < 1 << 26 and not fields["wide"]
-    assert packed.value == could  # type: ignore[union-attr]
-    if not could:
+    could = abs(add * 2.0 ** (15 - shift)) < 1 << 26
+    assert (function == "bytes") == (could and shift >= 15 and not fields["wide"]) and (could or function == "sums")
+    if function == "sums":
         assert np.array_equal(fields["add"], tail[1]) and np.array_equal(fields["shift"], tail[2])
         return
     word = int(np.asarray(fields["add"])[0])
     some = np.random.default_rng(seed).integers(-reach, reach + 1, 20)
     for s in (-reach, -1, 0, 1, reach, *map(int, some)):
-        product = s * mult >> (word & 31)
-        assert abs(s * mult) < 1 << 31 and abs(product + (word >> 5)) < 1 << 31
+        if function == "bytes":
+            product = s * mult >> (word & 31)
+            assert abs(s * mult) < 1 << 31
+        else:
+            a = s << (word & 31)
+            lower = (a & 0xFFFF) * mult
+            product = (a >> 16) * mult + (lower >> 16)
+            assert abs(a) < 1 << 31 and abs(lower) < 1 << 31 and abs(product) < 1 << 31
+        assert abs(product + (word >> 5)) < 1 << 31
         got = min(max(product + (word >> 5) >> 15, 0), 255)
         assert got == int(fixed.requantize(np.array(s), mult, add, shift, 0, 255))
 
@@ -160,9 +187,11 @@ def test_packed_tails_are_the_rule(multiplier: float, offset: float, reach: int,
 @given(st.integers(1, 40), st.integers(1, 600), st.sampled_from([0, 0.002, 0.02, 0.1, 0.3, 0.6, 1]))
 def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
     w = weights(outputs, n, density)
-    lists = pack.pack_lists8(w)
-    assert lists.size == np.count_nonzero(w) + 2 * outputs * -(-n // 256)
-    assert np.array_equal(pack.unpack_lists8(lists, n, outputs), w)
+    block = pack.lists8_block(w)
+    lists, counts = pack.pack_lists8(w, block), pack.lists8_counts(w, block)
+    assert counts.max() <= 31 and 1 <= block <= 256 and counts.sum() == np.count_nonzero(w)
+    assert lists.size == counts.sum() + counts.size and counts.shape == (outputs, 2 * -(-n // block))
+    assert np.array_equal(pack.unpack_lists8(lists, block, n, outputs), w)
     codes = pack.pack_codes2(w)
     assert codes.size == -(-outputs // 4) * 4 * -(-n // 16)
     assert np.array_equal(pack.unpack_codes2(codes, outputs, n), w)
@@ -173,12 +202,19 @@ def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
     bits, best = pack.rice_bits(w, pack.MOST_RICE16)
     assert best == k and rice.size == -(-bits // 16) + 1
     assert np.array_equal(pack.unpack_rice16(rice, k, w.size), w.ravel())
+    wide = int8(outputs, n)
+    quads = pack.pack_quads8(wide)
+    assert quads.size == -(-outputs // 4) * n and np.array_equal(pack.unpack_quads8(quads, outputs, n), wide)
+    pairs = pack.pack_pairs8(wide)
+    assert pairs.size == -(-outputs // 4) * (-(-n // 16) * 16 + 2 * ((n > 15) + (n % 16 > 0)))
+    assert np.array_equal(pack.unpack_pairs8(pairs, outputs, n), wide)
 
 
 def test_literal_bytes() -> None:
     w = np.zeros((2, 300), np.int8)
     w[0, [3, 255, 256]], w[0, 7], w[1, 299] = 1, -1, -1
-    assert pack.pack_lists8(w).tobytes().hex(" ") == "02 03 ff 01 00 01 07 00 00 00 00 01 2b"
+    assert pack.lists8_block(w) == 150
+    assert pack.pack_lists8(w, 150).tobytes().hex(" ") == "1e 03 1e 07 1d 69 6a 1f 1f 1f 1f 1e 95"
     v = np.array([[0, 1, 0, 0, -1, 0]], np.int8)  # gaps 1 2 1 with k = 0: 10 0, 110 1, 10 0
     halfwords, k = pack.pack_rice16(v)
     assert k == 0 and [f"{h:04x}" for h in halfwords] == ["9b00", "0000"]
@@ -196,19 +232,24 @@ def test_rice_is_near_the_entropy() -> None:
         assert 16 * pack.pack_rice16(w)[0].size / w.size < 1.022 * entropy
 
 
-def test_lists_that_do_not_fit_are_refused() -> None:
-    full = layer(np.ones((2, 256), np.int8), TAILS[1])
-    assert KERNELS[0].layouts(full, (FLAT,), FLAT) is None
-    assert KERNELS[0].layouts(layer(np.ones((2, 255), np.int8), TAILS[1]), (FLAT,), FLAT)
-    with pytest.raises(AssertionError, match="256 weights"):
-        pack.pack_lists8(full.inputs[1].const)
+def test_blocks_have_lists_of_31_at_most() -> None:
+    for count, block in ((0, 256), (31, 256), (32, 29), (256, 29)):  # of the first inputs of 256
+        w = np.zeros((2, 256), np.int8)
+        w[1, :count] = -1
+        assert pack.lists8_block(w) == block, count
+    with pytest.raises(AssertionError, match="too many weights"):
+        pack.pack_lists8(np.ones((1, 32), np.int8), 32)
 
 
 # ---- choice ----
 
 
 def chosen(core: str, goal: str, density: float) -> str:
-    node = layer(weights(128, 640, density), TAILS[1])
+    """density 1: 8-bit weights."""
+    dense = density == 1
+    node = layer(
+        int8(128, 640) if dense else weights(128, 640, density), TAILS[1], dtype=DType.I8 if dense else DType.T
+    )
     y = Value("y", node.output.type)
     names = ("x", "w", "m", "a", "s")
     ins = tuple(Value(n, v.type, v.data) for n, v in zip(names, node.inputs, strict=True))
@@ -229,6 +270,10 @@ def chosen(core: str, goal: str, density: float) -> str:
         ("cortex-m4", "balanced", 0.5, "codes2"),
         ("cortex-m4", "size", 0.1, "rice16"),
         ("cortex-m0plus", "size", 0.2, "rice16"),
+        ("cortex-m4", "speed", 1, "pairs8"),
+        ("cortex-m33", "balanced", 1, "pairs8"),
+        ("cortex-m3", "speed", 1, "quads8"),
+        ("cortex-m0plus", "balanced", 1, "quads8"),
     ],
 )
 def test_choice(core: str, goal: str, density: float, want: str) -> None:
@@ -250,9 +295,9 @@ def bench() -> Iterator[ModuleType]:
 def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
     found = targets.get(core).core
-    some = [k for k in KERNELS if "dsp" in found.isa or not isinstance(k, LinearCodes)]
-    for r in bench.rows(found, ["fc640_128", "fc128_128", "fc256_10"], [0.1, 0.5], some):
-        assert abs(r.estimated / r.cycles - 1) < 0.03, r
+    some = [k for k in KERNELS if "dsp" in found.isa or not isinstance(k, LinearCodes | LinearPairs)]
+    for r in bench.rows(found, list(bench.LAYERS), [0.1, 0.5], some):
+        assert abs(r.estimated / r.cycles - 1) < 0.05, r
 
 
 @needs_arm
@@ -273,12 +318,21 @@ def test_examples_of_the_format_document() -> None:
     assert [name for name, _, _ in found] == ["lists8", "rice16", "codes2", "codes81"]
     for name, row, packed in found:
         w = np.array([["-0+".index(c) - 1 for c in row.replace(" ", "")]], np.int8)
-        made = {"rice16": lambda v: pack.pack_rice16(v)[0]} | {
-            n: getattr(pack, f"pack_{n}") for n in ("lists8", "codes2", "codes81")
+        made = {"rice16": lambda v: pack.pack_rice16(v)[0], "lists8": lambda v: pack.pack_lists8(v, 11)} | {
+            n: getattr(pack, f"pack_{n}") for n in ("codes2", "codes81")
         }
         assert made[name](w).tobytes().hex(" ") == packed
 
 
+def test_examples_of_8_bits() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
+    found = re.findall(r"^    (pairs8|quads8) +1 -2, 3 4; N = 2, O = 2 += +([0-9a-f ]+)", text, re.M)
+    assert [name for name, _ in found] == ["pairs8", "quads8"]
+    for name, packed in found:
+        made = getattr(pack, f"pack_{name}")(np.array([[1, -2], [3, 4]], np.int8)).astype("<u4")
+        assert made.tobytes().hex(" ").startswith(packed.strip())
+
+
 def test_signature_is_flat() -> None:
     node = layer(weights(3, 5, 0.5), None)
-    assert all(k.layouts(node, (FLAT,), FLAT) == Signature((FLAT,), FLAT) for k in KERNELS)
+    assert all(k.layouts(node, (FLAT,), FLAT) == Signature((FLAT,), FLAT) for k in TERNARY)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 import pytest
 
-from mcugen import driver, profile, targets, validate
+from mcugen import driver, profile, resources, targets, validate
 from mcugen.errors import MismatchError
 from mcugen.ir import DType
 from mcugen.ops.depthwise import DepthwiseConv2d
-from mcugen.sim import qemu
+from mcugen.sim import host, qemu
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
@@ -45,6 +47,18 @@ def test_networks(name: str, variant: str) -> None:
         if not int8:
             assert np.count_nonzero(w) == max(len(w), round(0.2 * w.size)), n.name
             assert w.reshape(len(w), -1).any(axis=1).all() and (w < 0).any() and (w > 0).any()
+
+
+ARENAS = {"kws": 22_800, "ic": 54_996, "vww": 100_708, "ad": 2_580}  # of TensorFlow Lite Micro
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_arenas(name: str) -> None:
+    source = networks.network(name, 0.2, "int8-first-dw")
+    balanced, size = (driver.compile(source, target="cortex-m4", optimize=goal) for goal in ("balanced", "size"))
+    assert balanced.plan.arena <= 1.35 * balanced.plan.logical_bound
+    assert size.plan.arena <= ARENAS[name]
+    assert size.program.cycles <= 2.5 * balanced.program.cycles
 
 
 @pytest.mark.parametrize("name", networks.NETWORKS)
@@ -95,6 +109,20 @@ def test_code_for_helium_runs_without_it_and_the_reverse(target: str, core: str,
     x = driver.vectors(artifact.archive, 1)
     want = driver.interp.run(artifact.archive.graph, *x)[0]
     assert qemu.count(elf, on.machine, x[0].tobytes()).y == want.tobytes()
+
+
+@pytest.mark.parametrize("machine", harness.linux_params())
+def test_networks_are_exact_on_linux(machine: str, tmp_path: Path) -> None:
+    """What runs there is the code generated for a microcontroller, with NEON where it has it."""
+    artifact = driver.compile(networks.network("ic", 0.2, "int8-first-dw"), target="cortex-m4")
+    artifact.save(tmp_path)
+    sources = [*host.sources_of(tmp_path, (".c", ".S")), resources.TEST / "kat.c"]
+    flags, defines = [*harness.LINUX[machine], "-static"], host.kat_defines(tmp_path, "ic")
+    exe = host.build_exe(sources, [tmp_path], defines, tmp_path / "kat", flags=flags, cc=harness.linux_cc(machine))
+    status, text = harness.run_linux(machine, exe, tmp_path, 60)
+    assert status == 0 and "PASS" in text, text
+    names = subprocess.run([f"{harness.TARGETS[machine].machine}-nm", exe], capture_output=True, check=True).stdout
+    assert b"mcugen1_sparse_neon" in names
 
 
 @needs_unicorn
@@ -174,3 +202,26 @@ def test_constants_name_cores_and_networks() -> None:
         assert targets.get(o.core).core.name == o.core
     for core, board in networks.BOARDS.items():
         assert targets.get(board).core.name == core and targets.get(board).clock
+
+
+def test_the_readmes_table(tmp_path: Path) -> None:
+    boards = {core: networks.BOARDS[core] for core in bench.CORES[:2]}
+    records = [
+        dict(zip(bench.KEY, (name, core, 0.2, variant, "balanced"), strict=True))
+        | {"target": board, "ms": 1234.5 if variant == "all-ternary" else 12.345, "flash_bytes": 65536}
+        for name in networks.NETWORKS
+        for core, board in boards.items()
+        for variant in networks.VARIANTS
+    ]
+    readme = tmp_path / "README.md"
+    before = bench.README.read_text()
+    readme.write_text(before)
+    bench.write_readme(records, readme)
+    after = readme.read_text()
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    first = "keywords, DS-CNN | int8 first and depthwise | 12.3 ms | 77.6 ms | 12.3 ms | 625 ms | 65,536 B | 108,198 B"
+    assert changed[1] == f"| {first} |"
+    assert changed[2] == "| | all-ternary | 1,234 ms | | 1,234 ms | | 65,536 B | |"
+    assert len(after.splitlines()) == len(before.splitlines())
+    with pytest.raises(KeyError):
+        bench.write_readme(records[1:], readme)

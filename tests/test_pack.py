@@ -26,9 +26,15 @@ from mcugen.pack import (
     PLANES,
     Encoding,
     entropy_bits,
+    pack_base3x10,
+    pack_bitmap,
+    pack_bytes,
     pack_lists16,
     pack_rice,
     rice_bits,
+    unpack_base3x10,
+    unpack_bitmap,
+    unpack_bytes,
     unpack_lists16,
     unpack_rice,
 )
@@ -257,6 +263,44 @@ def test_rice_and_entropy_of_no_weights() -> None:
     assert entropy_bits(np.array([1, 0, 0, -1], np.int8)) == pytest.approx(4 + 2)
 
 
+# ---- base3x10 ----
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), max_size=70))
+@settings(max_examples=200)
+def test_base3x10_round_trip(weights: list[int]) -> None:
+    packed = pack_base3x10(np.array(weights, np.int8))
+    assert packed.dtype == np.uint16 and packed.size == -(-len(weights) // 10)
+    assert unpack_base3x10(packed, len(weights)).tolist() == weights
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), max_size=70))
+@settings(max_examples=200)
+def test_bitmap_round_trip(weights: list[int]) -> None:
+    w = np.array(weights, np.int8)
+    packed = pack_bitmap(w)
+    assert packed.dtype == np.uint8 and packed.size == -(-w.size // 8) + -(-np.count_nonzero(w) // 8)
+    assert unpack_bitmap(packed, w.size).tolist() == weights
+
+
+def test_every_halfword_of_ten_digits() -> None:
+    v = np.arange(3**10)
+    digits = v[:, None] // 3 ** np.arange(9, -1, -1) % 3 - 1
+    packed = pack_base3x10(digits.astype(np.int8))
+    assert np.array_equal(packed, -(-v * 65536 // 59049)) and packed.size == np.unique(packed).size
+    assert np.array_equal(unpack_base3x10(packed, digits.size), digits.ravel())
+
+
+@pytest.mark.parametrize("density", [0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.35, 0.42, 0.5, 0.6, 0.67, 0.72])
+def test_codes_are_within_2_percent_of_the_entropy(density: float) -> None:
+    """The better of the Rice code and digits, for 64 channels of 64 and 3 x 3 weights; parameters counted."""
+    rng = np.random.default_rng(0)
+    w = np.where(rng.random((64, 576)) < density, rng.choice([-1, 1], (64, 576)), 0).astype(np.int8)
+    rice = pack_rice(w, rice_bits(w)[1])
+    bits = 16 * (1 + min(rice.size, pack_base3x10(w).size))
+    assert bits < 1.02 * entropy_bits(w), bits / entropy_bits(w)
+
+
 # ---- lists16 ----
 
 
@@ -316,16 +360,46 @@ def test_programs_round_trip_one_behind_the_other(channels: list[tuple[list[Part
     assert at == data.size
 
 
+@given(
+    st.lists(
+        st.tuples(_parts(st.lists(st.integers(0, 255), max_size=40)), st.sampled_from([END, END_SHIFT, END_LIMITS])),
+        max_size=5,
+    )
+)
+@settings(deadline=None, derandomize=True)
+def test_programs_of_bytes_round_trip(channels: list[tuple[list[Part], int]]) -> None:
+    programs = [((np.array(p[0][0], int), np.array(p[0][1], int), p[0][2]), end) for p, end in channels]
+    data = pack_bytes(programs)
+    sizes = [packed(p[:1], end).size + (p[0][2] is not None) for p, end in channels]
+    assert data.dtype == np.uint16 and data.size == -(-sum(sizes) // 2)
+    found = [((a.tolist(), b.tolist(), c), end) for (a, b, c), end in unpack_bytes(data, len(channels))]
+    assert found == [(p[0], end) for p, end in channels]
+
+
 def test_programs_of_the_format_document() -> None:
-    shown = [line.split("=") for line in re.findall(r"lists16 +(lead [^=]+=[ \da-f\n]+)", FORMAT.read_text())]
-    assert len(shown) == 2
-    for text, data in shown:
+    shown = re.findall(r"(lists16|bytes) +(lead [^=]+)=([ \da-f\n]+)", FORMAT.read_text())
+    assert [name for name, _, _ in shown] == ["lists16", "lists16", "bytes"]
+    for name, text, data in shown:
         parts: list[Part] = []
         for m in re.finditer(r"lead ([\d ]+), centre ([-\d]+)(?:, rest ([\d ]+))?", text):
             parts.append(([*map(int, m[1].split())], [*map(int, (m[3] or "").split())], int(m[2])))
         end = re.search(r"end (\d+)", text)
         assert end is not None
-        assert packed(parts, int(end[1])).astype("<u2").tobytes().hex(" ").split() == data.split()
+        lists = [(np.array(a), np.array(b), c) for a, b, c in parts]
+        found = packed(parts, int(end[1])) if name == "lists16" else pack_bytes([(lists[0], int(end[1]))])
+        assert found.astype("<u2").tobytes().hex(" ").split() == data.split()
+
+
+def test_bitmap_of_the_format_document() -> None:
+    shown = re.search(r"bitmap +([-0+ ]+?) += +([\da-f ]+)$", FORMAT.read_text(), re.M)
+    assert shown is not None
+    assert pack_bitmap(trits(shown[1])).tobytes().hex(" ") == shown[2]
+
+
+def test_base3x10_of_the_format_document() -> None:
+    shown = re.search(r"base3x10 +([-0+ ]+?) += +([\da-f ]+)$", FORMAT.read_text(), re.M)
+    assert shown is not None
+    assert pack_base3x10(trits(shown[1])).astype("<u2").tobytes().hex(" ") == shown[2]
 
 
 def test_rice_code_of_the_format_document() -> None:

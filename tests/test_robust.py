@@ -118,6 +118,7 @@ KNOWN = {
     "__ARM_ARCH_ISA_ARM": 5.0,
     "__ARM_ARCH_ISA_THUMB": 5.0,  # macro of ACLE; undefined reads as absent
     "__ARM_FEATURE_DSP": 5.0,  # likewise
+    "__ARM_NEON": 4.9,
     "__ARM_FEATURE_MVE": 10.0,  # likewise: only asked for with #if defined
     "__ARM_FP": 4.9,
     "__ASSEMBLER__": 2.0,
@@ -131,8 +132,18 @@ KNOWN = {
 ONLY_ASKED_FOR = {"__ARM_FEATURE_MVE", "__has_feature"}
 # Names of this project's own: the linker script's, and sanitisers' functions, which no device sees.
 OWN = re.compile(r"__(data|bss|stack)_(start|end|load|limit|top)__|__[am]san_\w+")
-ATTRIBUTES = {"weak", "noreturn", "used", "naked", "noinline", "section", "visibility"}  # all of them older than GCC 5
+ATTRIBUTES = {
+    "always_inline",
+    "weak",
+    "noreturn",
+    "used",
+    "naked",
+    "noinline",
+    "section",
+    "visibility",
+}  # all of them older than GCC 5
 HEADERS = {"stddef.h", "stdint.h", "string.h"}
+FOR_LINUX = {"arm_neon.h"}
 HOSTED = {"stdio.h", "stdlib.h", "sanitizer/asan_interface.h", "sanitizer/msan_interface.h"}
 
 
@@ -166,7 +177,7 @@ def test_names_that_gcc_7_lacks_are_only_asked_for() -> None:
 def test_headers_that_device_code_needs() -> None:
     """arm_acle.h is not among them: its functions for SIMD32 are in GCC since 10."""
     for name, text in device_code():
-        assert set(re.findall(r"#include <(.*?)>", text)) <= HEADERS | HOSTED, name
+        assert set(re.findall(r"#include <(.*?)>", text)) <= HEADERS | FOR_LINUX | HOSTED, name
 
 
 # ---- sanitisers ----

@@ -31,20 +31,31 @@ FAULTS = (
     Fault("remainder dropped", "dot_ref.c", "i < n;", "i < n / 4 * 4;", ("^Linear 5-", r"^mcugen1_dot_ref n=1\b")),
     Fault(
         "top halo not filled",
-        "lanes.c",
-        "row = -1; row >= -l->halo_top;",
-        "row = -1; row > -l->halo_top;",
+        "lanes_ref.c",
+        "*const from = &to[away];",
+        "*const from = &to[away - 1u];",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^MaxPool .*maxpool_lanes"),
     ),
     Fault(
         "bottom halo not filled",
-        "lanes.c",
-        "for (int32_t row = l->rows; row < last; row++)",
-        "for (int32_t row = l->rows + 1; row < last; row++)",
+        "lanes_ref.c",
+        "for (uint32_t i = 0; i < n; i++) {\n            to[i] =",
+        "for (uint32_t i = 1; i < n; i++) {\n            to[i] =",
         ("^Conv2d 3x3-.*conv2d_lanes", "^relayout", "^Add .*add_lanes"),
     ),
     Fault(
-        "garbage rows not sealed", "lanes.c", "gone = l->height;", "gone = l->height + 1;", ("^Add 2x25x5", "^relayout")
+        "garbage rows not sealed",
+        "lanes.c",
+        "? (l->height - from)",
+        "? (l->height + 1u - from)",
+        ("^Add 2x25x5", "^relayout"),
+    ),
+    Fault(
+        "relayout moves words backwards",
+        "relayout_ref.c",
+        "to[s] = from[s];",
+        "to[words - 1u - s] = from[words - 1u - s];",
+        ("^relayout .* in place:",),
     ),
     Fault(
         "requantised plus one",
@@ -103,7 +114,12 @@ FAULTS = (
         "(o / group_out * 0)",
         ("^Conv2d groups-",),
     ),
-    Fault("second block", "lists8_ref.c", "256 * b", "255 * b", ("^Linear 300-.*lists8",)),
+    Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
+    Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
+    Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
+    Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),
+    Fault("weights of another output", "quads8_ref.c", ">> (8 * o)", ">> (8 * (o ^ 1))", ("^Linear .*quads8",)),
+    Fault("a bit of the lower half", "linear_wide.c", "a & 0xFFFF", "a & 0x7FFF", ("^Linear .*linear_",)),
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
@@ -118,6 +134,21 @@ FAULTS = (
         "i / 4 * job->step",
         "i / 4 * 1",
         ("^Conv2d 3x3s2-.*direct/", "^DepthwiseConv2d 3x3s2-.*direct/"),
+    ),
+    Fault("halfwords not told apart", "im2col_ref.c", "(both - low) * at,", "both * at,", ("^Conv2d .*im2col/pairs",)),
+    Fault(
+        "once more dropped",
+        "im2col_ref.c",
+        "quad_sum(&job->taps[tail[0] / 8 - 4], tail[1], x)",
+        "0",
+        ("^Conv2d .*im2col/quads",),
+    ),
+    Fault(
+        "the window's second row twice",
+        "window_ref.c",
+        "(int32_t)i * job->pitch",
+        "(int32_t)(i != 0) * job->pitch",
+        ("^DepthwiseConv2d .*window/i8", "^DepthwiseConv2d .*window/base3"),
     ),
     Fault(
         "sums of bytes",
@@ -256,13 +287,43 @@ ELSEWHERE = (
     ),
     (
         "microbit",
-        Fault("16s lost", "lists8_m0.S", "lsrs    r5, r5, #4", "lsrs    r5, r5, #5", ("^Linear .*lists8",)),
+        Fault("-1 added", "lists8_m0.S", "LIST    subs", "LIST    adds", ("^Linear .*lists8",)),
+    ),
+    (
+        "microbit",
+        Fault("outputs not taken apart", "quads8_m0.S", "STORE   r8, r9", "STORE   r8, r10", ("^Linear .*quads8",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("pairs not taken apart", "pairs8_dsp.S", "r11, lsl #8", "r11, lsl #7", ("^Linear .*pairs8",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("addend", "linear_halves_thumb2.S", "r8, r1, asr #5", "r8, r1, asr #6", ("^Linear .*linear_",)),
     ),
     (
         "microbit",
         Fault(
             "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
         ),
+    ),
+    (
+        "microbit",
+        Fault("above hi", "add_lanes_m0.S", "bhi     3", "beq     3", ("^Add .*add_lanes",)),
+    ),
+    (
+        "microbit",
+        Fault(
+            "words repeated at the wrong place",
+            "lanes_thumb.S",
+            "lsrs    r3, r3, #28\n        mov     r11, r3",
+            "lsrs    r3, r3, #27\n        mov     r11, r3",
+            ("^Conv2d .*conv2d_lanes",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault("one byte too few", "lanes_thumb.S", "adds    r4, r2, #7", "adds    r4, r2, #6", ("^Conv2d .*_lanes",)),
     ),
     (
         "microbit",
@@ -347,7 +408,7 @@ def test_fault_is_found(fault: Fault, tmp_path: Path) -> None:
 def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> None:
     narrow = fault.name == "computes garbage rows"
     dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
-    some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv"))]
+    some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
     if target == "mps3-an547":
         some = [*thinned(some, 12)]
     if target != "microbit":

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
 from mcugen.kernels import sparse
-from mcugen.kernels.base import Signature
+from mcugen.kernels.base import NULL, Signature
 from mcugen.kernels.sparse import Sparse, SparseDepthwise
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
@@ -38,9 +38,11 @@ MACHINES = [
         pytest.param(m, marks=needs_arm)
         for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
     ),
+    *harness.linux_params(),
 ]
 FULL = Out.full(DType.U8)
-KERNEL, RICE, DEPTHWISE = Sparse(), Sparse("rice"), SparseDepthwise()
+KERNEL, BYTES, RICE, BASE3 = Sparse(), Sparse("bytes"), Sparse("rice"), Sparse("base3")
+DEPTHWISE = SparseDepthwise()
 Factory = pytest.TempPathFactory
 
 
@@ -75,6 +77,12 @@ def result(how: sparse.Channel, total: int, to: Out) -> int:
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31 and abs(mult << 32 - shift) < 1 << 31
         assert (how.end == pack.END) == (to == FULL)
         return min(max(min(max(high >> 16, 0), 255), to.lo), to.hi)
+    if how.end in (pack.END_TWICE, pack.END_FOURFOLD):
+        up = 1 if how.end == pack.END_TWICE else 2
+        assert shift == 16 - up and to == FULL and -(1 << 15) <= total << up < 1 << 15 and abs(how.add << up) < 1 << 31
+        high = (((total << up) * (mult << 16)) >> 16) + (how.add << up)
+        assert -(1 << 31) <= high < 1 << 31
+        return min(max(high >> 16, 0), 255)
     if how.end == pack.END_LONG:
         high = (total * (mult << 32 - shift) + (how.add << 32 - shift)) >> 32
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31
@@ -176,10 +184,14 @@ def test_257_bytes_fit_and_258_are_split(plus: int, minus: int) -> None:
 
 def other_tail(node: Node, mult: int = 1, add: int | None = None, shift: int = 0) -> Node:
     """A node with its multiplier times `mult`, another addend, its shift that much larger."""
-    x, w, m, a, s = node.inputs
-    addends = a.const if add is None else np.full(3, add)
-    named = (("m", DType.I16, m.const * mult), ("a", DType.I32, addends), ("s", DType.U8, s.const.astype(int) + shift))
-    return ops.make(node.op, x, w, *(ops.constant(*c) for c in named))
+    _, _, m, a, s = node.inputs
+    return with_tail(node, m.const * mult, a.const if add is None else np.full(3, add), s.const.astype(int) + shift)
+
+
+def with_tail(node: Node, mult: Array, add: Array, shift: Array) -> Node:
+    """A node with other constants."""
+    named = (("m", DType.I16, mult), ("a", DType.I32, add), ("s", DType.U8, shift))
+    return ops.make(node.op, *node.inputs[:2], *(ops.constant(*c) for c in named))
 
 
 def test_products_beyond_32_bits_have_64() -> None:
@@ -224,6 +236,11 @@ def edge_programs(helium: bool = False) -> Iterator[Program]:
             node = dense(plus, minus, DType.U8, (4 - words % 2, step * words), step)
             more = int(words * step < 10)  # room for a larger multiplier
             nodes.append(other_tail(node, 1 + more, int(node.inputs[3].const[0]) // 2 * 3, shift=more))
+    twice = [(plus, minus, 15) for plus, minus in ((64, 0), (0, 64), (40, 24), (65, 0))]
+    for plus, minus, shift in (*twice, (32, 0, 14), (0, 32, 14), (33, 0, 14)):
+        for words in (1, 2, 3, 4, *((7, 12) if helium else ())):  # twice, four times the sum has 16 bits, and no longer
+            node = dense(plus, minus, DType.U8, (4, words))
+            nodes.append(with_tail(node, *(np.full(3, v) for v in (-30000, 300 << shift, shift))))
     for node in nodes:
         dtype, (_, *image) = node.inputs[0].type.dtype, node.inputs[0].type.shape
         w = node.inputs[1].const[0].ravel().astype(np.int64)[:, None, None]
@@ -237,8 +254,8 @@ def edge_programs(helium: bool = False) -> Iterator[Program]:
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
         text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
-        for kernel in (replace(KERNEL, helium=helium), replace(RICE, helium=helium)):
-            if kernel.accepts(node, harness.accumulators(node)):
+        for kernel in (replace(plain, helium=helium) for plain in (KERNEL, BYTES, RICE, BASE3)):
+            if kernel.layouts(node, lay[:1], lay[1]) and kernel.accepts(node, harness.accumulators(node)):
                 yield node_program(f"{text} {kernel.name}", node, kernel, sig, [x], want)
 
 
@@ -365,6 +382,60 @@ def decodings() -> Iterator[tuple[str, Node]]:
         )
 
 
+def channels() -> Iterator[tuple[str, Node]]:
+    """Pointwise layers by bytes: lists of every length up to two full tokens, in strips of every width, every end."""
+    counts = [(int(n), p) for p in range(34) for n in (0, 1, 16, 17, p)]
+    yield "lists", layer(counts, (70, 1, 1))
+    yield "all", layer([(256, 0), (0, 256), (128, 128), (0, 0)], (256, 1, 1), offset=10)
+    for width in (1, 2, 3, 4, 9):
+        for to in (FULL, Out(DType.U8, Quant(1.0, 10), 10, 200)):
+            for mult in (0.003, 0.9):
+                node = geometry((40, 4, width), (1, 1), Conv2d(), out=5, to=to)
+                yield f"{width} {to.lo} {mult}", rescaled(node, mult)
+
+
+def rescaled(node: Node, mult: float) -> Node:
+    """The node with that multiplier for all channels."""
+    acc, to = harness.accumulators(node), node.op.to  # type: ignore[attr-defined]
+    n = node.output.type.shape[0]
+    tail = fixed.lower(np.full(n, mult), np.full(n, 100.0), acc.lo, acc.hi, to.lo, to.hi)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    return ops.make(node.op, *node.inputs[:2], *(ops.constant(*c) for c in named))
+
+
+def test_bytes_are_for_pointwise_layers_of_256_channels() -> None:
+    """Which are never split; their programs are those of the other encoding."""
+    rows = layout.rows_for(4)
+
+    def taken(node: Node, kernel: Sparse = BYTES) -> Signature | None:
+        return kernel.layouts(node, (layout.lanes(node.inputs[0].type, rows),), layout.lanes(node.output.type, rows))
+
+    for c, size, fits in ((256, 1, True), (257, 1, False), (8, 3, False)):
+        node = layer([(1, 1)], (c, size, size))
+        assert bool(taken(node)) == fits and taken(node, KERNEL)
+    assert not taken(geometry((4, 4, 6), (1, 1), Conv2d((1, 2))))
+    assert not taken(geometry((4, 4, 6), (1, 1), Conv2d(groups=2)))
+    for name, node in channels():
+        sig, acc = taken(node), harness.accumulators(node)
+        assert sig is not None and BYTES.accepts(node, acc), name
+        tables = [{f.name: f.value for f in k.bind(node, sig, acc).fields} for k in (BYTES, KERNEL)]
+        assert np.array_equal(*(np.asarray(table["packing"]) for table in tables))
+        assert (tables[0]["x_plane"], tables[1]["x_plane"]) == (sig.inputs[0].plane, 0)
+        data = [np.asarray(table["weights"]) for table in tables]
+        at = 0
+        for (lead, rest, centre), end in pack.unpack_bytes(data[0], len(node.inputs[1].const)):
+            ((words, others, same),), last, size = pack.unpack_lists16(data[1][at:])
+            at += size
+            assert (centre, end) == (same, last)
+            for a, b in ((lead, words), (rest, others)):
+                assert (a * sig.inputs[0].plane).tolist() == b.tolist()
+        assert at == data[1].size
+    ends = {
+        end for _, node in channels() for end in {c.end for c in sparse._channels(node, harness.accumulators(node))}
+    }
+    assert ends == {pack.END, pack.END_SHIFT, pack.END_LIMITS, pack.END_TWICE}
+
+
 def test_tails_of_6_bytes() -> None:
     """They are the 8 bytes of the other encoding; add must lie within 2^26 units of 2^(shift - 16)."""
     nodes = [*(node for _, node in decodings()), *(layer([(13, 13)], (60, 1, 1), 0.4, at) for at in (1020.0, -1020.0))]
@@ -379,6 +450,14 @@ def test_tails_of_6_bytes() -> None:
     for at in (1028.0, -1028.0):
         node = layer([(13, 13)], (60, 1, 1), 0.4, at)
         assert KERNEL.accepts(node, harness.accumulators(node)) and not RICE.accepts(node, harness.accumulators(node))
+    for at in (1020.0, 1028.0, -1020.0, -1028.0):  # lists have 8 bytes instead, for all channels
+        node = layer([(13, 13), (0, 1)], (60, 1, 1), 0.4, at)
+        channels = sparse._channels(node, harness.accumulators(node))
+        tails, packing = (np.asarray(f.value) for f in sparse._tails(channels))
+        if abs(at) > 1024:
+            assert tails.tolist() == [[how.scale, how.add] for how in channels] and packing == NULL
+        else:
+            assert tails == NULL and packing.shape == (2, 3)
 
 
 def test_a_code_has_no_split_channels_and_no_groups() -> None:
@@ -425,9 +504,16 @@ def test_decodings_reach_every_path() -> None:
 def programs() -> tuple[Program, ...]:
     rng = np.random.default_rng
     found = [p for name, node in geometries() for p in node_programs(name, node, rng(3))]
-    found = [p for p in found if p.label in (KERNEL.name, RICE.name, DEPTHWISE.name)]
+    found = [p for p in found if p.label in (KERNEL.name, BYTES.name, RICE.name, BASE3.name, DEPTHWISE.name)]
     coded = [p for name, node in decodings() for p in node_programs(f"decode {name}", node, rng(3))]
-    return (*found, *edge_programs(), *(p for p in coded if p.label == RICE.name))
+    listed = [p for name, node in channels() for p in node_programs(f"channels {name}", node, rng(3))]
+    return (
+        *found,
+        *edge_programs(),
+        *(p for p in coded if p.label == RICE.name),
+        *[p for p in coded if p.label == BASE3.name][::7],
+        *(p for p in listed if p.label == BYTES.name),
+    )
 
 
 @cache
@@ -437,7 +523,7 @@ def helium_programs() -> tuple[Program, ...]:
     for name, node in (*geometries(), *decodings()):
         inputs = harness.samples(node, np.random.default_rng(3))
         want = harness.evaluate(node, inputs)
-        for plain in (KERNEL, RICE, DEPTHWISE):
+        for plain in (KERNEL, RICE, BASE3, DEPTHWISE):
             kernel = replace(plain, helium=True)
             if kernel.op is not type(node.op) or not kernel.accepts(node, harness.accumulators(node)):
                 continue
@@ -463,7 +549,7 @@ def test_programs_reach_every_path_of_helium() -> None:
         used = {(values["step"], int(w)) for _, _, _, w in runs}
         data, at = values["weights"], 0
         assert isinstance(data, np.ndarray)
-        while p.label != RICE.name and at < data.size:
+        while p.label not in (RICE.name, BASE3.name) and at < data.size:
             parts, end, size = pack.unpack_lists16(data[at:])
             at += size
             rare |= {(end, min(len(parts), 3), *some) for some in used}
@@ -471,6 +557,7 @@ def test_programs_reach_every_path_of_helium() -> None:
     assert {(step, w) for step, w, _ in strips} == set(widths) and {kind for _, _, kind in strips} == {0, 1, 2}
     assert rare >= {(pack.END_WIDE, 2, *some) for some in widths} | {(pack.END_LONG, 3, *some) for some in widths}
     assert rare >= {(end, 1, 1, w) for end in (pack.END_SHIFT, pack.END_LIMITS) for w in (1, 2, 3, 4, 5, 12)}
+    assert rare >= {(end, 1, 1, w) for end in (pack.END_TWICE, pack.END_FOURFOLD) for w in (1, 2, 3, 4, 12)}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -481,15 +568,16 @@ def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
 
 def test_programs_reach_every_path() -> None:
     """Every end, centre and number of parts; every width of strip at both steps, also with each of the rarer tokens."""
-    firsts, centres, strips, rare, longest = set(), set(), set(), set(), 0
+    firsts, centres, strips, rare, tails, longest = set(), set(), set(), set(), set(), 0
     for p in programs():
-        if p.label == RICE.name:
+        if p.label in (RICE.name, BASE3.name, BYTES.name):
             continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
         runs = np.asarray(values["runs"]).reshape(-1, 4)
         used = {(values["step"], int(words)) for _, _, _, words in runs}
         strips |= {(values["step"], int(words), bool(n > words)) for _, _, n, words in runs}
+        tails.add(isinstance(values["tails"], str))
         data, at = values["weights"], 0
         assert isinstance(data, np.ndarray)
         while at < data.size:
@@ -498,6 +586,7 @@ def test_programs_reach_every_path() -> None:
             centres |= {c if c is None else int(np.sign(c)) for _, _, c in parts}
             longest, at = max(longest, *(len(list) for part in parts for list in part[:2])), at + size
             rare |= {(end, min(len(parts), 3), *some) for some in used}
+    assert tails == {False, True}
     assert firsts >= {(a, b) for a in (False, True) for b in (pack.END, pack.END_SHIFT, pack.END_LIMITS)}
     assert centres == {None, -1, 0, 1} and longest > 32
     assert strips >= {(step, words, False) for step in (1, 2) for words in (1, 2, 3, 4)}
@@ -505,7 +594,8 @@ def test_programs_reach_every_path() -> None:
     widths = list(itertools.product((1, 2), (1, 2, 3, 4)))
     assert rare >= {(pack.END_WIDE, parts, *some) for parts in (2, 3) for some in widths}
     assert rare >= {(pack.END_LONG, 3, *some) for some in widths}
-    assert rare >= {(end, 1, 1, words) for end in (pack.END_SHIFT, pack.END_LIMITS) for words in (1, 2, 3, 4)}
+    ends = pack.END_SHIFT, pack.END_LIMITS, pack.END_TWICE, pack.END_FOURFOLD
+    assert rare >= {(end, 1, 1, words) for end in ends for words in (1, 2, 3, 4)}
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
@@ -581,6 +671,10 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35, 0.67]):
         assert abs(r.estimated / r.cycles - 1) < off, r
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35], encoding="rice"):
+        assert abs(r.estimated / r.cycles - 1) < off, r
+    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [0.67], encoding="base3"):
+        assert abs(r.estimated / r.cycles - 1) < max(off, 0.03), r
+    for r in bench.rows(targets.get(core).core, ["pw64_25x5", "pw128_6", "pw256_3"], [0.1, 0.35], encoding="bytes"):
         assert abs(r.estimated / r.cycles - 1) < off, r
 
 

@@ -185,7 +185,7 @@ def test_steps_in_another_order(artifact: Artifact, directory: Path, x: Array) -
 
 def test_a_halo_that_is_not_filled(artifact: Artifact, directory: Path, x: Array) -> None:
     """Every pixel is right after the first layer in lanes; the row above the image is not."""
-    patch(directory / "lanes.c", "row = -1; row > -l->halo_top;", r"row = -1; row >= -l->halo_top;")
+    patch(directory / "lanes.c", "halo_top > 1)", r"halo_top > 0\)")
     first = next(s for s in artifact.program.steps if s.output.layout.halo_top)
     home = layout.home(first.output.layout, first.output.type.shape)
     for v in verdicts(directory, artifact, x):

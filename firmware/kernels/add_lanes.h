@@ -26,6 +26,20 @@ struct mcugen_add_lanes {
     uint8_t shift; /* 0 .. 31 */
 };
 
+/* What a run of words needs of it. */
+struct mcugen_add_rule {
+    int32_t mult_a;
+    int32_t mult_b;
+    int32_t add;
+    int32_t lo;
+    int32_t hi;
+    uint32_t shift;
+};
+
+/* y[i] for the words y .. end, four pixels each, which may be those of a or b; lo is 0. Armv6-M. */
+void mcugen1_add_words_m0(const struct mcugen_add_rule *r, const uint32_t *a, const uint32_t *b, uint32_t *y,
+                          const uint32_t *end);
+
 /* a, b: planes, their halos are not read; y: planes, sealed here. y may be the buffer of a (of b) where out equals k->a
  * (k->b): each byte is read before it is written, and sealing comes last and reads only y. */
 void mcugen1_add_lanes_ref(const struct mcugen_add_lanes *k, const void *a, const void *b, void *y);

@@ -2,13 +2,13 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* void mcugen1_add_words_mve(const int32_t *rule, const uint32_t *a, const uint32_t *b, uint32_t *y, uint32_t bytes)
  *
  * rule: mult_a, mult_b, add, lo, hi, -shift. 17 instructions, 10 for four pixels; y may be a or b.
  */
-        .section .text.mcugen1_add_words_mve, "ax", %progbits
+        HOT     mcugen1_add_words_mve
         .thumb
         .p2align 2
         .weak   mcugen1_add_words_mve

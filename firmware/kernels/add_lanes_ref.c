@@ -1,16 +1,10 @@
-/* add_lanes_ref.c - rows as plain bytes, or by words and SMLAD where there is the DSP extension. */
+/* add_lanes_ref.c - rows as plain bytes, or by words: with SMLAD where there is the DSP extension, in assembler for Armv6-M. */
 #include "add_lanes.h"
 #include "mcugen_dsp.h"
 
-/* What a run of words needs of struct mcugen_add_lanes. */
-struct rule {
-    int32_t mult_a, mult_b, add, lo, hi;
-    uint32_t shift;
-};
-
 #if defined(__ARM_FEATURE_MVE)
 
-static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
+static void add_words(struct mcugen_add_rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
 {
     const int32_t rule[] = {r.mult_a, r.mult_b, r.add, r.lo, r.hi, -(int32_t)r.shift};
 
@@ -27,13 +21,14 @@ static uint32_t limited(int32_t v, int32_t lo, int32_t hi)
 #if defined(__ARM_FEATURE_DSP)
 
 /* Both sums of two pixels of a and two of b, each pair as halves of a word, into low and high. */
-static inline void two(const struct rule *r, uint32_t mults, uint32_t a, uint32_t b, int32_t *low, int32_t *high)
+static inline void two(const struct mcugen_add_rule *r, uint32_t mults, uint32_t a, uint32_t b, int32_t *low,
+                       int32_t *high)
 {
     *low = mcugen_smlad(mcugen_lower_halves(a, b), mults, r->add) >> r->shift;
     *high = mcugen_smlad(mcugen_upper_halves(a, b), mults, r->add) >> r->shift;
 }
 
-static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
+static void add_words(struct mcugen_add_rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
 {
     const uint32_t mults = mcugen_lower_halves((uint32_t)r.mult_a, (uint32_t)r.mult_b);
     int32_t v[4];
@@ -61,12 +56,18 @@ static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint3
 
 #else
 
-static void add_words(struct rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
+static void add_words(struct mcugen_add_rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
 {
     const uint8_t *const p = (const uint8_t *)a, *const q = (const uint8_t *)b;
     uint8_t *const to = (uint8_t *)y;
     const uint32_t n = (uint32_t)((const uint8_t *)end - to);
 
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
+    if (r.lo == 0) {
+        mcugen1_add_words_m0(&r, a, b, y, end);
+        return;
+    }
+#endif
     if (r.lo == 0 && r.hi == 255) {
         for (uint32_t i = 0; i < n; i++) {
             const int32_t v = (p[i] * r.mult_a + q[i] * r.mult_b + r.add) >> r.shift;
@@ -91,7 +92,7 @@ static uint32_t first(const struct mcugen_lanes *l, uint32_t row)
 
 MCUGEN_WEAK void mcugen1_add_lanes_ref(const struct mcugen_add_lanes *k, const void *a, const void *b, void *y)
 {
-    const struct rule rule = {k->mult_a, k->mult_b, k->add, k->lo, k->hi, k->shift};
+    const struct mcugen_add_rule rule = {k->mult_a, k->mult_b, k->add, k->lo, k->hi, k->shift};
     const uint32_t *p = (const uint32_t *)a, *q = (const uint32_t *)b;
     uint32_t *to = (uint32_t *)y;
     uint32_t rows = k->out.rows, words = k->out.width;

@@ -12,7 +12,7 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_DSP)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    X, 0
@@ -54,7 +54,7 @@
 
 /* const uint32_t *mcugen1_codes2_dsp(const uint32_t *codes, const uint8_t *x, uint32_t blocks, uint32_t groups,
  *                                    int32_t *sums) */
-        .section .text.mcugen1_codes2_dsp, "ax", %progbits
+        HOT     mcugen1_codes2_dsp
         .thumb
         .p2align 2
         .weak   mcugen1_codes2_dsp
@@ -91,7 +91,7 @@ mcugen1_codes2_dsp:
         .size   mcugen1_codes2_dsp, . - mcugen1_codes2_dsp
 
 /* int32_t mcugen1_codes2_total_dsp(const uint8_t *x, uint32_t blocks): 15 cycles a block. */
-        .section .text.mcugen1_codes2_total_dsp, "ax", %progbits
+        HOT     mcugen1_codes2_total_dsp
         .thumb
         .p2align 2
         .weak   mcugen1_codes2_total_dsp

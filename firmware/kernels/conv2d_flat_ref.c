@@ -1,22 +1,32 @@
 /* conv2d_flat_ref.c - the definition in C. Clear before fast. */
 #include "conv2d_flat.h"
 
+/* Tap by tap, and for each along the channels, where kernels of many channels spend their time. Outside the image every
+ * channel is the pad value, which a step of 0 repeats. A negative place is a large unsigned one. */
 static int32_t window(const struct mcugen_conv2d_flat *k, const uint8_t *x, const int8_t *w, int32_t oy, int32_t ox)
 {
+    const uint32_t taps = (uint32_t)k->kernel_h * k->kernel_w;
+    const uint32_t plane = (uint32_t)k->in_h * k->in_w;
+    const uint32_t channels = k->in_c / (uint32_t)k->groups;
+    uint32_t y = (uint32_t)(oy * k->stride_h - k->top);
+    uint32_t tap = 0;
     int32_t acc = 0;
 
-    for (uint32_t c = 0; c < k->in_c / (uint32_t)k->groups; c++) {
-        for (int32_t i = 0; i < k->kernel_h; i++) {
-            const int32_t y = oy * k->stride_h + i * k->dilation_h - k->top;
+    for (uint32_t i = 0; i < k->kernel_h; i++) {
+        uint32_t at = (uint32_t)(ox * k->stride_w - k->left);
 
-            for (int32_t j = 0; j < k->kernel_w; j++) {
-                const int32_t at = ox * k->stride_w + j * k->dilation_w - k->left;
-                const int inside = y >= 0 && y < k->in_h && at >= 0 && at < k->in_w;
+        for (uint32_t j = 0; j < k->kernel_w; j++) {
+            const int inside = at < k->in_w && y < k->in_h;
+            const uint8_t *const from = inside ? &x[(y * k->in_w) + at] : &k->pad_value;
+            const uint32_t step = inside ? plane : 0;
 
-                acc += *w++ * (inside ? x[y * k->in_w + at] : k->pad_value);
+            for (uint32_t c = 0; c < channels; c++) {
+                acc += w[(c * taps) + tap] * from[c * step];
             }
+            tap++;
+            at += k->dilation_w;
         }
-        x += (uint32_t)k->in_h * k->in_w;
+        y += k->dilation_h;
     }
     return acc;
 }

@@ -1,20 +1,25 @@
 /* conv2d_lanes_ref.c - the definition in C. Clear before fast. */
 #include "conv2d_lanes.h"
 
-/* The sum of one output pixel; x points at its lane in the group's first plane. */
-static int32_t window(const struct mcugen_conv2d_lanes *k, const uint8_t *x, const int8_t *w, int32_t row, int32_t col)
+/* The sum of one output pixel, tap by tap and for each along the channels; x is where its window begins in the group's
+ * first plane. */
+static int32_t window(const struct mcugen_conv2d_lanes *k, const uint8_t *x, const int8_t *w)
 {
+    const uint32_t taps = (uint32_t)k->kernel_h * k->kernel_w, plane = 4 * k->in.plane;
+    const uint32_t channels = k->in.channels / (uint32_t)k->groups;
+    const uint32_t down = 4 * k->dilation_h * mcugen_lanes_pitch(&k->in), right = 4U * k->dilation_w;
+    uint32_t tap = 0;
     int32_t acc = 0;
 
-    for (uint32_t c = 0; c < k->in.channels / (uint32_t)k->groups; c++) {
-        for (int32_t i = 0; i < k->kernel_h; i++) {
-            const int32_t r = row * k->stride_h + i * k->dilation_h - k->top;
+    for (uint32_t i = 0; i < k->kernel_h; i++) {
+        for (uint32_t j = 0; j < k->kernel_w; j++) {
+            const uint8_t *const from = &x[(i * down) + (j * right)];
 
-            for (int32_t j = 0; j < k->kernel_w; j++) {
-                acc += *w++ * x[mcugen_lanes_at(&k->in, r, col * k->stride_w + j * k->dilation_w - k->left)];
+            for (uint32_t c = 0; c < channels; c++) {
+                acc += w[(c * taps) + tap] * from[c * plane];
             }
+            tap++;
         }
-        x += 4 * k->in.plane;
     }
     return acc;
 }
@@ -33,10 +38,11 @@ MCUGEN_WEAK void mcugen1_conv2d_lanes_ref(const struct mcugen_conv2d_lanes *k, c
         for (int32_t r = 0; r < k->out.height; r++) {
             const int32_t lane = r / k->out.rows, row = r % k->out.rows;
 
-            for (int32_t col = 0; col < k->out.width; col++) {
-                const int32_t v = mcugen_requantize(&k->tail, o, window(k, from + lane, w, row, col));
+            const uint8_t *const at = from + mcugen_lanes_at(&k->in, row * k->stride_h - k->top, -k->left) + lane;
+            uint8_t *const y_at = to + mcugen_lanes_at(&k->out, row, 0) + lane;
 
-                to[mcugen_lanes_at(&k->out, row, col) + lane] = (uint8_t)v;
+            for (uint32_t col = 0; col < k->out.width; col++) {
+                y_at[4 * col] = (uint8_t)mcugen_requantize(&k->tail, o, window(k, &at[4 * col * k->stride_w], w));
             }
         }
     }

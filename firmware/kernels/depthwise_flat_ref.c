@@ -1,19 +1,20 @@
 /* depthwise_flat_ref.c - the definition in C. Clear before fast. */
 #include "depthwise_flat.h"
 
+/* The sum of one output pixel. A negative place is a large unsigned one. */
 static int32_t window(const struct mcugen_depthwise_flat *k, const uint8_t *x, const int8_t *w, int32_t oy, int32_t ox)
 {
+    uint32_t y = (uint32_t)(oy * k->stride_h - k->top);
     int32_t acc = 0;
 
-    for (int32_t i = 0; i < k->kernel_h; i++) {
-        const int32_t y = oy * k->stride_h + i * k->dilation_h - k->top;
+    for (uint32_t i = 0; i < k->kernel_h; i++) {
+        uint32_t at = (uint32_t)(ox * k->stride_w - k->left);
 
-        for (int32_t j = 0; j < k->kernel_w; j++) {
-            const int32_t at = ox * k->stride_w + j * k->dilation_w - k->left;
-            const int inside = y >= 0 && y < k->in_h && at >= 0 && at < k->in_w;
-
-            acc += *w++ * (inside ? x[y * k->in_w + at] : k->pad_value);
+        for (uint32_t j = 0; j < k->kernel_w; j++) {
+            acc += *w++ * (at < k->in_w && y < k->in_h ? x[(y * k->in_w) + at] : k->pad_value);
+            at += k->dilation_w;
         }
+        y += k->dilation_h;
     }
     return acc;
 }

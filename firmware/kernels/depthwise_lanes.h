@@ -27,7 +27,8 @@ struct mcugen_depthwise_lanes {
     uint16_t top, left; /* padding, at most in.halo_top and in.pad_cols */
 };
 
-/* x: in.channels planes, sealed; y: out.channels planes, sealed here; scratch: the weights of one channel. */
+/* x: in.channels planes, sealed; y: out.channels planes, sealed here; scratch: the weights of one channel. y may overlap x
+ * if each of its planes ends where the same plane of x begins, or before. */
 void mcugen1_depthwise_lanes_ref(const struct mcugen_depthwise_lanes *k, const void *x, void *y, void *scratch);
 
 static inline void mcugen1_depthwise_lanes(const struct mcugen_depthwise_lanes *k, const void *x, void *y,

@@ -48,7 +48,7 @@ struct mcugen_direct {
     mcugen_direct_fn strips; /* of two words: by taps and step */
     mcugen_direct_fn single; /* of one word: by taps */
     const uint8_t *weights;  /* row_count * taps for each channel of y, packed */
-    mcugen_unpack_fn unpack;
+    mcugen_unpack_fn unpack; /* 0: they are bytes */
     const int32_t *rows;     /* first words of the program's rows */
     const int32_t *tails;    /* scale and more of each channel of y */
     const uint16_t *runs;    /* first word of x, first word of y, words of a row of y (1, or an even number), rows */
@@ -65,7 +65,8 @@ struct mcugen_direct {
 };
 
 /* A layer. x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: a channel's program and, behind it,
- * its weights, a byte each. */
+ * where they are packed, its weights, a byte each. Depthwise (x_plane is not 0), y may overlap x if each of its planes
+ * ends where the same plane of x begins, or before. */
 void mcugen1_direct_ref(const struct mcugen_direct *k, const void *x, void *y, void *scratch);
 
 void mcugen1_direct_mve(const struct mcugen_direct *k, const void *x, void *y, void *scratch); /* M55, M85 */

@@ -8,7 +8,7 @@
 #include "direct_mve.h"
 #else
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program. */
         .equ    Y, 0

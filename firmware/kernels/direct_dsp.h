@@ -211,7 +211,7 @@
         .endm
 
         .macro  STRIPS name, taps, step, words
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

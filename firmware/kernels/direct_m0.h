@@ -1,70 +1,42 @@
 /* direct_m0.h - a strip of one or two words, for Armv6-M: a product an instruction, in a single cycle where the core has that.
  *
- *     r5-r7, r8    sums of lanes 0, 1, 2, 3 of the first word     r0   address of the row's first pixels
+ *     r5-r7, r8    sums t0, t1, t2, t3 of the first word          r0   address of the row's first pixels
  *     r9-r12       of the second word                             r1   the row in the program
- *     r3, r4       a word of x, a pixel                           r2   a weight
+ *     r3, r4       a word of x, what is left of it                r2   a weight
  */
 /* clang-format off */
 #ifndef MCUGEN_DIRECT_M0_H
 #define MCUGEN_DIRECT_M0_H
 #ifdef __ASSEMBLER__
 
+#include "direct_words_m0.h"
+
+        .equ    LANES, 4
+
 /* Behind direct_cores.h's part of the frame, three sums. */
         .equ    SUMS, 36
         .equ    FRAME, 52
 
-/* 2 + 14 cycles. */
-        .macro  WORD at, l0, l1, l2, l3
-        ldr     r3, [r0, #4 * (\at)]
-        uxtb    r4, r3
-        muls    r4, r2, r4
-        add     \l0, \l0, r4
-        lsrs    r4, r3, #8
-        uxtb    r4, r4
-        muls    r4, r2, r4
-        add     \l1, \l1, r4
-        lsrs    r4, r3, #16
-        uxtb    r4, r4
-        muls    r4, r2, r4
-        add     \l2, \l2, r4
-        lsrs    r3, r3, #24
-        muls    r3, r2, r3
-        add     \l3, \l3, r3
-        .endm
-
-/* 3 + 32 cycles. */
+/* 2 + 26 cycles for two words. */
         .macro  TAP tap, step, words
         ldr     r2, [r1, #4 + 4 * \tap]
         sxth    r2, r2
-        WORD    \tap, r5, r6, r7, r8
+        ldr     r3, [r0, #4 * (\tap)]
+        WORD    0, r2, r5, r6, r7, r8
         .if     \words == 2
-        WORD    \tap + \step, r9, r10, r11, r12
+        ldr     r3, [r0, #4 * (\tap + \step)]
+        WORD    0, r2, r9, r10, r11, r12
         .endif
         .endm
 
-/* A sum in r2 to a pixel in r2, 14 cycles within the limits; r5 = more, r6 = mult, r7 = up. With acc << up = 2^16 h + l
- * the product by mult, of which 16 bits are dropped, is h * mult + (l * mult >> 16); l * mult fits 32 bits.
- */
-        .macro  PIXEL
+/* A sum in r2 to a pixel in r4; r5 = more, r6 = mult, r7 = up. */
+        .macro  UP_PIXEL word, shift
         lsls    r2, r2, r7
-        uxth    r3, r2
-        asrs    r2, r2, #16
-        muls    r2, r6, r2
-        muls    r3, r6, r3
-        asrs    r3, r3, #16
-        adds    r2, r2, r3
-        adds    r2, r2, r5
-        asrs    r2, r2, #16
-        lsrs    r3, r2, #8
-        beq     9f
-        asrs    r2, r2, #31             /* beyond the limits: 0 or 255 */
-        mvns    r2, r2
-        uxtb    r2, r2
-9:
+        PIXEL   r6, r5, r4, \word, \shift
         .endm
 
         .macro  STRIPS name, taps, step, words
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name
@@ -116,6 +88,7 @@
         lsrs    r2, r2, #1              /* carry: the last */
         bcs     3f
         b       2b
+        ABOVE_WORD 0
 3:      str     r5, [sp, #SUMS]
         str     r6, [sp, #SUMS + 4]
         str     r7, [sp, #SUMS + 8]
@@ -123,39 +96,43 @@
         ldr     r6, [sp, #SCALE]
         uxtb    r7, r6
         asrs    r6, r6, #16
-        ldr     r1, [sp, #Y]
-        ldr     r2, [sp, #SUMS]
-        PIXEL
-        mov     r4, r2
-        ldr     r2, [sp, #SUMS + 4]
-        PIXEL
-        lsls    r2, r2, #8
-        orrs    r4, r4, r2
-        ldr     r2, [sp, #SUMS + 8]
-        PIXEL
-        lsls    r2, r2, #16
-        orrs    r4, r4, r2
+        movs    r4, #0
         mov     r2, r8
-        PIXEL
-        lsls    r2, r2, #24
-        orrs    r4, r4, r2
-        stm     r1!, {r4}
+        lsls    r1, r2, #8
+        UP_PIXEL 0, 24
+        ldr     r3, [sp, #SUMS + 8]
+        subs    r2, r3, r1
+        lsls    r1, r3, #8
+        UP_PIXEL 0, 16
+        ldr     r3, [sp, #SUMS + 4]
+        subs    r2, r3, r1
+        lsls    r1, r3, #8
+        UP_PIXEL 0, 8
+        ldr     r2, [sp, #SUMS]
+        subs    r2, r2, r1
+        UP_PIXEL 0, 0
         .if     \words == 2
-        mov     r2, r9
-        PIXEL
-        mov     r4, r2
-        mov     r2, r10
-        PIXEL
-        lsls    r2, r2, #8
-        orrs    r4, r4, r2
-        mov     r2, r11
-        PIXEL
-        lsls    r2, r2, #16
-        orrs    r4, r4, r2
+        mov     r8, r4
+        movs    r4, #0
         mov     r2, r12
-        PIXEL
-        lsls    r2, r2, #24
-        orrs    r4, r4, r2
+        lsls    r1, r2, #8
+        UP_PIXEL 1, 24
+        mov     r3, r11
+        subs    r2, r3, r1
+        lsls    r1, r3, #8
+        UP_PIXEL 1, 16
+        mov     r3, r10
+        subs    r2, r3, r1
+        lsls    r1, r3, #8
+        UP_PIXEL 1, 8
+        mov     r2, r9
+        subs    r2, r2, r1
+        UP_PIXEL 1, 0
+        ldr     r1, [sp, #Y]
+        mov     r3, r8
+        stm     r1!, {r3, r4}
+        .else
+        ldr     r1, [sp, #Y]
         stm     r1!, {r4}
         .endif
         str     r1, [sp, #Y]
@@ -163,6 +140,9 @@
         cmp     r1, r2
         beq     4f
         b       1b
+        .if     \words == 2
+        ABOVE_WORD 1
+        .endif
 4:      ldr     r3, [sp, #LAST]         /* a row of y is done */
         cmp     r1, r3
         beq     8f

@@ -1,6 +1,8 @@
 /* direct_mve.c - channels and runs of strips with Helium; direct_mve.h has the strips. */
 #include "direct.h"
 
+#include <stddef.h>
+
 #if defined(__ARM_FEATURE_MVE)
 
 enum { WIDEST = 6 }; /* words of a strip */
@@ -56,10 +58,14 @@ MCUGEN_WEAK void mcugen1_direct_mve(const struct mcugen_direct *k, const void *x
     job.y_row = 4 * mcugen_lanes_pitch(&k->out);
     for (uint32_t o = 0; o < k->out.channels; o++) {
         const int32_t scale = k->tails[2 * o];
+        const int8_t *w = (const int8_t *)k->weights + o * n;
 
-        k->unpack(k->weights, o * n, n, unpacked);
+        if (k->unpack != NULL) {
+            k->unpack(k->weights, o * n, n, unpacked);
+            w = unpacked;
+        }
         /* All of up in the weights: the sums are then, modulo 2^32, what the tail multiplies. */
-        mcugen1_direct_scaled_mve(unpacked, n, (scale & 0xff) + (scale >> 8 & 0xff), weights);
+        mcugen1_direct_scaled_mve(w, n, (scale & 0xff) + (scale >> 8 & 0xff), weights);
         job.mult = (int32_t)((uint32_t)scale & 0xffff0000U);
         job.more = k->tails[2 * o + 1];
         for (const uint16_t *run = k->runs; run != end; run += 4) {

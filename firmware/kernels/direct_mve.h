@@ -17,7 +17,7 @@
 #define MCUGEN_DIRECT_MVE_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* struct mcugen_direct_strips (direct_mve.c) */
         .equ    X, 0
@@ -135,7 +135,7 @@
 
 /* void \name(struct mcugen_direct_strips *job): rows of words, by strips of job->across words; with \words = 1 of one. */
         .macro  STRIPS name, taps, step, words
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

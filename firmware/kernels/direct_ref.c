@@ -1,6 +1,8 @@
 /* direct_ref.c - channels and runs of strips, for all cores, and strips in C: the definition. Clear before fast. */
 #include "direct.h"
 
+#include <stddef.h>
+
 MCUGEN_WEAK void mcugen1_direct_words(const struct mcugen_direct_job *job)
 {
     const uint8_t *x = job->x, *end = job->end;
@@ -55,10 +57,13 @@ static void prepare(const struct mcugen_direct *k, uint32_t first, uint32_t up, 
 {
     const uint32_t taps = k->taps, n = k->row_count * taps;
     int8_t *const weights = (int8_t *)(program + n + k->row_count);
-    const int8_t *w = weights;
+    const int8_t *w = (const int8_t *)k->weights + first;
     const int32_t *const end = k->rows + k->row_count;
 
-    k->unpack(k->weights, first, n, weights);
+    if (k->unpack != NULL) {
+        k->unpack(k->weights, first, n, weights);
+        w = weights;
+    }
     for (const int32_t *row = k->rows; row != end; row++) {
         const int8_t *const last = w + taps - 1;
         uint32_t here = scaled(*w, up);

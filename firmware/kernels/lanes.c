@@ -1,5 +1,5 @@
 /* lanes.c - sealing an image in lanes: every byte that is not a pixel of the image gets its defined value. */
-#include "mcugen.h"
+#include "lanes.h"
 
 #if defined(__ARM_FEATURE_MVE)
 
@@ -10,56 +10,43 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
 
 #else
 
-/* Words of row `row`, which may be a halo row. */
-static uint32_t *row_at(const struct mcugen_lanes *l, uint32_t *plane, int32_t row)
+/* Of halo rows; without the last pad columns, which have their value, unless they make up four. */
+static uint32_t words(const struct mcugen_lanes *l, uint32_t rows)
 {
-    return plane + mcugen_lanes_at(l, row, 0) / 4;
-}
+    const uint32_t all = mcugen_lanes_pitch(l) * rows;
+    const uint32_t bare = all - l->pad_cols;
 
-static void fill(uint32_t *to, uint32_t words, uint32_t value)
-{
-    for (uint32_t i = 0; i < words; i++) {
-        to[i] = value;
-    }
+    return (bare < 4u) ? all : bare;
 }
 
 MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
 {
-    const uint32_t pad = l->pad_value;
-    const uint32_t pads = pad * 0x01010101u;
-    const int32_t last = l->rows + l->halo_bottom;
+    const uint32_t pitch = mcugen_lanes_pitch(l);
+    const uint32_t rows = l->rows;
+    const uint32_t cols = l->pad_cols;
+    const uint32_t away = pitch * rows;
+    uint32_t *const plane = (uint32_t *)(void *)y;
+    uint32_t *const top = &plane[cols];
+    uint32_t *const image = &top[pitch * l->halo_top];
+    uint32_t from = 0; /* the first row of a lane */
 
-    for (uint32_t c = 0; c < l->channels; c++) {
-        uint32_t *const plane = (uint32_t *)(void *)y + l->plane * c;
+    for (uint32_t col = 0; col < cols; col++) {
+        mcugen1_lanes_pads(l, &plane[col], 1u + l->halo_top + rows + l->halo_bottom);
+    }
+    for (uint32_t lane = 0; lane < 4u; lane++) { /* garbage rows */
+        const uint32_t row = (l->height > from) ? (l->height - from) : 0u;
 
-        fill(plane, l->pad_cols, pads);
-        for (int32_t row = -l->halo_top; row < last; row++) {
-            fill(row_at(l, plane, row) + l->width, l->pad_cols, pads);
+        if (row < rows) {
+            mcugen1_lanes_blank(l, (uint8_t *)&image[pitch * row] + lane, (pitch * (rows - row)) - cols);
         }
-        for (int32_t gone = l->height; gone < 4 * l->rows; gone++) {
-            uint8_t *const bytes = (uint8_t *)row_at(l, plane, gone % l->rows) + gone / l->rows;
-
-            for (uint32_t x = 0; x < l->width; x++) {
-                bytes[4 * x] = (uint8_t)pad;
-            }
-        }
-        /* Pixel (lane, row) is pixel (lane - 1, row + rows), which may be in a halo too, but in one that is written. */
-        for (int32_t row = -1; row >= -l->halo_top; row--) {
-            uint32_t *const to = row_at(l, plane, row);
-            const uint32_t *const from = row_at(l, plane, row + l->rows);
-
-            for (uint32_t x = 0; x < l->width; x++) {
-                to[x] = (from[x] << 8) | pad;
-            }
-        }
-        for (int32_t row = l->rows; row < last; row++) {
-            uint32_t *const to = row_at(l, plane, row);
-            const uint32_t *const from = row_at(l, plane, row - l->rows);
-
-            for (uint32_t x = 0; x < l->width; x++) {
-                to[x] = (from[x] >> 8) | (pad << 24);
-            }
-        }
+        from += rows;
+    }
+    /* If halo rows are more than rows, they repeat halo rows, too: those that are written before them. */
+    if (l->halo_top > 0) {
+        mcugen1_lanes_above(l, top, words(l, l->halo_top), away);
+    }
+    if (l->halo_bottom > 0) {
+        mcugen1_lanes_below(l, &image[away], words(l, l->halo_bottom), away);
     }
 }
 

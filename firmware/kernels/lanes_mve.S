@@ -14,7 +14,7 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
         .equ    CHANNELS, 0
         .equ    HEIGHT, 2
@@ -32,7 +32,7 @@
         .equ    FRAME, 20
 
 /* void mcugen1_lanes_seal_mve(const struct mcugen_lanes *l, uint8_t *y); garbage rows are fewer than 4 * rows. */
-        .section .text.mcugen1_lanes_seal_mve, "ax", %progbits
+        HOT     mcugen1_lanes_seal_mve
         .thumb
         .p2align 2
         .weak   mcugen1_lanes_seal_mve

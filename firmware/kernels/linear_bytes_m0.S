@@ -8,17 +8,17 @@
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
 
-        .syntax unified
+#include "mcugen.h"
 
-/* void mcugen1_linear_bytes_m0(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
- *                              const int32_t *sums, void *y) */
-        .section .text.mcugen1_linear_bytes_m0, "ax", %progbits
+/* void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+ *                           void *y) */
+        HOT     mcugen1_linear_bytes
         .thumb
         .p2align 2
-        .weak   mcugen1_linear_bytes_m0
+        .weak   mcugen1_linear_bytes
         .thumb_func
-        .type   mcugen1_linear_bytes_m0, %function
-mcugen1_linear_bytes_m0:
+        .type   mcugen1_linear_bytes, %function
+mcugen1_linear_bytes:
         push    {r4-r7, lr}
         mov     r4, r8
         push    {r4}
@@ -63,5 +63,5 @@ mcugen1_linear_bytes_m0:
         b       2b
 4:      mov     r4, r8
         b       2b
-        .size   mcugen1_linear_bytes_m0, . - mcugen1_linear_bytes_m0
+        .size   mcugen1_linear_bytes, . - mcugen1_linear_bytes
 #endif

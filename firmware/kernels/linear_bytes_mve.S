@@ -1,4 +1,4 @@
-/* linear_bytes_mve.S - four outputs at a time: linear_bytes_ref.c with Helium.
+/* linear_bytes_mve.S - four outputs at a time: linear_bytes.c with Helium.
  *
  *     r1, r2    mult, words of addend and low, of the next outputs
  *     r3, r0    their sums, where they go
@@ -7,18 +7,18 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
-/* void mcugen1_linear_bytes_mve(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
- *                               const int32_t *sums, void *y): 17 instructions, 14 for four outputs
+/* void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+ *                           void *y): 17 instructions, 14 for four outputs
  */
-        .section .text.mcugen1_linear_bytes_mve, "ax", %progbits
+        HOT     mcugen1_linear_bytes
         .thumb
         .p2align 2
-        .weak   mcugen1_linear_bytes_mve
+        .weak   mcugen1_linear_bytes
         .thumb_func
-        .type   mcugen1_linear_bytes_mve, %function
-mcugen1_linear_bytes_mve:
+        .type   mcugen1_linear_bytes, %function
+mcugen1_linear_bytes:
         push    {r4, lr}
         vpush   {d8-d13}
         dlstp.32 lr, r2
@@ -47,5 +47,5 @@ mcugen1_linear_bytes_mve:
         letp    lr, 1b
         vpop    {d8-d13}
         pop     {r4, pc}
-        .size   mcugen1_linear_bytes_mve, . - mcugen1_linear_bytes_mve
+        .size   mcugen1_linear_bytes, . - mcugen1_linear_bytes
 #endif

@@ -12,13 +12,14 @@ extern "C" {
 #endif
 
 struct mcugen_linear_codes {
-    struct mcugen_linear_tail tail;
+    mcugen_finish_fn finish;
+    struct mcugen_tail tail;
     const uint32_t *weights; /* of the whole blocks of 16 inputs, then of the rest, see codes2.h */
     uint32_t n;              /* bytes of x */
     uint16_t outputs;
 };
 
-/* x: n bytes at any alignment; y: outputs elements of tail.tail.bytes. */
+/* x: n bytes at any alignment; y: outputs elements of tail.bytes. */
 void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, const void *x, void *y);
 
 static inline void mcugen1_linear_codes(const struct mcugen_linear_codes *k, const void *x, void *y)

@@ -8,17 +8,19 @@ MCUGEN_WEAK void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, c
     const uint8_t *const from = (const uint8_t *)x;
     const uint32_t blocks = k->n / 16, groups = (k->outputs + 3U) / 4;
     const uint32_t *codes = k->weights, *rest = k->weights + 4 * blocks * groups;
-    uint8_t padded[16] = {0};
-    int32_t sums[MCUGEN_SUMS];
+    uint8_t padded[16];
+    int32_t total = mcugen1_codes2_total(from, blocks), sums[MCUGEN_SUMS];
 
-    memcpy(padded, from + 16 * blocks, k->n % 16);
-
-    const int32_t total = mcugen1_codes2_total(from, blocks) + mcugen1_codes2_total(padded, 1);
-
+    if (k->n % 16 > 0) {
+        for (uint32_t i = 0; i < 16; i++) { /* memcpy's code is larger */
+            padded[i] = i < k->n % 16 ? from[16 * blocks + i] : 0;
+        }
+        total += mcugen1_codes2_total(padded, 1);
+    }
     for (uint32_t o = 0; o < k->outputs; o += MCUGEN_SUMS) {
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
-        for (uint32_t i = 0; i < MCUGEN_SUMS; i++) {
+        for (uint32_t i = 0; i < (count + 3) / 4 * 4; i++) {
             sums[i] = -total;
         }
         if (blocks > 0) {
@@ -27,6 +29,6 @@ MCUGEN_WEAK void mcugen1_linear_codes_ref(const struct mcugen_linear_codes *k, c
         if (k->n % 16 > 0) {
             rest = mcugen1_codes2(rest, padded, 1, (count + 3) / 4, sums);
         }
-        mcugen_finish(&k->tail, o, count, sums, y);
+        k->finish(&k->tail, o, count, sums, y);
     }
 }

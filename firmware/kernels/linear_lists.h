@@ -12,13 +12,15 @@ extern "C" {
 #endif
 
 struct mcugen_linear_lists {
-    struct mcugen_linear_tail tail;
+    mcugen_finish_fn finish;
+    struct mcugen_tail tail;
     const uint8_t *weights; /* the lists of each output, see lists8.h */
+    uint32_t span;          /* inputs, rounded up to whole blocks */
     uint16_t outputs;
-    uint16_t blocks; /* of 256 inputs */
+    uint16_t block; /* inputs that lists count from, 1 .. 256 */
 };
 
-/* x: the inputs at any alignment; y: outputs elements of tail.tail.bytes. */
+/* x: the inputs at any alignment; y: outputs elements of tail.bytes. */
 void mcugen1_linear_lists_ref(const struct mcugen_linear_lists *k, const void *x, void *y);
 
 static inline void mcugen1_linear_lists(const struct mcugen_linear_lists *k, const void *x, void *y)

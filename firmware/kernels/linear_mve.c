@@ -29,7 +29,7 @@ MCUGEN_WEAK void mcugen1_linear_mve(const struct mcugen_linear *k, const void *x
         for (; i < count; i++, w += k->n) {
             sums[i] = mcugen1_dot_mve(from, w, k->n);
         }
-        mcugen_tails(&k->tail, o, count, sums, y);
+        mcugen1_linear_sums(&k->tail, o, count, sums, y);
     }
 }
 

@@ -12,14 +12,15 @@ extern "C" {
 #endif
 
 struct mcugen_linear_rice {
-    struct mcugen_linear_tail tail;
+    mcugen_finish_fn finish;
+    struct mcugen_tail tail;
     const uint16_t *weights; /* the code of all outputs, see rice16.h */
     uint32_t n;              /* bytes of x */
     uint16_t outputs;
     uint8_t k;
 };
 
-/* x: n bytes at any alignment; y: outputs elements of tail.tail.bytes. */
+/* x: n bytes at any alignment; y: outputs elements of tail.bytes. */
 void mcugen1_linear_rice_ref(const struct mcugen_linear_rice *k, const void *x, void *y);
 
 static inline void mcugen1_linear_rice(const struct mcugen_linear_rice *k, const void *x, void *y)

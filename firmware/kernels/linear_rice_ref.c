@@ -12,6 +12,6 @@ MCUGEN_WEAK void mcugen1_linear_rice_ref(const struct mcugen_linear_rice *k, con
         const uint32_t count = k->outputs - o < MCUGEN_SUMS ? k->outputs - o : MCUGEN_SUMS;
 
         mcugen1_rice16(&code, (const uint8_t *)x, k->n, count, sums);
-        mcugen_finish(&k->tail, o, count, sums, y);
+        k->finish(&k->tail, o, count, sums, y);
     }
 }

@@ -12,57 +12,30 @@
 extern "C" {
 #endif
 
-#define MCUGEN_SUMS 16 /* outputs at a time: their sums lie on the stack */
+#define MCUGEN_SUMS 32 /* outputs at a time: their sums lie on the stack */
 
-/* What happens to the sums. packed: outputs are bytes, wide is 0, add[o] is addend << 5 | low, where mcugen_tail would
- * have addend << low and the shift 15 + low: 6 bytes an output. */
-struct mcugen_linear_tail {
-    struct mcugen_tail tail; /* packed: its shift is not read */
-    uint8_t packed;
-};
+/* y: elements of tail->bytes at any alignment; count is at least 1. A model links the ones that it uses. */
+typedef void (*mcugen_finish_fn)(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+                                 void *y);
 
-/* y: elements of tail.bytes at any alignment; count is at least 1. bytes: for packed ones only, sums for the others. */
-void mcugen1_linear_sums_ref(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
-                             void *y);
-void mcugen1_linear_bytes_ref(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
-                              const int32_t *sums, void *y);
-void mcugen1_linear_bytes_m0(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
-                             void *y); /* Armv6-M */
-void mcugen1_linear_bytes_mve(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
-                              const int32_t *sums, void *y); /* M55, M85 */
+/* Outputs of any type. */
+void mcugen1_linear_sums(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
 
-/* M55, M85: wide is 0, and y is aligned to its elements. */
+/* Outputs of 2 bytes, where wide is 0 and add[o] is mcugen_tail's << 5 | its shift, which is not read. */
+void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+                           void *y);
+
+/* Outputs of 1 byte, where wide is 0 and add[o] is addend << 5 | low: mcugen_tail would have addend << low and the shift
+ * 15 + low. That is 6 bytes an output; the shift is not read. */
+void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
+
+/* Outputs of 1 byte where add[o] is addend << 5 | up: mcugen_tail would have addend * 2^(16 - up) and the shift 31 - up.
+ * acc << up and (acc << up) * mult / 2^16 + addend fit 32 bits. */
+void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
+
+/* M55, M85: mcugen1_linear_sums where wide is 0 and y is aligned to its elements. */
 void mcugen1_linear_sums_mve(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
                              void *y);
-
-/* y[first + i] = the tail of sums[i], not packed. */
-static inline void mcugen_tails(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
-                                void *y)
-{
-#if defined(__ARM_FEATURE_MVE)
-    if (tail->wide == 0 && ((uintptr_t)y & (tail->bytes - 1U)) == 0) {
-        mcugen1_linear_sums_mve(tail, first, count, sums, y);
-        return;
-    }
-#endif
-    mcugen1_linear_sums_ref(tail, first, count, sums, y);
-}
-
-static inline void mcugen_finish(const struct mcugen_linear_tail *tail, uint32_t first, uint32_t count,
-                                 const int32_t *sums, void *y)
-{
-    if (tail->packed == 0) {
-        mcugen_tails(&tail->tail, first, count, sums, y);
-        return;
-    }
-#if defined(__ARM_FEATURE_MVE)
-    mcugen1_linear_bytes_mve(tail, first, count, sums, y);
-#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
-    mcugen1_linear_bytes_m0(tail, first, count, sums, y);
-#else
-    mcugen1_linear_bytes_ref(tail, first, count, sums, y);
-#endif
-}
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* linear_sums_mve.S - four outputs at a time: linear_sums_ref.c with Helium, where 32 bits are enough.
+/* linear_sums_mve.S - four outputs at a time: linear_sums.c with Helium, where 32 bits are enough.
  *
  *     r1        mult of the next outputs; r2, r6 their addends and shifts
  *     r3, r0    their sums, where they go
@@ -7,7 +7,7 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
         .macro  TAILS store, bytes
 1:      vldrw.u32 q0, [r3], #16
@@ -29,7 +29,7 @@
 /* void mcugen1_linear_sums_mve(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
  *                              void *y): 22 instructions, 12 for four outputs
  */
-        .section .text.mcugen1_linear_sums_mve, "ax", %progbits
+        HOT     mcugen1_linear_sums_mve
         .thumb
         .p2align 2
         .weak   mcugen1_linear_sums_mve

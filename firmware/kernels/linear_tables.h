@@ -12,13 +12,14 @@ extern "C" {
 #endif
 
 struct mcugen_linear_tables {
-    struct mcugen_linear_tail tail;
+    mcugen_finish_fn finish;
+    struct mcugen_tail tail;
     const uint8_t *weights; /* see tables4.h */
     uint32_t n;             /* bytes of x */
     uint16_t outputs;
 };
 
-/* x: n bytes at any alignment; y: outputs elements of tail.tail.bytes; scratch: MCUGEN_TABLES4 bytes, and 4 for each
+/* x: n bytes at any alignment; y: outputs elements of tail.bytes; scratch: MCUGEN_TABLES4 bytes, and 4 for each
  * output, their number rounded up to a multiple of 4. */
 void mcugen1_linear_tables_ref(const struct mcugen_linear_tables *k, const void *x, void *y, void *scratch);
 

@@ -22,5 +22,5 @@ MCUGEN_WEAK void mcugen1_linear_tables_ref(const struct mcugen_linear_tables *k,
         }
         codes = mcugen1_tables4(codes, from, quads, sums, (uint16_t *)scratch);
     }
-    mcugen_finish(&k->tail, 0, k->outputs, sums, y);
+    k->finish(&k->tail, 0, k->outputs, sums, y);
 }

@@ -1,7 +1,7 @@
 /* lists8_mve.S - sums by lists of bytes with Helium: 16 places, their inputs by a gathering load, and their sum.
  *
  *     r0        the lists: what is read next; r5 within a list
- *     r1, r2    the inputs, the end of the last block
+ *     r1, r2    the inputs, the end of the last block; r9 = the inputs of a block
  *     r3        outputs that are left
  *     r4, r6    the sums of the +1 and of the -1 weights, modulo 2^32
  *     r7        the block's inputs
@@ -11,12 +11,13 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
-/* A list to \sum, in tail-predicated rounds of 16: 4 instructions, and 4 a round. */
+/* A list to \sum, in tail-predicated rounds of 16: 5 instructions, and 4 a round. */
         .macro  LIST sum, inputs
         ldrb    r12, [r0], #1
         mov     r5, r0
+        rsb     r12, r12, #31
         add     r0, r0, r12
         wlstp.8 lr, r12, 8f
 7:      vldrb.u8 q0, [r5], #16
@@ -26,19 +27,22 @@
 8:
         .endm
 
-/* const uint8_t *mcugen1_lists8_mve(const uint8_t *lists, const uint8_t *x, uint32_t blocks, uint32_t count,
+/* const uint8_t *mcugen1_lists8_mve(const uint8_t *lists, const struct mcugen_lists8 *from, uint32_t count,
  *                                   int32_t *sums)
  */
-        .section .text.mcugen1_lists8_mve, "ax", %progbits
+        HOT     mcugen1_lists8_mve
         .thumb
         .p2align 2
         .weak   mcugen1_lists8_mve
         .thumb_func
         .type   mcugen1_lists8_mve, %function
 mcugen1_lists8_mve:
-        push    {r4-r8, lr}
-        ldr     r8, [sp, #24]
-        cmp     r2, #1
+        push    {r4-r10, lr}
+        mov     r8, r3
+        mov     r3, r2
+        ldr     r2, [r1, #8]            /* span */
+        ldrd    r1, r9, [r1]            /* x, block */
+        cmp     r2, r9
         bne     2f
 1:                                      /* an output of one block: 6 besides its lists */
         movs    r4, #0
@@ -49,26 +53,22 @@ mcugen1_lists8_mve:
         str     r4, [r8], #4
         subs    r3, r3, #1
         bne     1b
-        pop     {r4-r8, pc}
+        pop     {r4-r10, pc}
 2:
-        add     r2, r1, r2, lsl #8
-3:                                      /* an output of more: 8, and for each block 6 */
+        add     r2, r1, r2
+3:                                      /* an output of more: 7, and for each block 3 */
         movs    r4, #0
         movs    r6, #0
         mov     r7, r1
 4:      LIST    r4, r7
-        add     r7, r7, #256
+        LIST    r6, r7
+        add     r7, r7, r9
         cmp     r7, r2
         bne     4b
-        mov     r7, r1
-5:      LIST    r6, r7
-        add     r7, r7, #256
-        cmp     r7, r2
-        bne     5b
         subs    r4, r4, r6
         str     r4, [r8], #4
         subs    r3, r3, #1
         bne     3b
-        pop     {r4-r8, pc}
+        pop     {r4-r10, pc}
         .size   mcugen1_lists8_mve, . - mcugen1_lists8_mve
 #endif

@@ -9,10 +9,50 @@
 #ifndef MCUGEN_H
 #define MCUGEN_H
 
+/* Build options, given to compiler and assembler alike. Names of sections have no quotes: -DMCUGEN_HOT_SECTION=.ramfunc
+ *
+ *     MCUGEN_HOT_SECTION      where the assembled functions go, in which a model spends its time: into sections of this
+ *                             name and .<function>. In RAM or ITCM they do not wait for the flash. The linker script
+ *                             places them, and the start-up code copies them, as .data.
+ *     MCUGEN_WEIGHTS_SECTION  where a model's tables go, weights first of all: a flash that is mapped into memory.
+ *     MCUGEN_STEP_BEGINS(model, step), MCUGEN_STEP_ENDS(model, step)
+ *                             what <model>_run does round each step, from a header by -include: read a cycle counter,
+ *                             feed a watchdog. model is a string, steps count from 0.
+ */
+#ifndef MCUGEN_HOT_SECTION
+#define MCUGEN_HOT_SECTION .text
+#endif
+
+#ifdef __ASSEMBLER__
+/* clang-format off */
+        .syntax unified
+
+/* The section of a function. */
+        .macro  HOT name
+        .section MCUGEN_HOT_SECTION.\name, "ax", %progbits
+        .endm
+/* clang-format on */
+#else
+
 #include <stdint.h>
 
 #define MCUGEN_KERNELS_VERSION 1
 #define MCUGEN_WEAK __attribute__((weak))
+
+#ifdef MCUGEN_WEIGHTS_SECTION
+#define MCUGEN_TEXT_OF(x) #x
+#define MCUGEN_TEXT(x) MCUGEN_TEXT_OF(x)
+#define MCUGEN_WEIGHTS __attribute__((section(MCUGEN_TEXT(MCUGEN_WEIGHTS_SECTION))))
+#else
+#define MCUGEN_WEIGHTS
+#endif
+
+#ifndef MCUGEN_STEP_BEGINS
+#define MCUGEN_STEP_BEGINS(model, step) ((void)0)
+#endif
+#ifndef MCUGEN_STEP_ENDS
+#define MCUGEN_STEP_ENDS(model, step) ((void)0)
+#endif
 
 /* A model uses this part of a kernel, which the kernel reaches by a table where unused parts are missing (weak). The
  * reference takes it out of a library and is no bytes long. */
@@ -62,4 +102,5 @@ void mcugen1_lanes_seal_mve(const struct mcugen_lanes *l, uint8_t *y); /* M55, M
 }
 #endif
 
+#endif
 #endif

@@ -2,10 +2,10 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
         .macro  FUNCTION name
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name
@@ -51,20 +51,6 @@
         bne     3b
         pop     {r4-r6, pc}
         .size   mcugen1_gather_mve, . - mcugen1_gather_mve
-
-/* void mcugen1_apart_mve(const uint8_t *from, uint8_t *to, uint32_t n): n bytes, 4 apart */
-        FUNCTION mcugen1_apart_mve
-        push    {r4, lr}
-        movs    r4, #0
-        vidup.u32 q1, r4, #4
-        wlstp.32 lr, r2, 2f
-1:      vldrb.u32 q0, [r0, q1]
-        vstrb.32 q0, [r1, q1]
-        adds    r0, #16
-        adds    r1, #16
-        letp    lr, 1b
-2:      pop     {r4, pc}
-        .size   mcugen1_apart_mve, . - mcugen1_apart_mve
 
 /* void mcugen1_words_mve(const uint32_t *from, uint32_t *to, uint32_t n) */
         FUNCTION mcugen1_words_mve

@@ -1,111 +1,310 @@
-/* relayout_ref.c - word by word where both images are in lanes, else one word for a pixel of each of four rows. */
+/* relayout_ref.c - a word of lanes at a time: the pixels of one column in four rows, wherever those lie in the other
+ * image.
+ */
 #include "relayout.h"
 
+#include "mcugen_dsp.h"
 #include <string.h>
 
-static uint32_t first(const struct mcugen_lanes *l, uint32_t c, uint32_t row)
+/* Where the pixels of an image lie in a channel. */
+struct side {
+    uint32_t rows;    /* per lane; of a flat image all */
+    uint32_t row;     /* bytes from a row to the next */
+    uint32_t first;   /* byte of pixel (0, 0) */
+    uint32_t channel; /* bytes */
+};
+
+static struct side side_of(const struct mcugen_lanes *l)
 {
-    return l->plane * c + (uint32_t)mcugen_lanes_at(l, (int32_t)row, 0) / 4u;
-}
+    struct side s = {l->height, l->width, 0, (uint32_t)l->height * l->width};
 
-/* Lanes of row `row` that are rows of the image, which row is. */
-static uint32_t lanes(const struct mcugen_lanes *l, uint32_t row)
-{
-    return (l->height - 1u - row) / l->rows + 1u;
-}
-
-/* A flat channel; rows beyond the image are made of its row `row`, and sealed. */
-static void spread(const struct mcugen_lanes *l, const uint8_t *x, uint32_t row, uint32_t *to)
-{
-    const uint32_t n = lanes(l, row), step = (uint32_t)l->rows * l->width;
-    const uint8_t *const a = x + row * l->width;
-    const uint8_t *const b = n > 1u ? a + step : a, *const c = n > 2u ? b + step : a, *const d = n > 3u ? c + step : a;
-
-#if defined(__ARM_FEATURE_MVE)
-    const uint8_t *const rows[] = {a, b, c, d};
-
-    mcugen1_spread_mve(rows, to, l->width);
-#else
-    for (uint32_t s = 0; s < l->width; s++) {
-        to[s] = a[s] | (uint32_t)b[s] << 8 | (uint32_t)c[s] << 16 | (uint32_t)d[s] << 24;
+    if (l->rows != 0) {
+        s.rows = l->rows;
+        s.row = 4u * mcugen_lanes_pitch(l);
+        s.first = (uint32_t)mcugen_lanes_at(l, 0, 0);
+        s.channel = 4u * l->plane;
     }
-#endif
+    return s;
 }
 
-static void gather(const struct mcugen_lanes *l, const uint32_t *from, uint32_t row, uint8_t *y)
+/* The byte of pixel (y, 0). */
+static uint32_t byte_at(const struct side *s, uint32_t y)
 {
-    const uint32_t n = lanes(l, row), step = (uint32_t)l->rows * l->width;
-    uint8_t *to = y + row * l->width;
+    uint32_t lane = 0;
+    uint32_t row = y;
+
+    while (row >= s->rows) {
+        row -= s->rows;
+        lane++;
+    }
+    return s->first + lane + (row * s->row);
+}
+
+/* One row of lanes in all channels. */
+struct run {
+    uint32_t at[4];   /* where the image's rows in the four lanes are in the other image, in bytes */
+    uint32_t width;   /* words */
+    uint32_t lanes;   /* the first word */
+    uint32_t plane;   /* words from a channel to the next */
+    uint32_t other;   /* bytes from a channel to the next of the other image */
+    uint32_t channels;
+};
+
+static inline uint32_t column(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, uint32_t i)
+{
+    return a[i] | ((uint32_t)b[i] << 8) | ((uint32_t)c[i] << 16) | ((uint32_t)d[i] << 24);
+}
+
+/* n words of neighbouring pixels of four rows, `step` bytes apart. */
+static inline void columns(const uint8_t *const rows[4], uint32_t *y, uint32_t n, const uint32_t step)
+{
+    const uint8_t *a = rows[0];
+    const uint8_t *b = rows[1];
+    const uint8_t *c = rows[2];
+    const uint8_t *d = rows[3];
+    uint32_t *to = y;
+    uint32_t left = n;
+
+    for (; left >= 4u; left -= 4u) {
+        to[0] = column(a, b, c, d, 0);
+        to[1] = column(a, b, c, d, step);
+        to[2] = column(a, b, c, d, 2u * step);
+        to[3] = column(a, b, c, d, 3u * step);
+        a = &a[4u * step];
+        b = &b[4u * step];
+        c = &c[4u * step];
+        d = &d[4u * step];
+        to = &to[4];
+    }
+    for (; left > 0u; left--) {
+        *to = column(a, b, c, d, 0);
+        a = &a[step];
+        b = &b[step];
+        c = &c[step];
+        d = &d[step];
+        to = &to[1];
+    }
+}
+
+static void from_lanes(const struct run *r, const uint8_t *x, uint32_t *y)
+{
+    const uint8_t *from = x;
+    uint32_t *to = &y[r->lanes];
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        const uint8_t *const rows[4] = {&from[r->at[0]], &from[r->at[1]], &from[r->at[2]], &from[r->at[3]]};
+
+        columns(rows, to, r->width, 4u);
+        from = &from[r->other];
+        to = &to[r->plane];
+    }
+}
 
 #if defined(__ARM_FEATURE_MVE)
-    mcugen1_gather_mve(from, to, step, n, l->width);
-#else
-    for (uint32_t s = 0; s < l->width; s++) {
-        uint32_t v = from[s];
-        uint8_t *at = to + s;
 
-        for (uint32_t lane = 0; lane < n; lane++, v >>= 8, at += step) {
-            *at = (uint8_t)v;
+static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+{
+    const uint8_t *from = x;
+    uint32_t *to = &y[r->lanes];
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        const uint8_t *const rows[4] = {&from[r->at[0]], &from[r->at[1]], &from[r->at[2]], &from[r->at[3]]};
+
+        mcugen1_spread_mve(rows, to, r->width);
+        from = &from[r->other];
+        to = &to[r->plane];
+    }
+}
+
+#elif defined(__ARM_FEATURE_DSP)
+
+/* Four words of each row are 16 pixels, four of each output word. */
+static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+{
+    const uint32_t whole = r->width & ~3u;
+    const uint8_t *from = x;
+    uint32_t *to = &y[r->lanes];
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        const uint8_t *const p0 = &from[r->at[0]];
+        const uint8_t *const p1 = &from[r->at[1]];
+        const uint8_t *const p2 = &from[r->at[2]];
+        const uint8_t *const p3 = &from[r->at[3]];
+
+        for (uint32_t i = 0; i < whole; i += 4u) {
+            uint32_t v[4];
+
+            (void)memcpy((uint8_t *)&v[0], &p0[i], 4);
+            (void)memcpy((uint8_t *)&v[1], &p1[i], 4);
+            (void)memcpy((uint8_t *)&v[2], &p2[i], 4);
+            (void)memcpy((uint8_t *)&v[3], &p3[i], 4);
+            const uint32_t low_even = mcugen_even_u8(v[0]) | (mcugen_even_u8(v[1]) << 8);
+            const uint32_t low_odd = mcugen_odd_u8(v[0]) | (mcugen_odd_u8(v[1]) << 8);
+            const uint32_t high_even = mcugen_even_u8(v[2]) | (mcugen_even_u8(v[3]) << 8);
+            const uint32_t high_odd = mcugen_odd_u8(v[2]) | (mcugen_odd_u8(v[3]) << 8);
+
+            to[i] = mcugen_lower_halves(low_even, high_even);
+            to[i + 1u] = mcugen_lower_halves(low_odd, high_odd);
+            to[i + 2u] = mcugen_upper_halves(low_even, high_even);
+            to[i + 3u] = mcugen_upper_halves(low_odd, high_odd);
+        }
+        for (uint32_t i = whole; i < r->width; i++) {
+            to[i] = column(p0, p1, p2, p3, i);
+        }
+        from = &from[r->other];
+        to = &to[r->plane];
+    }
+}
+
+#else
+
+static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+{
+    const uint8_t *from = x;
+    uint32_t *to = &y[r->lanes];
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        const uint8_t *const rows[4] = {&from[r->at[0]], &from[r->at[1]], &from[r->at[2]], &from[r->at[3]]};
+
+        columns(rows, to, r->width, 1u);
+        from = &from[r->other];
+        to = &to[r->plane];
+    }
+}
+
+#endif
+
+#if defined(__ARM_FEATURE_MVE)
+
+/* The other way, with the lanes that the image has. */
+static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
+{
+    const uint32_t *from = &x[r->lanes];
+    uint8_t *to = &y[r->at[0]];
+    uint32_t lanes = 1;
+
+    while (lanes < 4u && r->at[lanes] != r->at[0]) {
+        lanes++;
+    }
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        mcugen1_gather_mve(from, to, r->at[1] - r->at[0], lanes, r->width);
+        to = &to[r->other];
+        from = &from[r->plane];
+    }
+}
+
+#else
+
+/* The other way; lanes that the image does not have are as lane 0, which is written last. */
+static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
+{
+    const uint32_t *from = &x[r->lanes];
+    uint8_t *to = y;
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        uint8_t *const p0 = &to[r->at[0]];
+        uint8_t *const p1 = &to[r->at[1]];
+        uint8_t *const p2 = &to[r->at[2]];
+        uint8_t *const p3 = &to[r->at[3]];
+
+        for (uint32_t i = 0; i < r->width; i++) {
+            const uint32_t v = from[i];
+
+            p3[i] = (uint8_t)(v >> 24);
+            p2[i] = (uint8_t)(v >> 16);
+            p1[i] = (uint8_t)(v >> 8);
+            p0[i] = (uint8_t)v;
+        }
+        to = &to[r->other];
+        from = &from[r->plane];
+    }
+}
+
+#endif
+
+/* The rows of lanes of one image, each with the rows of the other that it has in its lanes. */
+static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
+{
+    const int back = k->to.rows == 0; /* to a flat image */
+    const struct mcugen_lanes *const l = (back != 0) ? &k->from : &k->to;
+    const struct side s = side_of((back != 0) ? &k->to : &k->from);
+    struct run r = {{0}, l->width, 0, l->plane, s.channel, l->channels};
+
+    for (uint32_t row = 0; row < l->rows && row < l->height; row++) {
+        for (uint32_t lane = 0; lane < 4u; lane++) { /* rows beyond the image are as lane 0, and sealed */
+            const uint32_t there = (l->rows * lane) + row;
+
+            r.at[lane] = byte_at(&s, (there < l->height) ? there : row);
+        }
+        r.lanes = (uint32_t)mcugen_lanes_at(l, (int32_t)row, 0) / 4u;
+        if (back != 0) {
+            to_flat(&r, (const uint32_t *)x, (uint8_t *)y);
+        } else if (k->from.rows == 0) {
+            from_flat(&r, (const uint8_t *)x, (uint32_t *)y);
+        } else {
+            from_lanes(&r, (const uint8_t *)x, (uint32_t *)y);
         }
     }
-#endif
 }
 
-static void copy(const uint32_t *from, uint32_t *to, uint32_t words)
+static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 {
 #if defined(__ARM_FEATURE_MVE)
-    mcugen1_words_mve(from, to, words);
+    mcugen1_words_mve(x, y, n);
 #else
-    for (uint32_t s = 0; s < words; s++) {
-        to[s] = from[s];
+    const uint32_t *from = x;
+    uint32_t *to = y;
+    uint32_t left = n;
+
+    for (; left >= 4u; left -= 4u) {
+        const uint32_t p0 = from[0];
+        const uint32_t p1 = from[1];
+        const uint32_t p2 = from[2];
+        const uint32_t p3 = from[3];
+
+        to[0] = p0;
+        to[1] = p1;
+        to[2] = p2;
+        to[3] = p3;
+        from = &from[4];
+        to = &to[4];
+    }
+    for (; left > 0u; left--) {
+        *to = *from;
+        from = &from[1];
+        to = &to[1];
     }
 #endif
 }
 
-/* Between lanes of other rows: byte by byte. */
-static void shift(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y, uint32_t c, uint32_t row)
+/* The same lanes, other halos. */
+static void by_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y)
 {
-    const uint8_t *from = (const uint8_t *)(x + first(&k->from, c, row % k->from.rows)) + row / k->from.rows;
-    uint8_t *to = (uint8_t *)(y + first(&k->to, c, row % k->to.rows)) + row / k->to.rows;
+    const uint32_t from_pitch = mcugen_lanes_pitch(&k->from);
+    const uint32_t to_pitch = mcugen_lanes_pitch(&k->to);
 
-#if defined(__ARM_FEATURE_MVE)
-    mcugen1_apart_mve(from, to, k->to.width);
-#else
-    for (uint32_t s = 0; s < k->to.width; s++) {
-        to[4 * s] = from[4 * s];
+    for (uint32_t c = 0; c < k->to.channels; c++) {
+        uint32_t from = (k->from.plane * c) + ((uint32_t)mcugen_lanes_at(&k->from, 0, 0) / 4u);
+        uint32_t to = (k->to.plane * c) + ((uint32_t)mcugen_lanes_at(&k->to, 0, 0) / 4u);
+
+        for (uint32_t row = 0; row < k->to.rows; row++) {
+            copy(&x[from], &y[to], k->to.width);
+            from += from_pitch;
+            to += to_pitch;
+        }
     }
-#endif
 }
 
 MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y)
 {
-    const struct mcugen_lanes *const from = &k->from, *const to = &k->to;
-    const uint32_t *const words = (const uint32_t *)x;
-    uint32_t *const out = (uint32_t *)y;
-    const uint32_t flat = (uint32_t)to->height * to->width;
-    const uint32_t most = from->rows == 0                           ? to->rows
-                          : from->rows == to->rows || to->rows == 0 ? from->rows
-                                                                    : to->height;
-    const uint32_t rows = most < to->height ? most : to->height;
-
-    if (from->rows == 0 && to->rows == 0) { /* an output that is another output, or an input */
-        memcpy(y, x, to->channels * flat);
-        return;
+    if (k->from.rows == 0 && k->to.rows == 0) { /* an output that is another output, or an input */
+        (void)memcpy(y, x, (size_t)k->to.channels * k->to.height * k->to.width);
+    } else if (k->from.rows == k->to.rows) {
+        by_words(k, (const uint32_t *)x, (uint32_t *)y);
+    } else {
+        by_rows(k, x, y);
     }
-    for (uint32_t c = 0; c < to->channels; c++) {
-        for (uint32_t row = 0; row < rows; row++) {
-            if (from->rows == 0) {
-                spread(to, (const uint8_t *)x + flat * c, row, out + first(to, c, row));
-            } else if (to->rows == 0) {
-                gather(from, words + first(from, c, row), row, (uint8_t *)y + flat * c);
-            } else if (from->rows == to->rows) {
-                copy(words + first(from, c, row), out + first(to, c, row), to->width);
-            } else {
-                shift(k, words, out, c, row);
-            }
-        }
-    }
-    if (to->rows != 0) {
-        mcugen1_lanes_seal(to, (uint8_t *)y);
+    if (k->to.rows != 0) {
+        mcugen1_lanes_seal(&k->to, (uint8_t *)y);
     }
 }

@@ -14,7 +14,7 @@
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(__ARM_ARCH_ISA_ARM)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    STATE, 0
@@ -38,7 +38,7 @@
  *
  * On the Cortex-M0+ an entry takes 19 cycles, and 6 for each of its ones; 16 bits take 12, an output 24.
  */
-        .section .text.mcugen1_rice16_m0, "ax", %progbits
+        HOT     mcugen1_rice16_m0
         .thumb
         .p2align 2
         .weak   mcugen1_rice16_m0

@@ -18,7 +18,7 @@
 #define MCUGEN_RICE16_THUMB2_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    STATE, 0
@@ -64,7 +64,7 @@
  * 16 cycles an entry, 12 for every 16 bits, 20 an output.
  */
         .macro  RICE16 name
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

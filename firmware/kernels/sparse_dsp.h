@@ -29,14 +29,25 @@
         usub16  \o, r0, \o
         .endm
 
-/* For each channel, r2, r3 = its tail: mult << (32 - shift) and add >> (shift - 16), exact where token 0 is. */
+/* For each channel, r2, r3 = its tail: mult << (32 - shift) and add >> (shift - 16), exact where token 0 is. A shift
+ * below 16, as tokens 25 and 26 have, is as 16 with add so much larger, and they make the sums larger.
+ */
         .macro  PREPARE
         asr     r4, r2, #16
         sub     r4, r4, #16
+        usat    r5, #5, r4
+        sub     r4, r5, r4
         lsl     r2, r2, #16
-        asr     r2, r2, r4
-        asr     r3, r3, r4
+        asr     r2, r2, r5
+        lsl     r3, r3, r4
+        asr     r3, r3, r5
         strd    r2, r3, [sp, #READY]
+        .endm
+
+/* Token 25, and twice for 26, before what token 0 does; no half overflows. */
+        .macro  WORD_TWICE e, o
+        uadd16  \e, \e, \e
+        uadd16  \o, \o, \o
         .endm
 
 /* Tokens 0 and 23, 9 cycles for a word: sums to pixels in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the result in its upper

@@ -6,8 +6,9 @@
  *     r8, r9    sums of word 0: two registers each
  *     r10, r11  of word 1
  *     r12, lr   of word 2
- *     r4, r7    of word 3
- *     r5        program: r5 + 2 * i is the offset that entry i of the 16 loads, r5 + 32 the token behind the list
+ *     r4, r7    of word 3; r4 in shorter strips over programs of bytes: bytes of a channel of x
+ *     r5        program: r5 + 2 * i is the offset that entry i of the 16 loads, r5 + 32 the token behind the list; or, in
+ *               bytes, r5 + i and r5 + 16
  *     r6        byte address from which offsets count
  *
  * With the pixels a, b, c, d of a word x, lowest byte first, the sums are modulo 2^32
@@ -30,7 +31,7 @@
 #define MCUGEN_SPARSE_M0_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    MULT, 0         /* the first five are loaded at once */
@@ -59,7 +60,9 @@
         .equ    KERNEL, 184
         .equ    SCRATCH, 188
         .equ    TO_DECODE, 192  /* channels */
-        .equ    FRAME, 196      /* with 9 registers a multiple of 8 */
+        .equ    X_PLANE, 196    /* bytes of a channel of x, for programs of bytes; else 0 */
+        .equ    WORDS, 200      /* 0: tails have 3 halfwords; else 2 words */
+        .equ    FRAME, 204      /* with 9 registers a multiple of 8 */
 
 /* \op for the sums of every word of a strip. */
         .macro  EACH words, op
@@ -89,10 +92,11 @@
         .endm
 
 /* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry, whose offset is at
- * r5 + \at. Strips of 4 words: 5 + 12 + 4 = 21 cycles for 16 pixels; of 3, 2 and 1 words: 17, 13 and 8. With a step of 2
- * each word but the first takes a cycle more.
+ * r5 + \at, or, in bytes, r5 + \at / 2: a channel of x. Strips of 4 words: 5 + 12 + 4 = 21 cycles for 16 pixels; of 3, 2
+ * and 1 words: 17, 13 and 8. With a step of 2 each word but the first takes a cycle more; strips of 4 words, which have no
+ * register for the plane, 2 more by bytes.
  */
-        .macro  ENTRY words, step, op, at
+        .macro  ENTRY words, step, size, op, at
         .if     \words == 1
         ldr     r0, [r6, r3]
         .elseif \step == 2
@@ -114,12 +118,23 @@
         .if     \words > 3
         \op     r4, r7, r3
         .endif
+        .if     \size == 2
         ldrh    r3, [r5, #\at]
         lsls    r3, r3, #2
+        .else
+        ldrb    r3, [r5, #\at / 2]
+        .if     \words < 4
+        muls    r3, r4, r3
+        .endif
+        .endif
+        \op     r8, r9, r0
+        .if     \size == 1 && \words > 3
+        ldr     r0, [sp, #X_PLANE]
+        muls    r3, r0, r3
+        .endif
         .if     \words > 1
         adds    r3, r3, r6
         .endif
-        \op     r8, r9, r0
         .if     \words > 1
         \op     r10, r11, r1
         .endif
@@ -129,12 +144,19 @@
         .endm
 
 /* The next token, by the table at label 8: 11 cycles. r5 goes on to the list that the token begins. */
-        .macro  DISPATCH
+        .macro  DISPATCH size
+        .if     \size == 2
         ldrh    r0, [r5, #32]
         adr     r1, 8f
         lsls    r0, r0, #1
         adds    r5, r5, r0
-        adds    r5, r5, #2
+        .else
+        ldrb    r0, [r5, #16]
+        adr     r1, 8f
+        adds    r5, r5, r0
+        lsls    r0, r0, #1
+        .endif
+        adds    r5, r5, #\size
         ldrsh   r0, [r1, r0]
         subs    r1, r1, r0
         mov     pc, r1
@@ -219,9 +241,12 @@
         PIXEL   \word, 3, r2
         .endm
 
-/* r5, and r6 for the next strip, away. */
-        .macro  SAVE words, step
+/* r5, as programs of halfwords have it, and r6 for the next strip, away. */
+        .macro  SAVE words, step, size
         adds    r6, r6, #4 * \words * \step
+        .if     \size == 1
+        subs    r5, r5, #16
+        .endif
         .if     \words > 2
         str     r5, [sp, #AT]
         str     r6, [sp, #BASE]
@@ -232,9 +257,9 @@
         .endm
 
 /* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, with r5 in AT. */
-        .macro  STRIPS name, words, step
+        .macro  STRIPS name, words, step, size=2
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 
@@ -247,38 +272,50 @@
         .if     \words > 1
         adds    r3, r3, r6
         .endif
-        ENTRY   \words, \step, WORD_SET, 30
-        DISPATCH
+        .if     \size == 1 && \words < 4
+        ldr     r4, [sp, #X_PLANE]
+        .endif
+        ENTRY   \words, \step, \size, WORD_SET, 30
+        DISPATCH \size
 
-116:    ENTRY   \words, \step, WORD_ADD, 0
-115:    ENTRY   \words, \step, WORD_ADD, 2
-114:    ENTRY   \words, \step, WORD_ADD, 4
-113:    ENTRY   \words, \step, WORD_ADD, 6
-112:    ENTRY   \words, \step, WORD_ADD, 8
-111:    ENTRY   \words, \step, WORD_ADD, 10
-110:    ENTRY   \words, \step, WORD_ADD, 12
-109:    ENTRY   \words, \step, WORD_ADD, 14
-108:    ENTRY   \words, \step, WORD_ADD, 16
-107:    ENTRY   \words, \step, WORD_ADD, 18
-106:    ENTRY   \words, \step, WORD_ADD, 20
-105:    ENTRY   \words, \step, WORD_ADD, 22
-104:    ENTRY   \words, \step, WORD_ADD, 24
-103:    ENTRY   \words, \step, WORD_ADD, 26
-102:    ENTRY   \words, \step, WORD_ADD, 28
-101:    ENTRY   \words, \step, WORD_ADD, 30
-        DISPATCH
+116:    ENTRY   \words, \step, \size, WORD_ADD, 0
+115:    ENTRY   \words, \step, \size, WORD_ADD, 2
+114:    ENTRY   \words, \step, \size, WORD_ADD, 4
+113:    ENTRY   \words, \step, \size, WORD_ADD, 6
+112:    ENTRY   \words, \step, \size, WORD_ADD, 8
+111:    ENTRY   \words, \step, \size, WORD_ADD, 10
+110:    ENTRY   \words, \step, \size, WORD_ADD, 12
+109:    ENTRY   \words, \step, \size, WORD_ADD, 14
+108:    ENTRY   \words, \step, \size, WORD_ADD, 16
+107:    ENTRY   \words, \step, \size, WORD_ADD, 18
+106:    ENTRY   \words, \step, \size, WORD_ADD, 20
+105:    ENTRY   \words, \step, \size, WORD_ADD, 22
+104:    ENTRY   \words, \step, \size, WORD_ADD, 24
+103:    ENTRY   \words, \step, \size, WORD_ADD, 26
+102:    ENTRY   \words, \step, \size, WORD_ADD, 28
+101:    ENTRY   \words, \step, \size, WORD_ADD, 30
+        DISPATCH \size
 
 17:                                     /* sums = c - sums; c is behind the token, at r5 - 2 */
+        .if     \size == 2
         subs    r5, r5, #32
         ldrh    r0, [r5, #30]
+        .else
+        subs    r5, r5, #15
+        ldrb    r0, [r5, #14]
+        ldrb    r1, [r5, #15]
+        lsls    r1, r1, #8
+        orrs    r0, r0, r1
+        .endif
         sxth    r0, r0
         lsls    r1, r0, #8
         adds    r0, r0, r1
         lsls    r1, r0, #16
         adds    r0, r0, r1
         EACH    \words, WORD_NEGATE
-        DISPATCH
+        DISPATCH \size
 
+        .if     \size == 2
 20:     ldr     r0, 40f                 /* 32-bit sums: sparse_split_m0.S */
         b       24f
 21:     ldr     r0, 41f
@@ -289,7 +326,7 @@
         b       27f
 22:     ldr     r0, 42f
         subs    r5, r5, #44
-27:     SAVE    \words, \step
+27:     SAVE    \words, \step, \size
         adr     r1, 23f
         movs    r2, #\words
         mov     pc, r0
@@ -301,27 +338,35 @@
 43:     .word   mcugen1_sparse_long
 23:     ldr     r6, [sp, #OUT]
         b       31f
+        .endif
 
         .p2align 2
 18:                                     /* sums = 0 */
-        subs    r5, r5, #36
+        subs    r5, r5, #18 * \size
         movs    r0, #0
         EACH    \words, WORD_CLEAR
-        DISPATCH
+        DISPATCH \size
 
         .p2align 2
 8:      .hword  8b - 30f
         .hword  8b - 101b, 8b - 102b, 8b - 103b, 8b - 104b, 8b - 105b, 8b - 106b, 8b - 107b, 8b - 108b
         .hword  8b - 109b, 8b - 110b, 8b - 111b, 8b - 112b, 8b - 113b, 8b - 114b, 8b - 115b, 8b - 116b
+        .if     \size == 2
         .hword  8b - 17b, 8b - 18b, 8b - 19f, 8b - 20b, 8b - 21b, 8b - 22b, 8b - 25f, 8b - 26b
+        .else
+        .hword  8b - 17b, 8b - 18b, 8b - 19f, 0, 0, 0, 8b - 25f, 0
+        .endif
+        .hword  8b - 28f, 8b - 29f
 
         WORD_ABOVE \words, 0            /* within the reach of a conditional branch */
         WORD_ABOVE \words, 3
 
-25:     subs    r5, r5, #8              /* token 23, and by 19 */
+29:     subs    r5, r5, #\size          /* token 26, and by the next three */
+28:     subs    r5, r5, #2 * \size      /* token 25 */
+25:     subs    r5, r5, #4 * \size      /* token 23, and by 19 */
 19:                                     /* the end */
-        subs    r5, r5, #38
-30:     SAVE    \words, \step
+        subs    r5, r5, #19 * \size
+30:     SAVE    \words, \step, \size
         mov     r0, sp
         ldm     r0, {r0, r1, r3, r5, r6}
         movs    r2, #0
@@ -424,7 +469,7 @@
  * others, and nobody reads what is made of them.
  */
         .macro  SPLIT
-        .section .text.mcugen1_sparse_split, "ax", %progbits
+        HOT     mcugen1_sparse_split
         .thumb
         .p2align 2
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
@@ -507,8 +552,9 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
         .macro  LAYER name
         .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+        .weak   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 
@@ -536,9 +582,17 @@ mcugen1_sparse_shift:
         movs    r4, #0                  /* and none has its program in flash */
 6:      str     r5, [sp, #TO_DECODE]
         ldr     r3, [r0, #4]            /* tails */
-        str     r3, [sp, #TAIL]
-        lsls    r4, r4, #3
-        adds    r3, r3, r4
+        orrs    r5, r5, r3
+        str     r5, [sp, #WORDS]
+        lsls    r6, r4, #3
+        cmp     r3, #0
+        bne     13f
+        ldr     r3, [r0, #36]           /* packing */
+        adds    r6, r4, r4
+        adds    r6, r6, r4
+        adds    r6, r6, r6
+13:     str     r3, [sp, #TAIL]
+        adds    r3, r3, r6
         str     r3, [sp, #TAILS_END]
         ldr     r3, [r0, #8]            /* runs */
         ldrh    r4, [r0, #12]           /* run_count */
@@ -554,6 +608,9 @@ mcugen1_sparse_shift:
         lsls    r3, r3, #2
         str     r3, [sp, #PLANE]
         ldr     r5, [r0]                /* weights */
+        ldrh    r1, [r0, #34]           /* x_plane */
+        lsls    r1, r1, #2
+        str     r1, [sp, #X_PLANE]
         adds    r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r2, [sp, #SEAL + 4]
@@ -562,7 +619,10 @@ mcugen1_sparse_shift:
         subs    r4, r4, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         lsls    r3, r3, #4
         adds    r4, r4, r3
-        str     r4, [sp, #TABLE]
+        cmp     r1, #0
+        beq     10f
+        adds    r4, r4, #32             /* programs of bytes */
+10:     str     r4, [sp, #TABLE]
         ldr     r0, [sp, #TO_DECODE]
         cmp     r0, #0
         beq     1f
@@ -592,15 +652,39 @@ mcugen1_sparse_shift:
         str     r0, [sp, #TAILS_END]
 
 1:                                      /* a channel: r5 = its program */
-        ldrh    r0, [r5]
+        ldr     r1, [sp, #X_PLANE]
+        cmp     r1, #0
+        beq     11f
+        ldrb    r0, [r5]
+        muls    r0, r1, r0
+        subs    r5, r5, #14
+        b       12f
+11:     ldrh    r0, [r5]
         subs    r5, r5, #28
         lsls    r0, r0, #2
-        str     r0, [sp, #FIRST]
+12:     str     r0, [sp, #FIRST]
         str     r5, [sp, #PROGRAM]
         ldr     r0, [sp, #TAIL]
-        ldm     r0!, {r1, r2}           /* mult | shift << 16, add */
-        str     r0, [sp, #TAIL]
+        ldr     r1, [sp, #WORDS]
+        cmp     r1, #0
+        bne     14f
+        ldrh    r2, [r0, #2]
+        ldrh    r3, [r0, #4]
+        lsls    r3, r3, #16
+        orrs    r2, r2, r3
+        movs    r3, #31
+        ands    r3, r3, r2
+        asrs    r2, r2, #5
+        movs    r1, r3
+        subs    r1, r1, #16
+        bls     15f
+        lsls    r2, r2, r1
+15:     ldrh    r1, [r0]
+        adds    r0, r0, #6
+        b       16f
+14:     ldm     r0!, {r1, r2}           /* mult | shift << 16, add */
         asrs    r3, r1, #16
+16:     str     r0, [sp, #TAIL]
         sxth    r1, r1
         str     r1, [sp, #MULT]
         str     r2, [sp, #ADD]
@@ -631,6 +715,7 @@ mcugen1_sparse_shift:
         .p2align 2
 8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+        .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
 /* Where strips go on after a run. */
         .weak   mcugen1_sparse_next

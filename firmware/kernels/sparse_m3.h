@@ -43,6 +43,10 @@
         strd    r2, r3, [sp, #READY]
         .endm
 
+/* Tokens 25 and 26 are as token 0 here. */
+        .macro  WORD_TWICE e, o
+        .endm
+
 /* Tokens 0, 19 and 23, 30 cycles for a word: sums to pixels in \e; r0, r1 = the tail, lr = its shift. */
         .macro  LOAD_TAIL
         str     lr, [sp, #BASE]

@@ -11,7 +11,7 @@ struct mcugen_sparse_strips {
     int32_t mult;
     int32_t add;
     int32_t minus_shift;
-    int32_t near;       /* add >> (shift - 16), exact for tokens 0 and 23, whose shift is 16 at least */
+    int32_t near;       /* add * 2^(16 - shift), exact for tokens 0, 23, 25 and 26 */
     int32_t near_shift; /* 16 - shift */
     int32_t lo;
     int32_t hi;
@@ -66,9 +66,15 @@ MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x
     const int32_t *tail = k->tails;
     uint8_t *plane = (uint8_t *)y;
 
+    if (k->x_plane != 0) { /* programs of bytes: no model for this core has them */
+        mcugen1_sparse_ref(k, x, y, scratch);
+        return;
+    }
+    if (k->tails == NULL) {
+        tail = decoder.tail;
+    }
     if (k->decode != NULL) {
         decoder.tails = k->packing + MCUGEN_RICE_TAILS;
-        tail = decoder.tail;
     }
     job.program = k->weights;
     job.lo = k->lo;
@@ -78,19 +84,23 @@ MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x
 
         if (k->decode != NULL) {
             job.program = k->decode(k, &decoder, scratch);
+        } else if (k->tails == NULL) {
+            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
+        } else {
+            /* as it is */
         }
         const int32_t shift = tail[0] >> 16;
 
         job.mult = (int16_t)tail[0];
         job.add = tail[1];
         job.minus_shift = -shift;
-        job.near = shift < 16 ? 0 : tail[1] >> (shift - 16);
+        job.near = shift < 16 ? (int32_t)((uint32_t)tail[1] << (16 - shift)) : tail[1] >> (shift - 16);
         job.near_shift = 16 - shift;
         for (const uint16_t *run = first; run != end; run += 4) {
             next = functions[run[3] - 1](&job, (const uint8_t *)x + 4 * run[0], plane + 4 * run[1], run[2]);
         }
         job.program = next;
-        tail += k->decode != NULL ? 0 : 2;
+        tail += k->tails == NULL ? 0 : 2;
         plane += 4 * k->out.plane;
     }
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);

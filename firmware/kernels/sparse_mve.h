@@ -5,7 +5,7 @@
  *     r3        address of the next entry's pixels
  *     r4        its offset; a token; then free
  *     r5        words behind the strip
- *     r6-r8     mult; add >> (shift - 16) and 16 - shift, for tokens 0 and 23
+ *     r6-r8     mult; add * 2^(16 - shift) and 16 - shift, for tokens 0, 23, 25 and 26
  *     r9, r10   the program's first token; its first offset, in bytes
  *     r12       the program: behind the token or the offset that was read last
  *     lr        table of tokens
@@ -19,7 +19,7 @@
 #define MCUGEN_SPARSE_MVE_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* struct mcugen_sparse_strips (sparse_mve.c) */
         .equ    PROGRAM, 0
@@ -33,8 +33,8 @@
         .equ    WIDE, 32        /* 32-bit sums: 32 bytes for each of 6 registers, even pixels first */
 
 /* Behind the tokens in the table of a strip: where shared code goes on. The table is at lr. */
-        .equ    NEXT, 4 * 25    /* to the next token */
-        .equ    CLAMP, 4 * 26   /* to the pixels' clamp and the end */
+        .equ    NEXT, 4 * 27    /* to the next token */
+        .equ    CLAMP, 4 * 28   /* to the pixels' clamp and the end */
 
 /* \op for each register of sums, from the last. */
         .macro  EACH words, op
@@ -178,7 +178,7 @@
         .endm
 
         .macro  FUNCTION name, section
-        .section .text.\section, "ax", %progbits
+        HOT     \section
         .thumb
         .p2align 2
         .weak   \name
@@ -195,7 +195,7 @@
         vsub.i16 \q, q7, \q
         .endm
 
-/* Tokens 0 and 23, by q6 = mult in every lane: ((sum * mult) >> (shift - 16)) + (add >> (shift - 16)) is in 32 bits, as is
+/* Tokens 0, 23, 25 and 26, by q6 = mult in every lane: (sum * mult + add) * 2^(16 - shift) is in 32 bits, as is
  * proven, and has the result in its upper half, because add is a multiple of 2^(shift - 16).
  */
         .macro  SCALE q, i
@@ -241,14 +241,14 @@
  * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
  */
         .macro  STRIPS name, words, step
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 8:      .word   30f + 1
         .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
-        .word   27f + 1, 26f + 1
+        .word   30f + 1, 30f + 1, 27f + 1, 26f + 1
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long

@@ -18,13 +18,38 @@ static uint8_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_
     return (uint8_t)(v < k->lo ? k->lo : v > k->hi ? k->hi : v);
 }
 
-/* Runs a channel's program for the word y; x is the word from which its offsets count. Returns the next program. */
-static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *program, const int32_t *tail,
-                               const uint8_t *x, uint8_t *y)
+/* A program, and how many of its halfwords or bytes have been read. */
+struct reader {
+    const uint16_t *program;
+    uint32_t at;
+    uint32_t plane; /* 0: of halfwords */
+};
+
+static uint32_t take(struct reader *r)
+{
+    const uint32_t at = r->at++;
+
+    return (r->plane == 0U) ? r->program[at] : (((uint32_t)r->program[at >> 1] >> (8U * (at & 1U))) & 255U);
+}
+
+static uint32_t take_offset(struct reader *r)
+{
+    return take(r) * ((r->plane == 0U) ? 1U : r->plane);
+}
+
+static int16_t take_centre(struct reader *r)
+{
+    const uint32_t low = take(r);
+
+    return (int16_t)((r->plane == 0U) ? low : (low | (take(r) << 8)));
+}
+
+/* Runs a channel's program for the word y; x is the word from which its offsets count. */
+static void execute(const struct mcugen_sparse *k, struct reader *r, const int32_t *tail, const uint8_t *x, uint8_t *y)
 {
     int32_t sum[4] = {0, 0, 0, 0};
     int32_t wide[4] = {0, 0, 0, 0};
-    uint32_t token = 1, next = *program++;
+    uint32_t token = 1, next = take_offset(r);
 
     for (;;) {
         if (token - 1 < MOST_ADDED) {
@@ -32,10 +57,10 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
                 for (uint32_t i = 0; i < 4; i++) {
                     sum[i] += x[4 * next + i];
                 }
-                next = *program++;
+                next = take_offset(r);
             }
         } else if (token == NEGATE) {
-            const int16_t from = (int16_t)*program++;
+            const int16_t from = take_centre(r);
 
             for (uint32_t i = 0; i < 4; i++) {
                 sum[i] = from - sum[i];
@@ -53,33 +78,39 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
             for (uint32_t i = 0; i < 4; i++) {
                 y[i] = finish(k, tail, wide[i] + (int16_t)sum[i], token);
             }
-            return program;
+            return;
         }
-        token = *program++;
+        token = take(r);
     }
 }
 
 MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
     struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
-    const uint16_t *program = k->weights;
+    struct reader program = {k->weights, 0, k->x_plane};
 
     if (k->decode != NULL) {
         decoder.tails = k->packing + MCUGEN_RICE_TAILS;
     }
     for (uint32_t o = 0; o < k->out.channels; o++) {
         if (k->decode != NULL) {
-            program = k->decode(k, &decoder, scratch);
+            program.program = k->decode(k, &decoder, scratch);
+            program.at = 0;
+        } else if (k->tails == NULL) {
+            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
+        } else {
+            /* as it is */
         }
-        const int32_t *tail = k->decode != NULL ? decoder.tail : k->tails + 2 * o;
-        const uint16_t *next = program;
+        const int32_t *tail = (k->tails != NULL) ? &k->tails[2 * o] : decoder.tail;
+        struct reader next = program;
 
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
             const uint8_t *from = (const uint8_t *)x + 4 * run[0];
             uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);
 
             for (uint32_t i = 0; i < run[2]; i++) {
-                next = execute(k, program, tail, from + 4 * k->step * i, to + 4 * i);
+                next = program;
+                execute(k, &next, tail, from + 4 * k->step * i, to + 4 * i);
             }
         }
         program = next;

@@ -19,7 +19,7 @@
  */
 /* clang-format off */
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-        .syntax unified
+#include "mcugen.h"
 
 /* struct mcugen_sparse_decoder */
         .equ    WEIGHTS, 8
@@ -48,7 +48,7 @@
         .equ    ROWS_LEFT, 20
         .equ    FRAME, 24       /* with 9 registers 4 more than a multiple of 8; nothing is called */
 
-        .section .text.mcugen1_sparse_rice, "ax", %progbits
+        HOT     mcugen1_sparse_rice
         .thumb
         .p2align 2
         .weak   mcugen1_sparse_rice

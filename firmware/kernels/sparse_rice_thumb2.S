@@ -26,7 +26,7 @@
  */
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-        .syntax unified
+#include "mcugen.h"
 
 /* struct mcugen_sparse_decoder */
         .equ    WEIGHTS, 8
@@ -77,7 +77,7 @@
         DECODE
         .endm
 
-        .section .text.mcugen1_sparse_rice, "ax", %progbits
+        HOT     mcugen1_sparse_rice
         .p2align 2
         .weak   mcugen1_sparse_rice
         .thumb_func

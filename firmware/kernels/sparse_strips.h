@@ -3,7 +3,9 @@
  *     r3        byte address of the next entry's pixels; within an entry the last word loaded, then its offset
  *     r0-r2     words loaded; free between entries
  *     r4-r11    sums of words 0, 1, 2, 3: two registers each
- *     r12       program: behind the token that was read last (strips of 4), or behind its list (others)
+ *               in strips of up to 3 words r11 is where the next strip is written, r10 where the run ends, or, over
+ *               programs of bytes, the bytes of a channel of x
+ *     r12       program: behind the token that was read last (strips of 4, programs of halfwords), or behind its list
  *     lr        byte address from which offsets count
  */
 /* clang-format off */
@@ -11,12 +13,12 @@
 #define MCUGEN_SPARSE_STRIPS_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* The frame, in bytes from sp. */
         .equ    SCALE, 0        /* the channel's tail: mult | shift << 16, add */
         .equ    ADD, 4
-        .equ    OUT, 8          /* where the next strip is written */
+        .equ    OUT, 8          /* where the next strip of 4 words is written */
         .equ    OUT_END, 12     /* where the run ends */
         .equ    FIRST, 16       /* the program's first offset, in bytes */
         .equ    PROGRAM, 20     /* its first token */
@@ -42,13 +44,15 @@
         .equ    KERNEL, 192
         .equ    SCRATCH, 196
         .equ    TO_DECODE, 200  /* channels */
-        .equ    FRAME, 204      /* with 9 registers a multiple of 8 */
+        .equ    X_PLANE, 204    /* bytes of a channel of x, for programs of bytes; else 0 */
+        .equ    UNUSUAL, 208    /* the same + 1 if tails have 2 words in place of 3 halfwords */
+        .equ    FRAME, 212      /* with 9 registers a multiple of 8 */
 
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
  * sparse_split.S, sparse_long.S): where to go on. The table is at r1.
  */
-        .equ    NEXT, 4 * 25    /* to the next token */
-        .equ    CLAMP, 4 * 26   /* to the pixels' clamp and the end */
+        .equ    NEXT, 4 * 27    /* to the next token */
+        .equ    CLAMP, 4 * 28   /* to the pixels' clamp and the end */
 
         .macro  WORD_CLEAR e, o
         mov     \e, #0
@@ -69,14 +73,16 @@
         .endif
         .endm
 
-/* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry. Its offset is at
- * r12 + \at, or in strips of 4 words, but for the first entry, at r12, which goes on.
+/* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry. Its offset is the
+ * halfword at r12 + 2 * \at, or in strips of 4 words, but for the first entry, at r12, which goes on; or, with \size = 1,
+ * the byte at r12 + \at, a channel of x.
  *
  * 4 words with the DSP extension: 5 + 8 + 2 + 1 = 16 cycles. With fewer there is a register for each word, so the loads
  * follow one another and each but the first takes one cycle: 12, 9 and 6. Without it a word takes a cycle more: 20, 15,
- * 11 and 7. The address is never made right before it is used.
+ * 11 and 7. The address is never made right before it is used. Channels are multiplied: a cycle more without the DSP
+ * extension, and one in strips of 4 words, which have no register for the plane and load it before the channel.
  */
-        .macro  ENTRY words, step, op, at
+        .macro  ENTRY words, step, size, op, at
         .if     \words == 4
         .if     \step == 1
         ldm     r3, {r0-r3}
@@ -87,14 +93,22 @@
         ldr     r3, [r3, #12 * \step]
         .endif
         \op     r10, r11, r3
+        .if     \size == 1
+        \op     r4, r5, r0
+        ldr     r0, [sp, #X_PLANE]
+        ldrb    r3, [r12, #\at]
+        \op     r6, r7, r1
+        mla     r3, r3, r0, lr
+        .else
         .ifc    \op, WORD_SET
-        ldrh    r3, [r12, #\at]
+        ldrh    r3, [r12, #2 * \at]
         .else
         ldrh    r3, [r12], #2
         .endif
         \op     r4, r5, r0
         add     r3, lr, r3, lsl #2
         \op     r6, r7, r1
+        .endif
         \op     r8, r9, r2
         .else
         ldr     r0, [r3]
@@ -104,11 +118,19 @@
         .if     \words > 2
         ldr     r2, [r3, #8 * \step]
         .endif
-        ldrh    r3, [r12, #\at]
+        .if     \size == 1
+        ldrb    r3, [r12, #\at]
+        .else
+        ldrh    r3, [r12, #2 * \at]
+        .endif
         .if     \words > 1
         \op     r4, r5, r0
         .endif
+        .if     \size == 1
+        mla     r3, r3, r10, lr
+        .else
         add     r3, lr, r3, lsl #2
+        .endif
         .if     \words == 1
         \op     r4, r5, r0
         .else
@@ -121,19 +143,23 @@
         .endm
 
 /* The next token, by the table at label 8: 7 cycles, or 8 where r12 goes behind the list that the token begins. */
-        .macro  DISPATCH words
+        .macro  DISPATCH words, size
         adr.w   r1, 8b
+        .if     \size == 1
+        ldrb    r0, [r12], #1
+        .else
         ldrh    r0, [r12], #2
-        .if     \words < 4
-        add     r12, r12, r0, lsl #1
+        .endif
+        .if     \words < 4 || \size == 1
+        add     r12, r12, r0, lsl #\size - 1
         .endif
         ldr     pc, [r1, r0, lsl #2]
         .endm
 
 /* A token whose code strips of all widths share: its number is \token, r2 the number of words, r12 behind the token. */
-        .macro  SHARED words, token, to
-        .if     \words < 4
-        sub     r12, r12, #2 * \token
+        .macro  SHARED words, size, token, to
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * \token
         .endif
         mov     r2, #\words
         b       \to
@@ -147,9 +173,9 @@
 
         .macro  FUNCTION name, section
         .ifb    \section
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .else
-        .section .text.\section, "ax", %progbits
+        HOT     \section
         .endif
         .thumb
         .p2align 2
@@ -175,19 +201,26 @@
         ldr     pc, [r0, #CLAMP]
         .endm
 
-/* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, r12 behind the program.
+/* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_sparse_next, r12 behind the
+ * program.
  *
  * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
+ *
+ * \size: bytes of a program's offsets and tokens. A program of bytes is never split.
  */
-        .macro  STRIPS name, words, step
-        .section .text.\name, "ax", %progbits
+        .macro  STRIPS name, words, step, size=2
+        HOT     \name
         .thumb
         .p2align 2
 8:      .word   30f + 1
         .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        .if     \size == 2
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
-        .word   25f + 1, 26f + 1
+        .else
+        .word   17f + 1, 18f + 1, 19f + 1, 0, 0, 0, 23f + 1, 0
+        .endif
+        .word   28f + 1, 29f + 1, 25f + 1, 26f + 1
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
@@ -195,32 +228,44 @@
         .thumb_func
         .type   \name, %function
 \name:
-        ldr     r3, [sp, #FIRST]
+        .if     \words < 4
+        mov     r11, r5
+        .if     \size == 1
+        ldr     r10, [sp, #X_PLANE]
+        .else
+        mov     r10, r6
+        .endif
+        .endif
+32:     ldrd    r3, r12, [sp, #FIRST]
         add     r3, r3, lr
-        ldr     r12, [sp, #PROGRAM]
-        ENTRY   \words, \step, WORD_SET, -2
-        DISPATCH \words
+        ENTRY   \words, \step, \size, WORD_SET, -1
+        DISPATCH \words, \size
 
-116:    ENTRY   \words, \step, WORD_ADD, -32
-115:    ENTRY   \words, \step, WORD_ADD, -30
-114:    ENTRY   \words, \step, WORD_ADD, -28
-113:    ENTRY   \words, \step, WORD_ADD, -26
-112:    ENTRY   \words, \step, WORD_ADD, -24
-111:    ENTRY   \words, \step, WORD_ADD, -22
-110:    ENTRY   \words, \step, WORD_ADD, -20
-109:    ENTRY   \words, \step, WORD_ADD, -18
-108:    ENTRY   \words, \step, WORD_ADD, -16
-107:    ENTRY   \words, \step, WORD_ADD, -14
-106:    ENTRY   \words, \step, WORD_ADD, -12
-105:    ENTRY   \words, \step, WORD_ADD, -10
-104:    ENTRY   \words, \step, WORD_ADD, -8
-103:    ENTRY   \words, \step, WORD_ADD, -6
-102:    ENTRY   \words, \step, WORD_ADD, -4
-101:    ENTRY   \words, \step, WORD_ADD, -2
-25:     DISPATCH \words
+116:    ENTRY   \words, \step, \size, WORD_ADD, -16
+115:    ENTRY   \words, \step, \size, WORD_ADD, -15
+114:    ENTRY   \words, \step, \size, WORD_ADD, -14
+113:    ENTRY   \words, \step, \size, WORD_ADD, -13
+112:    ENTRY   \words, \step, \size, WORD_ADD, -12
+111:    ENTRY   \words, \step, \size, WORD_ADD, -11
+110:    ENTRY   \words, \step, \size, WORD_ADD, -10
+109:    ENTRY   \words, \step, \size, WORD_ADD, -9
+108:    ENTRY   \words, \step, \size, WORD_ADD, -8
+107:    ENTRY   \words, \step, \size, WORD_ADD, -7
+106:    ENTRY   \words, \step, \size, WORD_ADD, -6
+105:    ENTRY   \words, \step, \size, WORD_ADD, -5
+104:    ENTRY   \words, \step, \size, WORD_ADD, -4
+103:    ENTRY   \words, \step, \size, WORD_ADD, -3
+102:    ENTRY   \words, \step, \size, WORD_ADD, -2
+101:    ENTRY   \words, \step, \size, WORD_ADD, -1
+25:     DISPATCH \words, \size
 
 17:                                     /* sums = c - sums */
-        .if     \words == 4
+        .if     \size == 1
+        ldrb    r0, [r12, #-17]
+        ldrsb   r1, [r12, #-16]
+        sub     r12, r12, #15
+        orr     r0, r0, r1, lsl #8
+        .elseif \words == 4
         ldrsh   r0, [r12], #2
         .else
         ldrsh   r0, [r12, #-34]
@@ -228,24 +273,38 @@
         .endif
         CENTRE
         EACH    \words, WORD_NEGATE
-        DISPATCH \words
+        DISPATCH \words, \size
 
 18:                                     /* sums = 0 */
-        .if     \words < 4
-        sub     r12, r12, #36
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * 18
         .endif
         EACH    \words, WORD_CLEAR
-        DISPATCH \words
+        DISPATCH \words, \size
 
-19:     SHARED  \words, 19, mcugen1_sparse_shift
-20:     SHARED  \words, 20, mcugen1_sparse_split
-21:     SHARED  \words, 21, mcugen1_sparse_split_add
-22:     SHARED  \words, 22, mcugen1_sparse_split_end
-24:     SHARED  \words, 24, mcugen1_sparse_long
+19:     SHARED  \words, \size, 19, mcugen1_sparse_shift
+        .if     \size == 2
+20:     SHARED  \words, \size, 20, mcugen1_sparse_split
+21:     SHARED  \words, \size, 21, mcugen1_sparse_split_add
+22:     SHARED  \words, \size, 22, mcugen1_sparse_split_end
+24:     SHARED  \words, \size, 24, mcugen1_sparse_long
+        .endif
+
+29:                                     /* tokens 26 and 25, the end of channels with large multipliers */
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size
+        .endif
+        EACH    \words, WORD_TWICE
+28:
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * 25
+        .endif
+        EACH    \words, WORD_TWICE
+        b       30f
 
 23:                                     /* the end of most channels with a clamp to other limits */
-        .if     \words < 4
-        sub     r12, r12, #46
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * 23
         .endif
         cmp     r0, r0
 30:                                     /* the end of most channels */
@@ -253,20 +312,28 @@
         EACH    \words, WORD_SCALE
         END_TAIL
         beq     26f
-31:     ldrd    r0, r1, [sp, #OUT]
+31:
         .if     \words == 4
+        ldrd    r0, r1, [sp, #OUT]
         stm     r0!, {r4, r6, r8, r10}
+        str     r0, [sp, #OUT]
         .elseif \words == 3
-        stm     r0!, {r4, r6, r8}
+        stm     r11!, {r4, r6, r8}
         .elseif \words == 2
-        stm     r0!, {r4, r6}
+        stm     r11!, {r4, r6}
         .else
-        str     r4, [r0], #4
+        str     r4, [r11], #4
         .endif
         add     lr, lr, #4 * \words * \step
+        .if     \words == 4
         cmp     r0, r1
-        str     r0, [sp, #OUT]
-        bne     \name
+        .elseif \size == 1
+        ldr     r1, [sp, #OUT_END]
+        cmp     r11, r1
+        .else
+        cmp     r11, r10
+        .endif
+        bne     32b
         b       mcugen1_sparse_next
 
 26:     LOAD_LIMITS
@@ -282,12 +349,14 @@
         .macro  LAYER name
         .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+        .weak   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
 8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
         .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
+        .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
         .weak   \name
         .thumb_func
@@ -295,9 +364,9 @@
 \name:
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
-        cmp     r0, #0                  /* Z is clear: see STRIPS */
         ldr     r12, [r0]               /* weights */
         mov     lr, r3                  /* scratch */
+        str     r1, [sp, #X]
         ldr     r3, [r0, #4]            /* tails */
         ldr     r4, [r0, #8]            /* runs */
         ldrh    r5, [r0, #12]           /* run_count */
@@ -307,20 +376,32 @@
         ldr     r9, [r0, #28]           /* out.plane */
         ldrb    r10, [r0, #32]          /* step */
         ldr     r11, [r0, #40]          /* decode */
+        ldrh    r1, [r0, #34]           /* x_plane */
         strd    r0, lr, [sp, #KERNEL]
+        ldr     lr, [r0, #36]           /* packing */
         add     r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r2, [sp, #SEAL + 4]
-        str     r1, [sp, #X]
         str     r2, [sp, #Y]
+        lsl     r1, r1, #2
+        str     r1, [sp, #X_PLANE]
         mov     r2, #0
         cmp     r11, #0
         itt     ne
         movne   r2, r8                  /* all channels are decoded */
         movne   r8, #0                  /* and none has its program in flash */
         str     r2, [sp, #TO_DECODE]
-        add     r8, r3, r8, lsl #3
-        strd    r3, r8, [sp, #TAIL]
+        orrs    r0, r3, r11
+        it      ne
+        addne   r1, r1, #1
+        str     r1, [sp, #UNUSUAL]
+        add     r0, r3, r8, lsl #3
+        cmp     r3, #0
+        ittt    eq
+        moveq   r3, lr
+        addeq   r8, r8, r8, lsl #1
+        addeq   r0, r3, r8, lsl #1
+        strd    r3, r0, [sp, #TAIL]
         add     r5, r4, r5, lsl #3
         str     r4, [sp, #RUNS]
         str     r5, [sp, #RUNS_END]
@@ -338,6 +419,9 @@
         adr.w   r0, 8b
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
+        cmp     r1, #1
+        it      hi
+        addhi   r0, r0, #32             /* programs of bytes */
         str     r0, [sp, #TABLE]
         cmp     r11, #0
         beq     1f
@@ -364,15 +448,29 @@
         strd    r0, r1, [sp, #TAIL]
 
 1:                                      /* a channel: r12 = its program */
+        ldr     r1, [sp, #UNUSUAL]
+        cmp     r1, #0
+        bne     5f
         ldrh    r0, [r12], #4
         lsl     r0, r0, #2
         strd    r0, r12, [sp, #FIRST]
         ldr     r0, [sp, #TAIL]
-        ldrd    r2, r3, [r0], #8
-        strd    r2, r3, [sp, #SCALE]
+6:      ldrh    r2, [r0]
+        ldrh    r3, [r0, #2]
+        ldrh    r1, [r0, #4]
+        add     r0, r0, #6
+        orr     r3, r3, r1, lsl #16
+        and     r1, r3, #31
+        orr     r2, r2, r1, lsl #16
+        asr     r3, r3, #5
+        subs    r1, r1, #16
+        it      hi
+        lslhi   r3, r3, r1
+9:      strd    r2, r3, [sp, #SCALE]
         PREPARE
         str     r0, [sp, #TAIL]
         ldr     r0, [sp, #RUNS]
+        cmp     r0, #0                  /* Z is clear: see STRIPS */
 2:                                      /* a run, at r0 */
         ldrh    r1, [r0]                /* first word of x */
         ldrh    r2, [r0, #2]            /* first word of y */
@@ -388,6 +486,20 @@
         add     r6, r5, r3, lsl #2
         strd    r5, r6, [sp, #OUT]
         ldr     pc, [r7, r4, lsl #2]
+
+5:      bics    r2, r1, #1
+        ite     ne
+        ldrbne  r0, [r12], #2           /* a program of bytes */
+        ldrheq  r0, [r12], #4
+        it      eq
+        moveq   r2, #4
+        mul     r0, r0, r2
+        strd    r0, r12, [sp, #FIRST]
+        ldr     r0, [sp, #TAIL]
+        lsls    r1, r1, #31
+        beq     6b
+        ldrd    r2, r3, [r0], #8        /* a tail of 8 bytes */
+        b       9b
 
 /* Where strips go on after a run: r12 is behind the channel's program. */
         .weak   mcugen1_sparse_next

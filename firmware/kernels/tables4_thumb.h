@@ -8,7 +8,7 @@
 #define MCUGEN_TABLES4_THUMB_H
 #ifdef __ASSEMBLER__
 
-        .syntax unified
+#include "mcugen.h"
 
 /* Three entries, each by x[3] more. */
         .macro  THREE at
@@ -56,7 +56,7 @@
 
 /* const uint8_t *\name(const uint8_t *codes, const uint8_t *x, uint32_t quads, int32_t *sums, uint16_t *tables) */
         .macro  TABLES4 name
-        .section .text.\name, "ax", %progbits
+        HOT     \name
         .thumb
         .p2align 2
         .weak   \name

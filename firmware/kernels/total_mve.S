@@ -2,10 +2,10 @@
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
 
-        .syntax unified
+#include "mcugen.h"
 
 /* uint32_t mcugen1_total_mve(const void *x, uint32_t n): 3 instructions for 16 bytes */
-        .section .text.mcugen1_total_mve, "ax", %progbits
+        HOT     mcugen1_total_mve
         .thumb
         .p2align 2
         .weak   mcugen1_total_mve

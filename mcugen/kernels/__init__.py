@@ -19,9 +19,12 @@ from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
+from .im2col import Im2colPairs, Im2colQuads
 from .linear import Linear
 from .linear_codes import LinearCodes
 from .linear_lists import LinearLists
+from .linear_pairs import LinearPairs
+from .linear_quads import LinearQuads
 from .linear_rice import LinearRice
 from .linear_tables import LinearTables
 from .lookup_flat import LookupFlat
@@ -42,22 +45,30 @@ from .softmax_flat import SoftmaxFlat
 from .sparse import Sparse, SparseDepthwise
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
+from .window import Window
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
     *(Conv2dLanes(e) for e in ENCODINGS),
     *(Direct(e) for e in ENCODINGS),
+    Im2colPairs(),
+    Im2colQuads(),
     Sparse(),
+    Sparse("bytes"),
     Sparse("rice"),
+    Sparse("base3"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
+    *(Window(e) for e in ENCODINGS),
     *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
     LinearLists(),
     LinearRice(),
     LinearCodes(),
     LinearTables(),
+    LinearPairs(),
+    LinearQuads(),
     AddFlat(),
     AddLanes(),
     MulFlat(),

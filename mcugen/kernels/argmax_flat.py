@@ -32,4 +32,6 @@ class ArgMaxFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return node.inputs[0].type.size * (2 * core.load + core.branch + 8)
+        x = node.inputs[0].type
+        element, wide, once = base.simulated(core, (15, 2, 31), (15, 2, 31), (13, 50.8, 74))
+        return x.size * (element + wide * (x.dtype.bytes > 1)) + once

@@ -41,5 +41,5 @@ class AvgPoolGlobalLanes(base.Kernel):
         if "mve" in core.isa:
             rounds = -(-x.rows_per_lane * x.pitch // 4)
             return 50 + node.inputs[0].type.shape[0] * (38 + 3 * rounds)
-        word, channel = base.simulated(core, (11.1, 76), (11.1, 80), (11.3, 115))
+        word, channel = base.simulated(core, (11, 75), (11, 79), (11, 127))
         return node.inputs[0].type.shape[0] * (word * x.rows_per_lane * x.pitch + channel)

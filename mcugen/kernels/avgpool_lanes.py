@@ -41,7 +41,7 @@ class AvgPoolLanes(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, y = node.op, node.output.type
         assert isinstance(op, AvgPool)
-        tap, line, word, row = base.simulated(core, (10.3, 44, 215, 8), (10.3, 41, 224, 18), (11.4, 55, 372, 58))
-        each = word + op.kernel[0] * (line + op.kernel[1] * tap)
-        rows = y.shape[0] * sig.output.rows_per_lane
-        return rows * (y.shape[2] * each + row) + base.seal_cycles(sig.output, y, core)
+        tap, word, pixel = base.simulated(core, (15.8, 233, 13.9), (15.5, 235, 14.2), (19, 353, 28.1))
+        words = y.shape[0] * sig.output.rows_per_lane * y.shape[2]
+        each = op.kernel[0] * op.kernel[1] * tap + word
+        return words * each + y.size * pixel + base.seal_cycles(sig.output, y, core)

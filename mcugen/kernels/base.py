@@ -16,7 +16,7 @@ from .. import fixed, layout
 from ..ir import Array, Node, Op, Range, Tensor
 from ..layout import LANES, Layout
 from ..ops.base import tail_constants
-from ..pack import Encoding
+from ..pack import I8, Encoding
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,9 @@ class Kernel:
     code_bytes: int = field(default=0, init=False)  # rough, -O2 on Armv7-M, for the choice only
     uses_scratch: bool = field(default=False, init=False)  # the C function takes a scratch pointer
     in_place: tuple[int, ...] = field(default=(), init=False)  # inputs whose buffer the output may take over
+    # From lanes to lanes of as many channels, plane by plane in order: while plane i of y is written, no plane of x
+    # before plane i is read any more, and sealing reads only y. Then they may overlap (plan.slide).
+    by_plane: bool = field(default=False, init=False)
     weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
 
@@ -166,10 +169,12 @@ def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signat
 def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tuple[float, ...]) -> tuple[float, ...]:
     """The constants of a cost function, fitted to simulated cycles of Cortex-M4, M3 and M0+; for M7 a share of M4's.
 
-    That share is rough, as the timings of the Cortex-M7 are.
+    That share is rough, as the timings of the Cortex-M7 are. The Cortex-M0 takes a cycle more for a taken branch.
     """
     if core.name == "cortex-m7":
         return tuple(0.6 * v for v in dsp)
+    if core.name == "cortex-m0":
+        return tuple(1.05 * v for v in m0)
     return dsp if "dsp" in core.isa else m3 if "m3" in core.isa else m0
 
 
@@ -207,13 +212,13 @@ def tail_field(node: Node, acc: Range) -> Field:
     )
 
 
-def tail_cycles(node: Node, acc: Range, core: Core) -> float:
-    """Cycles to requantise and store one output."""
+def pixel_cycles(node: Node, acc: Range, core: Core, narrow: float, wide: float) -> float:
+    """Cycles of all outputs that take as many each as bytes, narrow or wide; memcpy stores 16 bits on Armv6-M."""
     constants = tail_constants(node)
-    if constants is None:
-        return 4 * core.load
-    narrow = fixed.narrow(acc.lo, acc.hi, constants[0], constants[1])
-    return 6 * core.load + 10 + (core.multiply if narrow else core.long_multiply)
+    proven = constants is None or fixed.narrow(acc.lo, acc.hi, constants[0], constants[1])
+    y = node.output.type
+    store = simulated(core, (3,), (3,), (50,))[0] if y.dtype.bytes > 1 else 0.0
+    return y.size * ((narrow if proven else wide) + store)
 
 
 def tail_range(node: Node, acc: Range) -> Range:
@@ -224,9 +229,39 @@ def tail_range(node: Node, acc: Range) -> Range:
     return Range(acc.lo.repeat(n // acc.lo.size), acc.hi.repeat(n // acc.hi.size))
 
 
-def add_cycles(core: Core) -> float:
-    """Cycles of one element of a residual sum."""
-    return 3 * core.load + 2 * core.multiply + core.branch + 9
+def tail32(lo: int, hi: int, mult: int, add: int, shift: int, widest: int) -> tuple[int, int] | None:
+    """Scale (mult << 16 | bits that weights are scaled by << 8 | up) and more of a channel with these limits of sums,
+    constants and greatest weight (in magnitude); None if 32 bits are not proven to suffice.
+
+    direct.py has the argument.
+    """
+    while shift < fixed.MAX_SHIFT and abs(2 * mult) < 1 << 15 and abs(2 * add) < fixed.INT32 and mult:
+        mult, add, shift = 2 * mult, 2 * add, shift + 1
+    up = 32 - shift if mult and (lo or hi) else 0
+    more = add << 16 - shift if shift < 16 else add >> shift - 16
+    ends = [(acc << up) * mult >> 16 for acc in (lo, hi)]
+    numbers = [lo << up, hi << up, more, *ends, *(e + more for e in ends)]
+    if up > 31 or add % (1 << max(0, shift - 16)) or not all(-fixed.INT32 <= n < fixed.INT32 for n in numbers):
+        return None
+    scaled = up if widest << up < 1 << 15 else 0
+    return mult << 16 | scaled << 8 | up - scaled, more
+
+
+def tail32_numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int, int]]:
+    """What `tail32` takes, for each channel."""
+    constants = tail_constants(node)
+    assert constants is not None
+    w = node.inputs[1].const
+    widest = np.abs(w.reshape(len(w), -1).astype(np.int64)).max(axis=1)
+    columns = (acc.lo, acc.hi, *(np.broadcast_to(c, acc.lo.shape) for c in constants), widest)
+    return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
+
+
+def tails32(node: Node, acc: Range) -> list[tuple[int, int]]:
+    """`tail32` of each channel, all of which are proven."""
+    found = [tail32(*numbers) for numbers in tail32_numbers(node, acc)]
+    assert None not in found
+    return [t for t in found if t]
 
 
 # One rule per input (concatenation).
@@ -242,11 +277,6 @@ def rule_fields(
         Field("shift", "uint8_t", np.array(shifts, np.uint8)),
         Field("copy", "uint8_t", np.array(copied, np.uint8)),
     )
-
-
-def rule_cycles(copied: bool, core: Core) -> float:
-    """Cycles to bring one element over."""
-    return core.load if copied else 3 * core.load + core.multiply + core.branch + 10
 
 
 # Geometry of windows over images.
@@ -336,20 +366,46 @@ def words(lay: Layout, t: Tensor) -> int:
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen1_lanes_seal, as simulated: it visits pad columns, garbage rows and halo rows."""
+    """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
+    c, h, _ = t.shape
+    rows, cols = lay.rows_per_lane, lay.pad_cols
+    if "mve" in core.isa:
+        return _seal_instructions(lay, t)
+    # Of each part: once, for a channel, for each word (or byte), for each group of them.
+    call, *parts = simulated(
+        core,
+        (106, 53, 8, 3, 3, 45, 8, 1, 5, 62, 11, 0, 18),
+        (103, 53, 8, 3, 3, 45, 8, 1, 5, 62, 11, 0, 18),
+        (123, 56, 7, 3, 3, 51, 7, 2, 4, 69, 11, 0, 21),
+    )
+    branch = core.branch - 2 if "m0" in core.isa else 0  # a cycle of the Cortex-M0
+
+    def part(costs: list[float], words: int, group: int) -> float:
+        once, channel, each, groups = costs
+        return once + c * (channel + branch + each * words + (groups + branch) * -(-words // group))
+
+    total = call + cols * part(parts[:4], 1 + lay.halo_top + rows + lay.halo_bottom, 4)
+    for lane in range(LANES):
+        gone = rows - max(0, h - lane * rows)
+        if gone > 0:
+            total += part(parts[4:8], gone * lay.pitch - cols, 8)
+    for halo in filter(None, (lay.halo_top, lay.halo_bottom)):
+        words = halo * lay.pitch
+        if words - cols >= 4:  # the last pad columns have their value
+            words -= cols
+        if 4 <= words <= rows * lay.pitch:
+            total += part(parts[8:], words, 4)
+        else:
+            total += c * (8 + 11.5 * words) * core.pressure**0.5
+    return total
+
+
+def _seal_instructions(lay: Layout, t: Tensor) -> float:
+    """Of lanes_mve.S."""
     c, h, w = t.shape
-    halo, garbage = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h
-    rows = halo + lay.rows_per_lane
-    if "mve" in core.isa:  # lanes_mve.S
-        four = -(-w // 4)
-        channel = 19 + lay.pad_cols * (5 + 3 * -(-(rows + 1) // 4)) + halo * (7 + 4 * four)
-        return 55.0 + c * (channel + garbage * (7 + 3 * four) + 6 * (garbage > 0))
-    step = core.load + core.branch
-    division = 0.8 * core.long_multiply  # a library call on Armv6-M, as long multiplications are
-    pads = rows * (3 + 2 * core.branch) + lay.pad_cols * (1 + rows) * 1.5 * core.load
-    halos = halo * (28 + w * (3 + step))
-    gone = garbage * (21 + w * (3.5 + step))
-    return c * ((50 + 4 * step + pads + halos + gone) * core.pressure + (halo + garbage) * division)
+    halo, garbage, four = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h, -(-w // 4)
+    channel = 19 + lay.pad_cols * (5 + 3 * -(-(halo + lay.rows_per_lane + 1) // 4)) + halo * (7 + 4 * four)
+    return 55.0 + c * (channel + garbage * (7 + 3 * four) + 6 * (garbage > 0))
 
 
 # Weights.
@@ -363,6 +419,17 @@ def weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
     )
 
 
+def plain_weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
+    """The same, but bytes are read where they are: their unpack is 0."""
+    weights, unpack = weight_fields(w, encoding)
+    return weights, Field("unpack", unpack.ctype, NULL) if encoding == I8 else unpack
+
+
+def plain_scratch(weights: int, encoding: Encoding) -> int:
+    """Bytes for the unpacked weights of a channel, if they are not read where they are; word aligned."""
+    return 0 if encoding == I8 else -(-weights // 4) * 4
+
+
 def row_bytes(w: Tensor) -> int:
     """Scratch for the unpacked weights of one output channel, word aligned."""
     return -(-(w.size // w.shape[0]) // 4) * 4
@@ -370,8 +437,10 @@ def row_bytes(w: Tensor) -> int:
 
 def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
     """Cycles to unpack `count` weights."""
-    each = {"i8": 1.0, "planes": 13.0, "base3": 17.0}[encoding.name]
-    return count * each * (0.7 if "mve" in core.isa else core.pressure)  # instructions with Helium
+    if "mve" in core.isa:  # instructions of the C
+        return count * {"i8": 0.7, "planes": 9.1, "base3": 11.9}[encoding.name]
+    costs = simulated(core, (0.3, 10.8, 17.2), (0.3, 10.5, 15.3), (1.4, 16, 19.8))
+    return count * dict(zip(("i8", "planes", "base3"), costs, strict=True))[encoding.name]
 
 
 def candidates(kernels: tuple[Kernel, ...], node: Node) -> Iterator[Kernel]:
@@ -391,48 +460,75 @@ def in_buffer_order(w: Array, lay: Layout, x: Tensor) -> Array:
 
 # Fully connected kernels that make sums and leave the tail to linear_sums.h.
 
-SUMS = 16  # MCUGEN_SUMS of linear_sums.h
+SUMS = 32  # MCUGEN_SUMS of linear_sums.h
 
 
-def sums_field(node: Node, acc: Range) -> Field:
-    """struct mcugen_linear_tail: add and shift in one word where outputs are bytes and 32 bits are enough."""
+FINISH = ("linear_sums", "linear_bytes", "linear_halves", "linear_wide", "linear_bytes_thumb2", "linear_halves_thumb2")
+
+
+def sums_fields(node: Node, acc: Range) -> tuple[Field, Field]:
+    """The function of linear_sums.h that finishes the sums, and struct mcugen_tail as it wants it."""
     tail = tail_field(node, acc)
     members = _members(tail)
-    add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("add", "shift"))
-    low = shift - 15
-    packed = members["bytes"].value == 1 and members["wide"].value == 0 and bool(np.all(low >= 0))
-    if packed := packed and bool(np.all(np.abs(add >> low) < 1 << 26)):
-        words = ((add >> low) << 5 | low).astype(np.int32)  # add is a multiple of 2^low
-        members["add"] = replace(members["add"], value=words)
+    mult, add, shift = (np.asarray(members[name].value).astype(np.int64) for name in ("mult", "add", "shift"))
+    wide, function = bool(members["wide"].value), "sums"
+    addend = np.where(shift < 15, add << np.maximum(15 - shift, 0), add >> np.maximum(shift - 15, 0))  # exact
+    if members["bytes"].value == 2 and not wide and np.all(np.abs(add) < 1 << 26):
+        function, addend, low = "halves", add, shift
+    elif members["bytes"].value == 1 and not wide and np.all(shift >= 15) and np.all(np.abs(addend) < 1 << 26):
+        function, low = "bytes", shift - 15
+    elif members["bytes"].value == 1 and np.all(np.abs(addend) < 1 << 26) and _fits_wide(acc, mult, addend, 31 - shift):
+        function, low = "wide", 31 - shift
+    if function != "sums":
+        members["add"] = replace(members["add"], value=(addend << 5 | low).astype(np.int32))
         members["shift"] = replace(members["shift"], value=np.zeros(1, np.uint8))
-    fields = (replace(tail, value=tuple(members.values())), Field("packed", "uint8_t", int(packed)))
-    return Field("tail", "mcugen_linear_tail", fields)
+    return (
+        Field("finish", "mcugen_finish_fn", f"mcugen1_linear_{function}"),
+        replace(tail, value=tuple(members.values())),
+    )
 
 
-def sums_cycles(node: Node, acc: Range, core: Core) -> float:
-    """Cycles of the tails and of the loop over outputs, as simulated."""
-    members = _members(sums_field(node, acc))
-    outputs = node.output.type.size
-    if "m0" in core.isa:
-        each, batch, layer = 25.0, 105.0, 44.0
-    elif "mve" in core.isa:
-        return _sums_instructions(outputs, bool(members["packed"].value), members["tail"], core)
-    elif core.name == "cortex-m7":
-        each, batch, layer = 12.0, 60.0, 20.0
-    else:
-        each, batch, layer = 21.0, 95.0, 37.0
-    if not members["packed"].value:
-        each = 101.0 if "m0" in core.isa else 1.85 * each
-        if _members(members["tail"])["wide"].value:
-            each += 3 * core.long_multiply + 18 * core.pressure
-    return each * outputs + batch * -(-outputs // SUMS) + layer
+def _fits_wide(acc: Range, mult: Array, addend: Array, up: Array) -> bool:
+    """True if 32 bits hold what linear_wide.c computes."""
+    ends = [limit.astype(np.int64) << up for limit in (acc.lo, acc.hi)]
+    products = [end * mult >> 16 for end in ends]
+    numbers = (*ends, *products, *(p + addend for p in products))
+    return all(bool(np.all(np.abs(n) < fixed.INT32)) for n in numbers)
 
 
-def _sums_instructions(outputs: int, packed: bool, tail: Field, core: Core) -> float:
-    """With Helium: 14 or 12 instructions for four outputs; products of 64 bits are not in vectors."""
-    wide = bool(_members(tail)["wide"].value)
-    each = 3.5 if packed else 29.0 + 3 * core.long_multiply if wide else 3.0
-    return each * (-(-outputs // 4) * 4) + (42 if packed else 54) * -(-outputs // SUMS) + 25
+def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
+    """Cycles of the tails of all outputs, of which a kernel finishes `batch` at a time, as simulated."""
+    finish, tail = sums_fields(node, acc)
+    members, outputs = _members(tail), node.output.type.size
+    if "mve" in core.isa:
+        return _sums_instructions(finish.function.removeprefix("mcugen1_linear_"), outputs, batch, members)
+    m0, m7, bytes_ = "m0" in core.isa, core.name == "cortex-m7", members["bytes"].value
+    call, each = {
+        "bytes": (38, 21 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
+        "halves": (44, 22 + 2 * core.branch) if m0 else (24, 10) if m7 else (31, 16),
+        "wide": (65, 33 + 2 * core.branch) if m0 else (26, 13.5) if m7 else (35, 25),
+        "sums": (47, 49 if bytes_ == 1 else 111) if m0 else (23, 24) if m7 else (29, 40),
+    }[finish.function.removeprefix("mcugen1_linear_")]
+    if finish.function.endswith("sums"):
+        each += (50 if m0 else 7 if m7 else 14) + core.long_multiply if members["wide"].value else 0
+    elif not finish.function.endswith("wide") and not m0:
+        full = (0, 255) if bytes_ == 1 else (-(1 << 15), (1 << 15) - 1)
+        each += 0 if (members["lo"].value, members["hi"].value) == full else 4 if m7 else 6
+    return each * outputs + call * -(-outputs // batch)
+
+
+def plain_sums_instructions(node: Node, acc: Range) -> float:
+    """Of mcugen1_linear_sums with Helium, for all outputs."""
+    return _sums_instructions("sums", node.output.type.size, SUMS, _members(tail_field(node, acc)))
+
+
+def _sums_instructions(function: str, outputs: int, batch: int, members: dict[str, Field]) -> float:
+    """With Helium: four at a time, but for products of 64 bits."""
+    calls, fours = -(-outputs // batch), 4 * -(-outputs // 4)
+    if function == "sums" and members["wide"].value:
+        return 31.5 * outputs + 29 * calls
+    each, call = {"bytes": (3.5, 21), "wide": (3.5, 21), "halves": (4.25, 23), "sums": (3.0, 34)}[function]
+    return each * fours + call * calls
 
 
 def _members(f: Field) -> dict[str, Field]:

@@ -54,7 +54,8 @@ class ConcatLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         y = node.output.type
+        moved, scaled = base.simulated(core, (1.3, 29.2), (1.33, 29.7), (2.14, 38.1))
         plane = sig.output.rows_per_lane * y.shape[2] * LANES
         whole = zip(node.args, copied(node), strict=True)
-        brought = sum(v.type.shape[0] * plane * base.rule_cycles(copy, core) for v, copy in whole)
-        return brought + y.shape[0] * sig.output.rows_per_lane * 40 + base.seal_cycles(sig.output, y, core)
+        brought = sum(v.type.shape[0] * plane * (moved if copy else scaled) for v, copy in whole)
+        return brought + base.seal_cycles(sig.output, y, core)

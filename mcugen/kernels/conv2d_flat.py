@@ -44,10 +44,10 @@ class Conv2dFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        w = node.inputs[1].type
-        macs = node.op.macs(*(v.type for v in node.inputs))
-        return (
-            macs * (20 * core.pressure + 2 * core.load + core.multiply + core.branch)
-            + node.output.type.size * (base.tail_cycles(node, acc, core) + 30)
-            + base.unpack_cycles(self.encoding, w.size, core)
+        w, y = node.inputs[1].type, node.output.type
+        product, tap, narrow, wide, channel = base.simulated(
+            core, (10.9, 28.5, 137, 155, 405), (11.9, 28.7, 141, 160, 501), (14, 48, 263, 359, 558)
         )
+        sums = y.size * w.shape[2] * w.shape[3] * (w.shape[1] * product + tap)
+        tails = base.pixel_cycles(node, acc, core, narrow, wide) + w.shape[0] * channel
+        return sums + tails + base.unpack_cycles(self.encoding, w.size, core)

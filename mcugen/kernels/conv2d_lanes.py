@@ -47,9 +47,10 @@ class Conv2dLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         w, y = node.inputs[1].type, node.output.type
-        return (
-            y.size * (w.size // y.shape[0]) * (10 * core.pressure + 2 * core.load + core.multiply + core.branch)
-            + y.size * (base.tail_cycles(node, acc, core) + 20)
-            + base.unpack_cycles(self.encoding, w.size, core)
-            + base.seal_cycles(sig.output, y, core)
+        product, tap, narrow, wide, channel = base.simulated(
+            core, (11, 14.4, 101, 117, 392), (12, 14.4, 102, 122, 493), (14.1, 36.5, 220, 312, 601)
         )
+        sums = y.size * w.shape[2] * w.shape[3] * (w.shape[1] * product + tap)
+        tails = base.pixel_cycles(node, acc, core, narrow, wide) + w.shape[0] * channel
+        unpack = base.unpack_cycles(self.encoding, w.size, core)
+        return sums + tails + unpack + base.seal_cycles(sig.output, y, core)

@@ -43,10 +43,10 @@ class DepthwiseFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        w = node.inputs[1].type
-        macs = node.op.macs(*(v.type for v in node.inputs))
-        return (
-            macs * (20 * core.pressure + 2 * core.load + core.multiply + core.branch)
-            + node.output.type.size * (base.tail_cycles(node, acc, core) + 25)
-            + base.unpack_cycles(self.encoding, w.size, core)
+        (_, rows, taps), y = node.inputs[1].type.shape, node.output.type
+        product, row, narrow, wide, channel = base.simulated(
+            core, (15.5, 23.3, 79.6, 93.8, 81), (16.5, 24.2, 81.7, 97.8, 88), (18.8, 47.2, 107, 199, 111)
         )
+        sums = y.size * rows * (taps * product + row)
+        tails = base.pixel_cycles(node, acc, core, narrow, wide) + y.shape[0] * channel
+        return sums + tails + base.unpack_cycles(self.encoding, node.inputs[1].type.size, core)

@@ -20,6 +20,7 @@ class DepthwiseLanes(base.Kernel):
     op = DepthwiseConv2d
     uses_scratch = True
     code_bytes = 520
+    by_plane = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -45,11 +46,15 @@ class DepthwiseLanes(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        w, y = node.inputs[1].type, node.output.type
-        macs = node.op.macs(*(v.type for v in node.inputs))
+        (_, rows, taps), y = node.inputs[1].type.shape, node.output.type
+        product, row, narrow, wide, channel = base.simulated(
+            core, (9.9, 7.2, 71.5, 90, 288), (10.9, 7.2, 73.3, 93.8, 295), (10.9, 17.9, 118, 210, 503)
+        )
+        sums = y.size * rows * (taps * product + row)
+        tails = base.pixel_cycles(node, acc, core, narrow, wide) + y.shape[0] * channel
         return (
-            macs * (10 * core.pressure + 2 * core.load + core.multiply + core.branch)
-            + y.size * (base.tail_cycles(node, acc, core) + 20)
-            + base.unpack_cycles(self.encoding, w.size, core)
+            sums
+            + tails
+            + base.unpack_cycles(self.encoding, node.inputs[1].type.size, core)
             + base.seal_cycles(sig.output, y, core)
         )

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import fixed
 from ..errors import TargetError
 from ..ir import Array, Node, Range
 from ..layout import LANES, Layout
-from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from ..pack import I8, Encoding
@@ -63,13 +61,13 @@ _M7 = Costs(
 )
 _M3 = Costs(
     *(81, 13.3, 9.8, 47, 95, 16, (0, 0, 0)),
-    ((61,) * 5, (96,) * 5, (96,) * 5),
-    ((23, 38, 53, 68, 83), (36, 64, 92, 120, 148), (36, 64, 92, 120, 148)),
+    ((64,) * 5, (102,) * 5, (102,) * 5),
+    ((22, 36, 50, 64, 78), (34, 60, 86, 112, 138), (34, 60, 86, 112, 138)),
 )
 _M0 = Costs(
     *(147, 13.3, 17.5, 105, 115, 18, (0, 0, 0)),
-    ((113,) * 5, (156,) * 5, (156,) * 5),
-    ((30, 49, 68, 87, 106), (46, 81, 116, 151, 186), (46, 81, 116, 151, 186)),
+    ((102,) * 5, (165,) * 5, (165,) * 5),
+    ((27, 43, 59, 75, 91), (40, 69, 98, 127, 156), (40, 69, 98, 127, 156)),
 )
 
 
@@ -110,7 +108,7 @@ class Direct(base.Kernel):
         return sig
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return all(tail(*numbers) is not None for numbers in _numbers(node, acc))
+        return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
@@ -132,9 +130,9 @@ class Direct(base.Kernel):
             (
                 base.Field("strips", "mcugen_direct_fn", f"mcugen1_{strips or single}"),
                 base.Field("single", "mcugen_direct_fn", f"mcugen1_{single or strips}"),
-                *base.weight_fields(rows.weights, self.encoding),
+                *base.plain_weight_fields(rows.weights, self.encoding),
                 base.Field("rows", "int32_t", firsts.astype(np.int32)),
-                base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
+                base.Field("tails", "int32_t", np.array(base.tails32(node, acc), np.int32)),
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("back", "int32_t", last - LANES * STRIP * step),
                 base.Field("x_row", "uint32_t", op.stride[0] * a.pitch),
@@ -147,8 +145,8 @@ class Direct(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, node.output.type),
             ),
-            scratch=4 * len(rows.distances) * (1 + rows.taps) + -(-len(rows.distances) * rows.taps // 4) * 4,
-            needs=("lanes", "direct_cores", *(f for f in (strips, single) if f)),
+            scratch=4 * len(rows.distances) * (1 + rows.taps) + base.plain_scratch(rows.weights[0].size, self.encoding),
+            needs=("lanes", "direct_cores", "direct_words", *(f for f in (strips, single) if f)),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
@@ -157,9 +155,11 @@ class Direct(base.Kernel):
         if "mve" in core.isa:
             return _instructions(node, sig, rows, self.encoding, core)
         costs, n = _costs(core), len(rows.distances)
-        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in _tails(node, acc))
-        each = costs.channel + costs.unpack + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
-        total = base.unpack_cycles(self.encoding, rows.weights.size, core) + base.seal_cycles(sig.output, y, core)
+        runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in base.tails32(node, acc))
+        each = costs.channel + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
+        total = base.seal_cycles(sig.output, y, core)
+        if self.encoding != I8:
+            total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, rows.weights.size, core)
         for _, _, words, count in runs:
             kind = 0 if words == 1 else op.stride[1]
             strips = count * -(-words // STRIP)
@@ -176,6 +176,7 @@ class DirectDepthwise(Direct):
     """The same code: a channel of y reads the plane of its own channel of x."""
 
     op = DepthwiseConv2d
+    by_plane = True
 
     @property
     def name(self) -> str:
@@ -209,7 +210,7 @@ def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encodin
         each += 44 + 9 * odd + (19 if words > WIDEST_MVE else 0) + count * (12 + strips)
     if (op.to.lo, op.to.hi) != (0, 255):
         each += 10 + 5 * -(-LANES * sig.output.plane // 16)
-    total: float = 0.5 * rows.weights.size if encoding is I8 else base.unpack_cycles(encoding, rows.weights.size, core)
+    total = 0.0 if encoding is I8 else base.unpack_cycles(encoding, rows.weights.size, core)
     return total + y.shape[0] * each + 12 * len(rows.distances) + base.seal_cycles(sig.output, y, core)
 
 
@@ -217,40 +218,6 @@ def _across(words: int) -> int:
     """As direct_mve.c: the width of strips that covers a row in the fewest words, of those the widest."""
     widths = range(min(words, WIDEST_MVE), 3 if words > WIDEST_MVE else min(words, WIDEST_MVE) - 1, -1)
     return min(widths, key=lambda n: -(-words // n) * n)
-
-
-# The tail.
-
-
-def tail(lo: int, hi: int, mult: int, add: int, shift: int, widest: int) -> tuple[int, int] | None:
-    """direct.h's scale and more of a channel with these accumulator limits, constants and greatest weight (in
-    magnitude); None if 32 bits are not proven to suffice."""
-    while shift < fixed.MAX_SHIFT and abs(2 * mult) < 1 << 15 and abs(2 * add) < fixed.INT32 and mult:
-        mult, add, shift = 2 * mult, 2 * add, shift + 1
-    up = 32 - shift if mult and (lo or hi) else 0
-    more = add << 16 - shift if shift < 16 else add >> shift - 16
-    ends = [(acc << up) * mult >> 16 for acc in (lo, hi)]
-    numbers = [lo << up, hi << up, more, *ends, *(e + more for e in ends)]
-    if up > 31 or add % (1 << max(0, shift - 16)) or not all(-fixed.INT32 <= n < fixed.INT32 for n in numbers):
-        return None
-    scaled = up if widest << up < 1 << 15 else 0
-    return mult << 16 | scaled << 8 | up - scaled, more
-
-
-def _numbers(node: Node, acc: Range) -> list[tuple[int, int, int, int, int, int]]:
-    """What `tail` takes, for each channel."""
-    constants = tail_constants(node)
-    assert constants is not None
-    w = node.inputs[1].const
-    widest = np.abs(w.reshape(len(w), -1).astype(np.int64)).max(axis=1)
-    columns = (acc.lo, acc.hi, *(np.broadcast_to(c, acc.lo.shape) for c in constants), widest)
-    return [tuple(map(int, row)) for row in zip(*columns, strict=True)]  # type: ignore[misc]
-
-
-def _tails(node: Node, acc: Range) -> list[tuple[int, int]]:
-    found = [tail(*numbers) for numbers in _numbers(node, acc)]
-    assert None not in found
-    return [t for t in found if t]
 
 
 # Rows and runs.

@@ -19,13 +19,17 @@ class Costs:
     """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
 
     layer: float
+    batch: float
     total: float  # of a block: its inputs added up once
+    rest: float  # of a layer whose inputs do not end with a block
     group: float  # of four outputs
     block: float  # of such a group
 
 
-_DSP = Costs(100, 14, 41, 91)
-_M7 = Costs(50, 9, 19.5, 51)
+_DSP = Costs(80, 79, 14, 150, 38, 91)
+_M7 = Costs(53, 52, 9, 75, 21, 51)
+_M3 = Costs(67, 75, 112, 230, 42, 1132)  # in C, as on Armv6-M
+_M0 = Costs(86, 113, 112, 250, 64, 1955)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class LinearCodes(base.Kernel):
 
     stem = "linear_codes"
     op = LinearOp
-    code_bytes = 900
+    code_bytes = 670
     weights = "codes2"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -47,20 +51,25 @@ class LinearCodes(base.Kernel):
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         return base.Bound(
             (
-                base.sums_field(node, acc),
+                *base.sums_fields(node, acc),
                 base.Field("weights", "uint32_t", pack.pack_codes2(columns)),
                 base.Field("n", "uint32_t", columns.shape[1]),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
             ),
-            needs=("linear_sums", "linear_bytes", "codes2"),
+            needs=(*base.FINISH, "codes2"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
         blocks, groups = -(-n // 16), -(-outputs // 4)
-        tails = base.sums_cycles(node, acc, core)
-        if "dsp" not in core.isa:
-            return tails + 64 * blocks * groups * (core.load + core.multiply + core.branch + 12) * core.pressure
-        costs = _M7 if core.name == "cortex-m7" else _DSP
+        costs = _costs(core)
         calls = groups * (2 if n % 16 and n > 16 else 1)
-        return tails + costs.layer + costs.total * blocks + costs.group * calls + costs.block * blocks * groups
+        layer = costs.layer + costs.total * (n // 16) + (costs.rest if n % 16 else 0)
+        each = costs.batch * -(-outputs // base.SUMS) + costs.group * calls + costs.block * blocks * groups
+        return base.sums_cycles(node, acc, core) + layer + each
+
+
+def _costs(core: base.Core) -> Costs:
+    if "dsp" in core.isa:
+        return _M7 if core.name == "cortex-m7" else _DSP
+    return _M3 if "m3" in core.isa else _M0

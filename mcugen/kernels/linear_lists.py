@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import layout, pack
-from ..ir import Array, DType, Node, Range
+from .. import pack
+from ..ir import DType, Node, Range
 from ..layout import FLAT, Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
@@ -20,15 +20,19 @@ from . import base
 class Costs:
     """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
 
+    layer: float
+    batch: float
     output: float
+    block: float
     list: float
     weight: float
     round: tuple[int, float]  # weights that a loop takes at once, cycles besides theirs
+    rounds: float  # of a list that has some
     rest: float  # of a list that does not end with a round
 
 
-_THUMB2 = Costs(21.3, 14, 3, (8, 7), 2)
-_M7 = Costs(10.5, 8.7, 3.1, (8, 0), 0)
+_THUMB2 = Costs(37, 62, 7, 7, 11, 3, (8, 6), -3, 3)
+_M7 = Costs(29, 43, 4, 4, 8, 3, (8, 1), 0, 0)
 
 
 @dataclass(frozen=True)
@@ -37,53 +41,47 @@ class LinearLists(base.Kernel):
 
     stem = "linear_lists"
     op = LinearOp
-    code_bytes = 600
+    code_bytes = 870
     weights = "lists8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         x, w = (v.type for v in node.inputs[:2])
-        lay = base.bare(inputs[0], x)
-        if not output.flat or w.dtype is not DType.T or max(w.shape[0], layout.size(lay, x) // 256) >= 0xFFFF:
+        if not output.flat or w.dtype is not DType.T or w.shape[0] > 0xFFFF:
             return None
-        counts = _counts(base.in_buffer_order(node.inputs[1].const, lay, x))
-        return base.Signature((lay,), FLAT) if counts.max(initial=0) < pack.BLOCK8 else None
+        return base.Signature((base.bare(inputs[0], x),), FLAT)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        block = pack.lists8_block(columns)
         return base.Bound(
             (
-                base.sums_field(node, acc),
-                base.Field("weights", "uint8_t", pack.pack_lists8(columns)),
+                *base.sums_fields(node, acc),
+                base.Field("weights", "uint8_t", pack.pack_lists8(columns, block)),
+                base.Field("span", "uint32_t", -(-columns.shape[1] // block) * block),
                 base.Field("outputs", "uint16_t", columns.shape[0]),
-                base.Field("blocks", "uint16_t", -(-columns.shape[1] // pack.BLOCK8)),
+                base.Field("block", "uint16_t", block),
             ),
-            needs=("linear_sums", "linear_bytes", "lists8", "lists8_thumb2"),
+            needs=(*base.FINISH, "lists8", "lists8_thumb2"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        counts = _counts(base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type))
+        columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
+        counts = pack.lists8_counts(columns, pack.lists8_block(columns))
         if "mve" in core.isa:  # lists8_mve.S
-            blocks = counts.shape[1] // 2
-            output, list_ = (6, 4) if blocks == 1 else (8, 7)
-            rounds = 4 * (-(-counts // 16)).sum() + list_ * counts.size
-            return float(output * len(counts) + rounds) + base.sums_cycles(node, acc, core)
+            rounds = 4 * (-(-counts // 16)).sum() + 5 * counts.size
+            block = 3 if counts.shape[1] > 2 else 0
+            each = 7 * len(counts) + rounds + block * counts.size / 2 + 30 * -(-len(counts) // base.SUMS) + 30
+            return float(each) + base.sums_cycles(node, acc, core)
         costs = _costs(core)
         at_once, more = costs.round
-        cycles = costs.output * len(counts) + costs.list * counts.size + costs.weight * counts.sum()
-        cycles += more * (counts // at_once).sum() + costs.rest * np.count_nonzero(counts % at_once)
-        return float(cycles) + base.sums_cycles(node, acc, core)
+        each = costs.weight * counts.sum() + costs.block * counts.size / 2 + costs.list * counts.size
+        each += more * (counts // at_once).sum() + costs.rounds * np.count_nonzero(counts >= at_once)
+        each += costs.rest * np.count_nonzero(counts % at_once)
+        each += costs.layer + costs.batch * -(-len(counts) // base.SUMS) + costs.output * len(counts)
+        return float(each) + base.sums_cycles(node, acc, core)
 
 
 def _costs(core: base.Core) -> Costs:
     if "m0" in core.isa:
-        return Costs(24 + 3 * core.branch, 14 + 2 * core.branch, 5, (16, 2 + 2 * core.branch), 0)
+        return Costs(50, 74, 5 + core.branch, 3 + core.branch, 6 + core.branch, 5, (32, 0), 0, 0)
     return _M7 if core.name == "cortex-m7" else _THUMB2
-
-
-def _counts(w: Array) -> Array:
-    """Weights of each list: (O, lists)."""
-    blocks = -(-w.shape[1] // pack.BLOCK8)
-    padded = np.zeros((w.shape[0], blocks * pack.BLOCK8), np.int8)
-    padded[:, : w.shape[1]] = w
-    split = padded.reshape(w.shape[0], blocks, pack.BLOCK8)
-    return np.concatenate([np.count_nonzero(split == sign, axis=2) for sign in (1, -1)], axis=1)

@@ -36,4 +36,6 @@ class LookupFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return node.output.type.size * (3 * core.load + core.branch + 3)
+        y = node.output.type
+        element, second = base.simulated(core, (30.5, 1.5), (31, 2), (26, 4))
+        return y.size * (element + second * (y.dtype.bytes > 1))

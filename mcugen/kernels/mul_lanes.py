@@ -49,9 +49,9 @@ class MulLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         y = node.output.type
+        (element,) = base.simulated(core, (37.4,), (40.6,), (55.8,))
         elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES
-        each = base.tail_cycles(node, with_zero(node, acc), core) + 2 * core.load + core.multiply + core.branch + 8
-        return elements * each + base.seal_cycles(sig.output, y, core)
+        return elements * element + base.seal_cycles(sig.output, y, core)
 
 
 def with_zero(node: Node, acc: Range) -> Range:

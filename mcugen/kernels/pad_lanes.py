@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir import Node, Range
-from ..layout import LANES, Layout
+from ..layout import Layout
 from ..ops.pad import Pad
 from . import base
 
@@ -39,6 +39,7 @@ class PadLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x, y = node.inputs[0].type, node.output.type
-        clear = y.shape[0] * sig.output.plane * LANES * core.load
-        moved = x.size * (2 * core.load + core.branch + 3) + x.shape[0] * x.shape[1] * 60
-        return clear + moved + base.seal_cycles(sig.output, y, core)
+        cleared, moved, row = base.simulated(core, (2.8, 11.3, 93), (2.4, 11.8, 96), (0.7, 12.4, 178))
+        words = y.shape[0] * sig.output.plane
+        rows = x.shape[0] * x.shape[1]
+        return words * cleared + x.size * moved + rows * row + base.seal_cycles(sig.output, y, core)

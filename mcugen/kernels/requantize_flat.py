@@ -34,4 +34,7 @@ class RequantizeFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return node.output.type.size * (base.tail_cycles(node, acc, core) + core.load + core.branch + 10)
+        each, wide = base.simulated(core, (55, 0), (55.6, 0), (71, 48))
+        return node.output.type.size * (each + wide * (node.inputs[0].type.dtype.bytes > 1)) + base.pixel_cycles(
+            node, acc, core, 0, 0
+        )

@@ -41,4 +41,6 @@ class SoftmaxFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return node.output.type.size * (9 * core.load + 3 * core.multiply + 3 * core.branch + 40 + DIVIDE)
+        x = node.inputs[0].type
+        each, wide, once = base.simulated(core, (94, 0, 8), (96, 0, 8), (139, 121, 181))
+        return x.size * (each + wide * (x.dtype.bytes > 1)) + once

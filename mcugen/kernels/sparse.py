@@ -1,6 +1,7 @@
 """sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
-The lists lie in flash (lists16), or one channel's at a time in scratch, decoded from a Rice code (rice).
+The lists lie in flash, of halfwords (lists16) or, in pointwise layers of up to 256 channels, of bytes, or one channel's
+at a time in scratch, decoded from a Rice code (rice) or, for layers of few zeros, from digits of base 3 (base3).
 
 The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
 let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
@@ -27,6 +28,7 @@ It knows none that are split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -36,7 +38,7 @@ import numpy as np
 from .. import fixed, pack
 from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
-from ..layout import Layout
+from ..layout import LANES, Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
@@ -44,7 +46,9 @@ from . import base
 
 WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
+DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
 FARTHEST = 0xFFFF  # words that an offset can count
+BYTE = 256  # channels that a byte can count: so few weights are never split
 Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
 _STRIP_BYTES = (660, 890, 1120, 1210)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
@@ -53,13 +57,14 @@ _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to
 
 @dataclass(frozen=True)
 class Decoding:
-    """Cycles of the decoder of the Rice code."""
+    """Cycles of the decoder of the Rice code, or of digits, which is compiled C."""
 
     channel: float
     entry: float
     tap: float  # for every pixel of the kernel
-    halfword: float
+    halfword: float = 0
     zero: float = 0  # of the high part of a code
+    weight: float = 0  # also of one that is 0
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,25 @@ class Costs:
     negate: float = 2
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
+    below: float = 0  # that a pixel below 0 takes less
     decoded: Decoding = field(kw_only=True)
+    digits: Decoding = field(kw_only=True)
+    by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
+    packed: float = 10  # more of a channel, if its tail has 6 bytes
+    byte_channel: float = 6  # more, then, of a channel
+    byte_strip: tuple[float, float] = (2, 3)  # and of a strip of up to 3 words, and of its centre
 
 
-_TOKENS = (pack.END_SHIFT, pack.END_LIMITS, pack.WIDE_SET, pack.WIDE_ADD, pack.END_WIDE, pack.END_LONG)
+_TOKENS = (
+    pack.END_SHIFT,
+    pack.END_LIMITS,
+    pack.WIDE_SET,
+    pack.WIDE_ADD,
+    pack.END_WIDE,
+    pack.END_LONG,
+    pack.END_TWICE,
+    pack.END_FOURFOLD,
+)
 
 
 def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
@@ -87,39 +107,44 @@ def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
 
 
 _DSP = Costs(
-    35,
-    28,
-    (35, 46, 56, 66),
+    39,
+    30,
+    (31, 42, 52, 66),
     (6, 9, 12, 16),
     (8, 7),
     3,
-    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30)),
-    decoded=Decoding(146, 17.2, 22.5, 11),
+    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
+    decoded=Decoding(168, 17.2, 22.5, 11),
+    digits=Decoding(170, 10.6, 15.4, weight=13.6),
+    by_byte=(6, 9, 12, 17),
 )
 _M3 = Costs(
-    32,
-    28,
-    (55, 83, 110, 137),
+    36,
+    30,
+    (50, 78, 105, 136),
     (7, 11, 15, 20),
     (8, 7),
     4,
-    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50)),
-    decoded=Decoding(146, 19.2, 22.5, 11),
+    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
+    decoded=Decoding(168, 19.2, 22.5, 11),
+    digits=Decoding(142, 10.2, 12, weight=13.8),
+    by_byte=(8, 12, 16, 22),
 )
 _M7 = Costs(
-    20,
-    16,
-    (19, 25, 31, 36),
+    22,
+    17,
+    (17, 23, 29, 36),
     (3.8, 5.6, 7.3, 9.3),
     (5, 4.5),
     2,
-    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18)),
+    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
+    digits=Decoding(80, 3.2, 8, weight=6.3),
+    by_byte=(3.8, 5.6, 7.3, 10.3),
 )
-_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52))
-# No pixel below 0, which takes 4 cycles less.
+_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
 _M0PLUS = Costs(
-    46,
+    51,
     41,
     (84, 133, 184, 230),
     (8, 13, 17, 21),
@@ -129,10 +154,16 @@ _M0PLUS = Costs(
     negate=6,
     apart=1,
     lo=9,
+    below=4,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
+    digits=Decoding(188, 16.6, 15, weight=17),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
 )
 _M0 = Costs(
-    48,
+    53,
     44,
     (86, 135, 186, 232),
     (8, 13, 17, 21),
@@ -142,7 +173,13 @@ _M0 = Costs(
     negate=6,
     apart=1,
     lo=10,
+    below=4,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
+    digits=Decoding(190, 18.6, 17, weight=18),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
 )
 
 
@@ -170,7 +207,7 @@ class Channel:
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
-    weights: str = field(default="lists16")  # or rice
+    weights: str = field(default="lists16")  # or bytes, rice, base3
     helium: bool = False  # with runs of strips of up to 12 words besides the others
     stem = "sparse"
     op = Conv2d
@@ -185,7 +222,11 @@ class Sparse(base.Kernel):
         assert isinstance(op, Conv2d | DepthwiseConv2d)
         if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
             return None
-        if self.weights == "rice" and w.shape[1] != x.shape[0]:
+        if self.weights != "lists16" and isinstance(op, Conv2d) and w.shape[1] != x.shape[0]:
+            return None
+        if self.weights == "bytes" and self.helium:  # there in C
+            return None
+        if self.weights == "bytes" and (w.shape[1] > BYTE or w.shape[2:] != (1, 1) or op.stride[1] > 1):
             return None
         sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
         if sig is None:
@@ -203,9 +244,9 @@ class Sparse(base.Kernel):
         ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
         short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
         long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
-        if self.weights == "rice":
+        if self.weights in DECODED:
             return bool(np.all(short)) and _compact(node, acc) is not None
-        return bool(np.all(short | long))
+        return bool(np.all(short if self.weights == "bytes" else short | long))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
@@ -213,9 +254,11 @@ class Sparse(base.Kernel):
         if max(_reach(lay, x.shape[0]), _reach(sig.output, 1)) > FARTHEST:
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
-        how, weights, scratch = (self._rice if self.weights == "rice" else self._lists16)(node, lay, acc)
-        runs, wide = _runs(node, sig), _helium_runs(node, sig) if self.helium else []
+        how, weights, scratch = (self._decoded if self.weights in DECODED else self._lists16)(node, lay, acc)
+        runs, wide = _runs(node, sig, self.weights == "bytes"), _helium_runs(node, sig) if self.helium else []
+        wide = wide if len(wide) < BYTE else []
         ends = {channel.end for channel in how}
+        kind = "b" if self.weights == "bytes" else "x2" * (op.stride[1] - 1)
         return base.Bound(
             (
                 *weights[:2],
@@ -225,17 +268,20 @@ class Sparse(base.Kernel):
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
-                base.Field("wide_run_count", "uint16_t", len(wide)),
+                base.Field("wide_run_count", "uint8_t", len(wide)),
+                base.Field("x_plane", "uint16_t", lay.plane if self.weights == "bytes" else 0),
                 *weights[2:],
             ),
             scratch=scratch,
-            needs=("lanes", "sparse_cores", "sparse_strips") + ("sparse_rice_thumb2",) * (self.weights == "rice"),
+            needs=("lanes", "sparse_cores", "sparse_strips")
+            + ("sparse_scratch",) * (self.weights in DECODED)
+            + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
-                *_strips(runs, wide, op.stride[1]),
+                *_strips(runs, wide, kind),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
-                *([base.Part("sparse_rice", 650)] if self.weights == "rice" else []),
+                *([base.Part(f"sparse_{self.weights}", DECODED[self.weights])] if self.weights in DECODED else []),
             ),
         )
 
@@ -246,34 +292,43 @@ class Sparse(base.Kernel):
         groups = node.inputs[0].type.shape[0] // w.shape[1]
         channel, i, j = np.meshgrid(*map(np.arange, w.shape[1:]), indexing="ij")
         distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
-        programs = []
+        if self.weights == "bytes":
+            distances = channel.ravel()
+        programs: list[list[pack.Lists]] = []
         channels = _channels(node, acc)
         for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True)):
             there = distances + o * groups // len(w) * w.shape[1] * lay.plane
             lists = there[row == -1], there[row == 1]
             entries = np.concatenate(lists if how.minus_first else lists[::-1])
-            parts, at = [], 0
+            parts: list[pack.Lists] = []
+            at = 0
             for part in how.parts:
                 end = at + part.lead + part.rest
                 parts.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
                 at = end
-            programs.append(pack.pack_lists16(parts, how.end))
+            programs.append(parts)
+        both = [*zip(programs, (how.end for how in channels), strict=True)]
         fields = (
-            base.Field("weights", "uint16_t", np.concatenate(programs)),
-            base.Field("tails", "int32_t", np.array([(c.scale, c.add) for c in channels], np.int32)),
-            base.Field("packing", "const uint16_t *", base.NULL),
+            base.Field(
+                "weights",
+                "uint16_t",
+                pack.pack_bytes([(part, end) for (part,), end in both])
+                if self.weights == "bytes"
+                else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
+            ),
+            *_tails(channels),
             base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
         return channels, fields, 0
 
-    def _rice(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
         """The channels, the code, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
         op, w = node.op, node.inputs[1].const
         channels = _compact(node, acc)
         assert isinstance(op, Conv2d) and channels is not None
         _, c, kh, kw = w.shape
         stream = _stream_order(w)
-        k = pack.rice_bits(stream)[1]
+        k = pack.rice_bits(stream)[1] if self.weights == "rice" else 0
         minus, plus = (int(most) for most in _counts(w).max(axis=1))
         below = -(-(minus + 1) // GROUP)
         centres = [how.parts[0].centre or 0 for how in channels]
@@ -285,22 +340,26 @@ class Sparse(base.Kernel):
         tails = np.array([(how.scale, *_packed_tail(how), how.parts[0].centre or 0) for how in channels])
         tails = tails[:, : 3 if one else 4]
         fields = (
-            base.Field("weights", "uint16_t", pack.pack_rice(stream, k)),
+            base.Field(
+                "weights",
+                "uint16_t",
+                pack.pack_rice(stream, k) if self.weights == "rice" else pack.pack_base3x10(stream),
+            ),
             base.Field("tails", "const int32_t *", base.NULL),
             base.Field("packing", "uint16_t", (np.array([*packing, *tails.ravel()]) & 0xFFFF).astype(np.uint16)),
-            base.Field("decode", "mcugen_sparse_decode_fn", "mcugen1_sparse_rice"),
+            base.Field("decode", "mcugen_sparse_decode_fn", f"mcugen1_sparse_{self.weights}"),
         )
         # The middle is aligned to 32 bytes; behind it 17, c, a token, the +1 list with its other tokens, the end.
         above = 2 * (4 + plus + _tokens_above(plus))
         return channels, fields, -(-(28 + 32 * below + above) // 4) * 4
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        seal = base.seal_cycles(sig.output, node.output.type, core)
         if self.helium:
-            return sum(_instructions(node, sig, acc, self.weights)) + base.seal_cycles(
-                sig.output, node.output.type, core
-            )
-        each = _rice_cycles if self.weights == "rice" else _cycles
-        return sum(each(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+            return sum(_instructions(node, sig, acc, self.weights)) + seal
+        if self.weights in DECODED:
+            return sum(_decoded_cycles(node, sig, acc, core, self.weights)) + seal
+        return sum(_cycles(node, sig, acc, core, self.weights == "bytes")) + seal
 
 
 @dataclass(frozen=True)
@@ -309,6 +368,7 @@ class SparseDepthwise(Sparse):
 
     weights: str = field(default="lists16 depthwise", init=False)
     op = DepthwiseConv2d
+    by_plane = True
 
 
 def _weights(node: Node) -> Array:
@@ -326,11 +386,15 @@ def _costs(core: base.Core) -> Costs | None:
     return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    clamps = _clamp_cycles(node, sig, costs)
-    for how in _channels(node, acc):
+    runs, costs, step = _runs(node, sig, by_byte), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    if costs and by_byte:
+        costs = _by_byte(costs)
+    channels = _channels(node, acc)
+    clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
+    packed = costs.packed if costs and all(map(_packs, channels)) else 0
+    for how, clamp in zip(channels, clamps, strict=True):
         entries = sum(part.lead + part.rest for part in how.parts)
         if costs is None:
             word = 260 * core.pressure
@@ -341,7 +405,21 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
         tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
         n = max(entries, 1)
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamp
+
+
+def _by_byte(costs: Costs) -> Costs:
+    """The same for programs of bytes."""
+    strip, centre = costs.byte_strip
+    return replace(
+        costs,
+        channel=costs.channel + costs.byte_channel,
+        run=costs.run + 2,
+        strip=(*(cycles + strip for cycles in costs.strip[:3]), costs.strip[3]),
+        entry=costs.by_byte,
+        token=(costs.token[0], costs.token[0]),
+        centre=costs.centre + centre,
+    )
 
 
 def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float:
@@ -349,29 +427,51 @@ def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float
     return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
 
 
-def _rice_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
-    """Of each channel, with what decoding it takes; without the seal."""
+def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: Costs | None) -> Array:
+    """Of each channel, what pixels below 0 spare: as many as if sums were normal, x had a mean of its zero point or a
+    fourth of its range, and deviated by that fourth."""
+    if not (costs and costs.below):
+        return np.zeros(acc.lo.shape)
+    x, w = node.inputs[0].type, _weights(node)
+    fourth = x.dtype.hi / 4
+    signs = w.reshape(len(w), -1).astype(np.int64)
+    mult, add, _ = _constants(node, acc)
+    mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
+    deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
+    share = np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
+    return LANES * sum(run[2] for run in runs) * costs.below * share
+
+
+def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, weights: str) -> Iterator[float]:
+    """Of each channel, with what decoding it from a Rice code or digits takes; without the seal."""
     runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    clamps = _clamp_cycles(node, sig, costs)
+    clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
     taps, (bits, k) = w[0, 0].size, pack.rice_bits(_stream_order(w))
     zeros = bits - (k + 2) * (np.count_nonzero(w) + 1)
     compact = _compact(node, acc)
     assert compact is not None
-    for how in compact:
+    for how, clamp in zip(compact, clamps, strict=True):
         minus, plus = how.parts[0].lead, how.parts[0].rest
         entries = max(minus, 1) + plus
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            decoding = (180 + 18 * taps + 66 * (minus + plus)) * core.pressure
+            each = 12 * (minus + plus) + 14 * w[0].size if weights == "base3" else 66 * (minus + plus)
+            decoding = (180 + 18 * taps + each) * core.pressure
             yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
             continue
         tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
-        d = costs.decoded
-        yield d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
+        if weights == "base3":
+            d = costs.digits
+            yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size
+        else:
+            d = costs.decoded
+            yield (
+                d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
+            )
         strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamps
+        yield costs.channel + costs.run * len(runs) + sum(strips) + clamp
 
 
 def _counts(w: Array) -> Array:
@@ -447,12 +547,30 @@ def _compact(node: Node, acc: Range) -> list[Channel] | None:
             tail=(int(mult[o]), int(add[o]), int(shift[o])),
             full=full,
         )
-        s, unit = how.scale >> 16, 1 << max(0, (how.scale >> 16) - 16)
-        fits = how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
-        if (how.end == pack.END_SHIFT) != (s < 16) or not fits:
+        if how.end in (pack.END_TWICE, pack.END_FOURFOLD):  # decoders know END_SHIFT only
+            how = replace(how, end=pack.END_SHIFT)
+        if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not _packs(how):
             return None
         found.append(how)
     return found
+
+
+def _tails(channels: list[Channel]) -> tuple[base.Field, base.Field]:
+    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
+    if not all(map(_packs, channels)):
+        tails = np.array([(how.scale, how.add) for how in channels], np.int32)
+        return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
+    packed = np.array([(how.scale, *_packed_tail(how)) for how in channels]) & 0xFFFF
+    return (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
+    )
+
+
+def _packs(how: Channel) -> bool:
+    """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
+    unit = 1 << max(0, (how.scale >> 16) - 16)
+    return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
 
 
 def _packed_tail(how: Channel) -> tuple[int, int]:
@@ -523,7 +641,9 @@ def _ended(
     END, and END_LIMITS before its clamp, is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and
     t1 = add * 2^(16 - shift) are whole numbers: then rounding down the product is rounding down the sum, which is
     (sum * mult + add) * 2^16 / 2^shift, and its upper half is the result. It has 32 bits where the result before the
-    clamp has 16; SMLAWB gives no more.
+    clamp has 16; SMLAWB gives no more. For a shift of 15 or 14 t0 is too large for 32 bits where mult has 16; END_TWICE
+    and END_FOURFOLD make the sum larger in its place, if that has 16 bits, as with few weights, where multipliers are
+    large.
     """
     mult, add, shift = tail
     m, a, s = sign * mult, add - sign * (part.centre or 0) * mult, shift
@@ -534,6 +654,10 @@ def _ended(
         if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
             end = pack.END if full else pack.END_LIMITS
             return Channel(minus_first, (part,), end, (m << up & 0xFFFF) | s + up << 16, a << up)
+        sums = [(sign * acc + (part.centre or 0)) << up for acc in limits]
+        if full and s in (14, 15) and abs(a << up) < 1 << 31 and all(-(1 << 15) <= v < 1 << 15 for v in sums):
+            end = pack.END_TWICE if s == 15 else pack.END_FOURFOLD
+            return Channel(minus_first, (part,), end, (m & 0xFFFF) | s << 16, a)
     return Channel(minus_first, (part,), pack.END_SHIFT, (m & 0xFFFF) | s << 16, _wrapped(a))
 
 
@@ -545,13 +669,16 @@ def _wrapped(add: int) -> int:
 # Strips.
 
 
-def _strips(runs: Sequence[Run], wide: Sequence[Run], step: int) -> Iterator[base.Part]:
-    """The functions for strips: those of `wide` with Helium and of `runs` without; of `runs` if there are no others."""
+def _strips(runs: Sequence[Run], wide: Sequence[Run], kind: str) -> Iterator[base.Part]:
+    """The functions for strips: those of `wide` with Helium and of `runs` without; of `runs` if there are no others.
+
+    kind: what their names end in; "b", of programs of bytes, is not there with Helium.
+    """
     some, others = ({run[3] for run in found} for found in (runs, wide))
     for n in sorted(some | others):
         only = "" if not wide or (n in some and n in others) else "MVE" if n in others else "OTHER"
         code = 0 if only == "OTHER" else 330 + 190 * -(-n // 2) if n in others else _STRIP_BYTES[n - 1]
-        yield base.Part(f"sparse{n}{'x2' * (step - 1)}", code, only)
+        yield base.Part(f"sparse{n}{kind}", code, "OTHER" if kind == "b" else only)
 
 
 def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
@@ -561,7 +688,7 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     )
 
 
-def _runs(node: Node, sig: base.Signature) -> list[Run]:
+def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
@@ -578,13 +705,13 @@ def _runs(node: Node, sig: base.Signature) -> list[Run]:
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
             y_at = b.pad_cols + (row + b.halo_top) * b.pitch
-            for strip, n in cover(words, entries):
+            for strip, n in cover(words, entries, by_byte):
                 found.append((x_at, y_at, n * strip, strip))
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
     def cost(runs: list[Run]) -> float:
-        return sum(_DSP.run + n // strip * _typical(strip, entries) for _, _, n, strip in runs)
+        return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
@@ -592,18 +719,19 @@ def _runs(node: Node, sig: base.Signature) -> list[Run]:
     return min(options, key=cost)
 
 
-def _typical(strip: int, entries: int) -> float:
-    return _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
+def _typical(strip: int, entries: int, by_byte: bool) -> float:
+    cycles = _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
+    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
 
 
 @lru_cache(maxsize=1024)
-def cover(words: int, entries: int) -> tuple[tuple[int, int], ...]:
+def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
     """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
     for n in range(1, words - whole * WIDEST + 1):
         some = [
-            (best[n - strip][0] + _typical(strip, entries), (*best[n - strip][1], strip))
+            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
             for strip in range(1, min(n, WIDEST) + 1)
         ]
         best[n] = min(some)
@@ -617,8 +745,10 @@ def cover(words: int, entries: int) -> tuple[tuple[int, int], ...]:
 _HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
 _HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
 _HELIUM_DECODED = Decoding(120, 13.5, 16, 8)
+_HELIUM_DIGITS = Decoding(140, 8.5, 12.5, weight=11)
+_HELIUM_PACKED = 23.5  # more of a channel
 # Tokens of strips, of a strip and of a register; for ends: over END.
-_HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22))
+_HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
 
 
 def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int) -> float:
@@ -690,25 +820,31 @@ def helium_cover(words: int, more: int, entries: int, step: int) -> tuple[tuple[
 def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, step = _helium_runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
-    rice = weights == "rice"
-    channels = _compact(node, acc) if rice else _channels(node, acc)
+    coded = weights in DECODED
+    channels = _compact(node, acc) if coded else _channels(node, acc)
     assert channels is not None
     w = node.inputs[1].const
-    decoding = 0.0
-    if rice:
+    decoding, entry = 0.0, 0.0
+    if weights == "base3":
+        d, entry = _HELIUM_DIGITS, _HELIUM_DIGITS.entry
+        decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size
+    elif coded:
+        entry = _HELIUM_DECODED.entry
         bits, _ = pack.rice_bits(_stream_order(w))
         decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
         decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
+    elif all(map(_packs, channels)):
+        decoding = _HELIUM_PACKED
     for how in channels:
         entries = sum(part.lead + part.rest for part in how.parts)
-        if rice:
+        if coded:
             minus, plus = how.parts[0].lead, how.parts[0].rest
             tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
-            cycles = decoding + _HELIUM_DECODED.entry * entries
+            cycles = decoding + entry * entries
             entries = max(minus, 1) + plus
         else:
             tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
             tokens += 1 - (how.parts[0].lead % pack.MOST_ADDED == 1)  # the end, and the first entry needs none
-            entries, cycles = max(entries, 1), 0.0
+            entries, cycles = max(entries, 1), decoding
         strips = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
         yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(strips)

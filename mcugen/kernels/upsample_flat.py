@@ -34,4 +34,6 @@ class UpsampleFlat(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return node.output.type.size * (2 * core.load + core.branch + 3)
+        y = node.output.type
+        element, row = base.simulated(core, (14, 11.5), (14, 11.5), (16.5, 13.4))
+        return y.size * element + y.shape[0] * y.shape[1] * row

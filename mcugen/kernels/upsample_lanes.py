@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir import Node, Range
-from ..layout import LANES, Layout
+from ..layout import Layout
 from ..ops.upsample import Upsample
 from . import base
 
@@ -42,5 +42,6 @@ class UpsampleLanes(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         y = node.output.type
-        elements = y.shape[0] * sig.output.rows_per_lane * y.shape[2] * LANES
-        return elements * (2 * core.load + core.branch + 3) + base.seal_cycles(sig.output, y, core)
+        word, row = base.simulated(core, (40.6, 60.7), (40.8, 51.2), (44.5, 3))
+        rows = y.shape[0] * sig.output.rows_per_lane
+        return rows * (y.shape[2] * word + row) + base.seal_cycles(sig.output, y, core)

@@ -4,8 +4,8 @@
 #include "int8_weights.h"
 
 #include "conv2d_lanes.h"
-#include "direct.h"
-#include "linear.h"
+#include "im2col.h"
+#include "linear_quads.h"
 #include "relayout.h"
 #include "unpack.h"
 
@@ -18,20 +18,15 @@ static const struct mcugen_relayout x_to_lanes2_k = {
     /* to */ {2, 6, 6, 2, 1, 1, 1, 128, 29},
 };
 
-static const struct mcugen_direct v0_k = {
-    /* strips */ mcugen1_direct3,
-    /* single */ mcugen1_direct3,
+static const struct mcugen_im2col v0_k = {
+    /* row */ mcugen1_im2colquads,
     /* weights */ int8_v0_weights,
-    /* unpack */ mcugen1_unpack_i8,
-    /* rows */ int8_v0_rows,
-    /* tails */ int8_v0_tails,
-    /* runs */ int8_v0_runs,
-    /* back */ 164,
+    /* taps */ int8_v0_taps,
+    /* x_at */ 0,
+    /* y_at */ 8,
     /* x_row */ 7,
-    /* x_plane */ 0,
-    /* row_count */ 6,
-    /* run_count */ 1,
-    /* taps */ 3,
+    /* rows */ 2,
+    /* groups */ 4,
     /* step */ 1,
     /* lo */ 0,
     /* hi */ 255,
@@ -55,13 +50,12 @@ static const struct mcugen_conv2d_lanes v1_k = {
     /* groups */ 2,
 };
 
-static const struct mcugen_linear v2_k = {
+static const struct mcugen_linear_quads v2_k = {
+    /* finish */ mcugen1_linear_sums,
     /* tail */ {int8_v2_mult, int8_v2_add, int8_v2_shift, -32768, 32767, 2, 1},
     /* weights */ int8_v2_weights,
-    /* unpack */ mcugen1_unpack_i8,
     /* n */ 192,
     /* outputs */ 3,
-    /* chunk */ 0,
 };
 
 void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
@@ -78,13 +72,13 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
         mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
         break;
     case 1: /* u8[2,6,6] -> u8[4,6,6], 2592 MAC */
-        mcugen1_direct(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 696);
+        mcugen1_im2col(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 696);
         break;
     case 2: /* u8[4,6,6] -> u8[4,6,6], 2592 MAC */
         mcugen1_conv2d_lanes(&v1_k, v0_lanes2_at, v1_lanes2_at, arena + 656);
         break;
     case 3: /* u8[4,6,6] -> i16[3], 432 MAC */
-        mcugen1_linear(&v2_k, v1_lanes2_at, y, arena);
+        mcugen1_linear_quads(&v2_k, v1_lanes2_at, y);
         break;
     default:
         break;
@@ -94,6 +88,8 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
 void int8_run(struct int8 *m, const uint8_t x[INT8_IN_LEN], int16_t y[INT8_OUT_LEN])
 {
     for (unsigned step = 0; step < INT8_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("int8", step);
         int8_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("int8", step);
     }
 }

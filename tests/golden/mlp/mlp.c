@@ -4,25 +4,27 @@
 #include "mlp_weights.h"
 
 #include "linear_lists.h"
-#include "linear_rice.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
 static const struct mcugen_linear_lists v0_k = {
-    /* tail */ {{mlp_v0_mult, mlp_v0_add, mlp_v0_shift, 0, 255, 1, 0}, 0},
+    /* finish */ mcugen1_linear_wide,
+    /* tail */ {mlp_v0_mult, mlp_v0_add, mlp_v0_shift, 0, 255, 1, 0},
     /* weights */ mlp_v0_weights,
+    /* span */ 23,
     /* outputs */ 12,
-    /* blocks */ 1,
+    /* block */ 23,
 };
 
-static const struct mcugen_linear_rice v1_k = {
-    /* tail */ {{mlp_v1_mult, mlp_v1_add, mlp_v1_shift, -32768, 32767, 2, 0}, 0},
+static const struct mcugen_linear_lists v1_k = {
+    /* finish */ mcugen1_linear_sums,
+    /* tail */ {mlp_v1_mult, mlp_v1_add, mlp_v1_shift, -32768, 32767, 2, 0},
     /* weights */ mlp_v1_weights,
-    /* n */ 12,
+    /* span */ 12,
     /* outputs */ 5,
-    /* k */ 1,
+    /* block */ 12,
 };
 
 void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
@@ -37,7 +39,7 @@ void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
         mcugen1_linear_lists(&v0_k, x, v0_at);
         break;
     case 1: /* u8[12] -> i16[5], 60 MAC */
-        mcugen1_linear_rice(&v1_k, v0_at, y);
+        mcugen1_linear_lists(&v1_k, v0_at, y);
         break;
     default:
         break;
@@ -47,6 +49,8 @@ void mlp_step(struct mlp *m, unsigned step, const uint8_t x[MLP_IN_LEN],
 void mlp_run(struct mlp *m, const uint8_t x[MLP_IN_LEN], int16_t y[MLP_OUT_LEN])
 {
     for (unsigned step = 0; step < MLP_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("mlp", step);
         mlp_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("mlp", step);
     }
 }

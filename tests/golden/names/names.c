@@ -21,44 +21,56 @@ static const struct mcugen_relayout int_to_lanes1_k = {
 
 static const struct mcugen_sparse names_run_k = {
     /* weights */ names_namesrun_weights,
-    /* tails */ names_namesrun_tails,
+    /* tails */ 0,
     /* runs */ names_namesrun_runs,
     /* run_count */ 1,
     /* lo */ 0,
     /* hi */ 255,
-    /* out */ {2, 4, 4, 1, 1, 1, 1, 0, 16},
+    /* out */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ names_namesrun_packing,
     /* decode */ 0,
+};
+
+static const struct mcugen_relayout names_run_halos_k = {
+    /* from */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
+    /* to */ {2, 4, 4, 1, 1, 1, 1, 0, 16},
 };
 
 static const struct mcugen_sparse n1_abs_k = {
     /* weights */ names_1abs_weights,
-    /* tails */ names_1abs_tails,
+    /* tails */ 0,
     /* runs */ names_1abs_runs,
     /* run_count */ 1,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ names_1abs_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists uint8_t_k = {
-    /* tail */ {{names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0}, 0},
+    /* finish */ mcugen1_linear_halves,
+    /* tail */ {names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0},
     /* weights */ names_uint8t_weights,
+    /* span */ 32,
     /* outputs */ 2,
-    /* blocks */ 1,
+    /* block */ 32,
 };
 
 void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
     int16_t y[NAMES_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const int_lanes1_at = arena + 128; /* 64 B, steps 0..1, u8[1,4,4] lanes1+1+1p1 */
-    uint8_t *const names_run_lanes1_at = arena + 0; /* 128 B, steps 1..2, u8[2,4,4] lanes1+1+1p1 */
-    uint8_t *const n1_abs_lanes1_at = arena + 128; /* 32 B, steps 2..3, u8[2,4,4] lanes1+0+0p0 */
+    uint8_t *const int_lanes1_at = arena + 0; /* 64 B, steps 0..1, u8[1,4,4] lanes1+1+1p1 */
+    uint8_t *const names_run_lanes1_at = arena + 72; /* 32 B, steps 1..2, u8[2,4,4] lanes1+0+0p0 */
+    uint8_t *const names_run_lanes1_at_2 = arena + 0; /* 128 B, steps 2..3, u8[2,4,4] lanes1+1+1p1 */
+    uint8_t *const n1_abs_lanes1_at = arena + 128; /* 32 B, steps 3..4, u8[2,4,4] lanes1+0+0p0 */
 
     (void)arena;
     switch (step) {
@@ -68,10 +80,13 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
     case 1: /* u8[1,4,4] -> u8[2,4,4], 288 MAC */
         mcugen1_sparse(&names_run_k, int_lanes1_at, names_run_lanes1_at, arena);
         break;
-    case 2: /* u8[2,4,4] -> u8[2,4,4], 576 MAC */
-        mcugen1_sparse(&n1_abs_k, names_run_lanes1_at, n1_abs_lanes1_at, arena);
+    case 2: /* u8[2,4,4] -> u8[2,4,4] */
+        mcugen1_relayout(&names_run_halos_k, names_run_lanes1_at, names_run_lanes1_at_2);
         break;
-    case 3: /* u8[2,4,4] -> i16[2], 64 MAC */
+    case 3: /* u8[2,4,4] -> u8[2,4,4], 576 MAC */
+        mcugen1_sparse(&n1_abs_k, names_run_lanes1_at_2, n1_abs_lanes1_at, arena);
+        break;
+    case 4: /* u8[2,4,4] -> i16[2], 64 MAC */
         mcugen1_linear_lists(&uint8_t_k, n1_abs_lanes1_at, y);
         break;
     default:
@@ -82,6 +97,8 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
 void names_run(struct names *m, const uint8_t x[NAMES_IN_LEN], int16_t y[NAMES_OUT_LEN])
 {
     for (unsigned step = 0; step < NAMES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("names", step);
         names_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("names", step);
     }
 }

@@ -3,84 +3,92 @@
 
 #include "passes_weights.h"
 
-#include "conv2d_flat.h"
-#include "linear.h"
-#include "unpack.h"
+#include "linear_rice.h"
+#include "relayout.h"
+#include "sparse.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-static const struct mcugen_conv2d_flat v2_k = {
-    /* tail */ {passes_v2_mult, passes_v2_add, passes_v2_shift, 167, 214, 1, 0},
+MCUGEN_PART(sparse3)
+MCUGEN_PART(sparse4)
+MCUGEN_PART(sparse_shift)
+
+static const struct mcugen_relayout x_to_lanes2_k = {
+    /* from */ {1, 8, 8, 0, 0, 0, 0, 0, 0},
+    /* to */ {1, 8, 8, 2, 0, 2, 0, 0, 32},
+};
+
+static const struct mcugen_sparse v2_k = {
     /* weights */ passes_v2_weights,
-    /* unpack */ mcugen1_unpack_base3,
-    /* in_c */ 1,
-    /* in_h */ 8,
-    /* in_w */ 8,
-    /* out_c */ 3,
-    /* out_h */ 6,
-    /* out_w */ 6,
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 0,
-    /* left */ 0,
-    /* groups */ 1,
-    /* pad_value */ 0,
+    /* tails */ 0,
+    /* runs */ passes_v2_runs,
+    /* run_count */ 2,
+    /* lo */ 167,
+    /* hi */ 214,
+    /* out */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
+    /* step */ 1,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ passes_v2_packing,
+    /* decode */ 0,
 };
 
-static const struct mcugen_conv2d_flat v4_k = {
-    /* tail */ {passes_v4_mult, passes_v4_add, passes_v4_shift, 0, 255, 1, 0},
+static const struct mcugen_relayout v2_halos_k = {
+    /* from */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
+    /* to */ {3, 6, 6, 2, 0, 2, 0, 0, 24},
+};
+
+static const struct mcugen_sparse v4_k = {
     /* weights */ passes_v4_weights,
-    /* unpack */ mcugen1_unpack_base3,
-    /* in_c */ 3,
-    /* in_h */ 6,
-    /* in_w */ 6,
-    /* out_c */ 2,
-    /* out_h */ 4,
-    /* out_w */ 4,
-    /* kernel_h */ 3,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 0,
-    /* left */ 0,
-    /* groups */ 1,
-    /* pad_value */ 0,
+    /* tails */ 0,
+    /* runs */ passes_v4_runs,
+    /* run_count */ 2,
+    /* lo */ 0,
+    /* hi */ 255,
+    /* out */ {2, 4, 4, 2, 0, 0, 0, 0, 8},
+    /* step */ 1,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ passes_v4_packing,
+    /* decode */ 0,
 };
 
-static const struct mcugen_linear v7_k = {
+static const struct mcugen_linear_rice v7_k = {
+    /* finish */ mcugen1_linear_halves,
     /* tail */ {passes_v7_mult, passes_v7_add, passes_v7_shift, -32768, 32767, 2, 0},
     /* weights */ passes_v7_weights,
-    /* unpack */ mcugen1_unpack_base3,
-    /* n */ 32,
+    /* n */ 64,
     /* outputs */ 3,
-    /* chunk */ 32,
+    /* k */ 2,
 };
 
 void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN],
     int16_t y[PASSES_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const v2_at = arena + 0; /* 108 B, steps 0..1, u8[3,6,6] flat */
-    uint8_t *const v4_at = arena + 108; /* 32 B, steps 1..2, u8[2,4,4] flat */
+    uint8_t *const x_lanes2_at = arena + 0; /* 128 B, steps 0..1, u8[1,8,8] lanes2+0+2p0 */
+    uint8_t *const v2_lanes2_at = arena + 128; /* 144 B, steps 1..2, u8[3,6,6] lanes2+0+0p0 */
+    uint8_t *const v2_lanes2_at_2 = arena + 0; /* 288 B, steps 2..3, u8[3,6,6] lanes2+0+2p0 */
+    uint8_t *const v4_lanes2_at = arena + 288; /* 64 B, steps 3..4, u8[2,4,4] lanes2+0+0p0 */
 
     (void)arena;
     switch (step) {
-    case 0: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */
-        mcugen1_conv2d_flat(&v2_k, x, v2_at, arena + 108);
+    case 0: /* u8[1,8,8] -> u8[1,8,8] */
+        mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
         break;
-    case 1: /* u8[3,6,6] -> u8[2,4,4], 864 MAC */
-        mcugen1_conv2d_flat(&v4_k, v2_at, v4_at, arena + 140);
+    case 1: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */
+        mcugen1_sparse(&v2_k, x_lanes2_at, v2_lanes2_at, arena);
         break;
-    case 2: /* u8[2,4,4] -> i16[3], 96 MAC */
-        mcugen1_linear(&v7_k, v4_at, y, arena + 0);
+    case 2: /* u8[3,6,6] -> u8[3,6,6] */
+        mcugen1_relayout(&v2_halos_k, v2_lanes2_at, v2_lanes2_at_2);
+        break;
+    case 3: /* u8[3,6,6] -> u8[2,4,4], 864 MAC */
+        mcugen1_sparse(&v4_k, v2_lanes2_at_2, v4_lanes2_at, arena);
+        break;
+    case 4: /* u8[2,4,4] -> i16[3], 96 MAC */
+        mcugen1_linear_rice(&v7_k, v4_lanes2_at, y);
         break;
     default:
         break;
@@ -90,6 +98,8 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
 void passes_run(struct passes *m, const uint8_t x[PASSES_IN_LEN], int16_t y[PASSES_OUT_LEN])
 {
     for (unsigned step = 0; step < PASSES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("passes", step);
         passes_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("passes", step);
     }
 }

@@ -25,14 +25,16 @@ static const struct mcugen_relayout x_to_lanes4_k = {
 
 static const struct mcugen_sparse v0_k = {
     /* weights */ pooling_v0_weights,
-    /* tails */ pooling_v0_tails,
+    /* tails */ 0,
     /* runs */ pooling_v0_runs,
     /* run_count */ 8,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {3, 14, 10, 4, 0, 0, 0, 0, 40},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ pooling_v0_packing,
     /* decode */ 0,
 };
 
@@ -49,14 +51,16 @@ static const struct mcugen_maxpool_lanes v1_k = {
 
 static const struct mcugen_sparse v2_k = {
     /* weights */ pooling_v2_weights,
-    /* tails */ pooling_v2_tails,
+    /* tails */ 0,
     /* runs */ pooling_v2_runs,
     /* run_count */ 4,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 7, 5, 2, 0, 1, 0, 0, 15},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ pooling_v2_packing,
     /* decode */ 0,
 };
 
@@ -73,10 +77,12 @@ static const struct mcugen_avgpool_lanes v3_k = {
 };
 
 static const struct mcugen_linear_lists v4_k = {
-    /* tail */ {{pooling_v4_mult, pooling_v4_add, pooling_v4_shift, -2147483647 - 1, 2147483647, 4, 0}, 0},
+    /* finish */ mcugen1_linear_sums,
+    /* tail */ {pooling_v4_mult, pooling_v4_add, pooling_v4_shift, -2147483647 - 1, 2147483647, 4, 0},
     /* weights */ pooling_v4_weights,
+    /* span */ 32,
     /* outputs */ 3,
-    /* blocks */ 1,
+    /* block */ 32,
 };
 
 void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_LEN],
@@ -117,6 +123,8 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
 void pooling_run(struct pooling *m, const uint8_t x[POOLING_IN_LEN], int32_t y[POOLING_OUT_LEN])
 {
     for (unsigned step = 0; step < POOLING_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("pooling", step);
         pooling_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("pooling", step);
     }
 }

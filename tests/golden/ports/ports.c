@@ -5,12 +5,10 @@
 
 #include "add_flat.h"
 #include "argmax_flat.h"
-#include "linear.h"
 #include "linear_lists.h"
-#include "linear_rice.h"
+#include "linear_quads.h"
 #include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -26,31 +24,34 @@ static const struct mcugen_relayout image_to_lanes2_k = {
 
 static const struct mcugen_sparse v0_k = {
     /* weights */ ports_v0_weights,
-    /* tails */ ports_v0_tails,
+    /* tails */ 0,
     /* runs */ ports_v0_runs,
     /* run_count */ 1,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {2, 3, 3, 1, 0, 0, 0, 0, 3},
     /* step */ 2,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ ports_v0_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists v1_k = {
-    /* tail */ {{ports_v1_mult, ports_v1_add, ports_v1_shift, 0, 255, 1, 0}, 0},
+    /* finish */ mcugen1_linear_wide,
+    /* tail */ {ports_v1_mult, ports_v1_add, ports_v1_shift, 0, 255, 1, 0},
     /* weights */ ports_v1_weights,
+    /* span */ 24,
     /* outputs */ 4,
-    /* blocks */ 1,
+    /* block */ 24,
 };
 
-static const struct mcugen_linear v2_k = {
+static const struct mcugen_linear_quads v2_k = {
+    /* finish */ mcugen1_linear_bytes,
     /* tail */ {ports_v2_mult, ports_v2_add, ports_v2_shift, 0, 255, 1, 0},
     /* weights */ ports_v2_weights,
-    /* unpack */ mcugen1_unpack_i8,
     /* n */ 6,
     /* outputs */ 4,
-    /* chunk */ 0,
 };
 
 static const struct mcugen_add_flat v3_k = {
@@ -64,12 +65,13 @@ static const struct mcugen_add_flat v3_k = {
     /* bytes */ 1,
 };
 
-static const struct mcugen_linear_rice logits_k = {
-    /* tail */ {{ports_logits_mult, ports_logits_add, ports_logits_shift, -32768, 32767, 2, 0}, 0},
+static const struct mcugen_linear_lists logits_k = {
+    /* finish */ mcugen1_linear_halves,
+    /* tail */ {ports_logits_mult, ports_logits_add, ports_logits_shift, -32768, 32767, 2, 0},
     /* weights */ ports_logits_weights,
-    /* n */ 4,
+    /* span */ 4,
     /* outputs */ 3,
-    /* k */ 1,
+    /* block */ 4,
 };
 
 static const struct mcugen_argmax_flat label_k = {
@@ -103,13 +105,13 @@ void ports_step(struct ports *m, unsigned step,
         mcugen1_linear_lists(&v1_k, v0_lanes1_at, v1_at);
         break;
     case 3: /* u4[6] -> u8[4], 24 MAC */
-        mcugen1_linear(&v2_k, imu_raw, v2_at, arena);
+        mcugen1_linear_quads(&v2_k, imu_raw, v2_at);
         break;
     case 4: /* u8[4], u8[4] -> u8[4] */
         mcugen1_add_flat(&v3_k, v1_at, v2_at, v3_at);
         break;
     case 5: /* u8[4] -> i16[3], 12 MAC */
-        mcugen1_linear_rice(&logits_k, v3_at, logits);
+        mcugen1_linear_lists(&logits_k, v3_at, logits);
         break;
     case 6: /* i16[3] -> u8[1] */
         mcugen1_argmax_flat(&label_k, logits, label);
@@ -126,6 +128,8 @@ void ports_run(struct ports *m,
     int16_t logits[PORTS_LOGITS_LEN])
 {
     for (unsigned step = 0; step < PORTS_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("ports", step);
         ports_step(m, step, image, imu_raw, label, logits);
+        MCUGEN_STEP_ENDS("ports", step);
     }
 }

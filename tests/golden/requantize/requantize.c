@@ -25,7 +25,8 @@ static const struct mcugen_requantize_flat v2_k = {
 };
 
 static const struct mcugen_linear_rice v3_k = {
-    /* tail */ {{requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0}, 1},
+    /* finish */ mcugen1_linear_bytes,
+    /* tail */ {requantize_v3_mult, requantize_v3_add, requantize_v3_shift, 1, 6, 1, 0},
     /* weights */ requantize_v3_weights,
     /* n */ 60,
     /* outputs */ 9,
@@ -58,6 +59,8 @@ void requantize_step(struct requantize *m, unsigned step, const uint8_t x[REQUAN
 void requantize_run(struct requantize *m, const uint8_t x[REQUANTIZE_IN_LEN], uint8_t y[REQUANTIZE_OUT_LEN])
 {
     for (unsigned step = 0; step < REQUANTIZE_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("requantize", step);
         requantize_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("requantize", step);
     }
 }

@@ -12,7 +12,6 @@
 #endif
 
 MCUGEN_PART(sparse4)
-MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes3_k = {
     /* from */ {2, 12, 8, 0, 0, 0, 0, 0, 0},
@@ -21,40 +20,46 @@ static const struct mcugen_relayout x_to_lanes3_k = {
 
 static const struct mcugen_sparse v0_k = {
     /* weights */ residual_v0_weights,
-    /* tails */ residual_v0_tails,
+    /* tails */ 0,
     /* runs */ residual_v0_runs,
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ residual_v0_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
     /* weights */ residual_v1_weights,
-    /* tails */ residual_v1_tails,
+    /* tails */ 0,
     /* runs */ residual_v1_runs,
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ residual_v1_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_sparse v2_k = {
     /* weights */ residual_v2_weights,
-    /* tails */ residual_v2_tails,
+    /* tails */ 0,
     /* runs */ residual_v2_runs,
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ residual_v2_packing,
     /* decode */ 0,
 };
 
@@ -72,14 +77,16 @@ static const struct mcugen_add_lanes v3_k = {
 
 static const struct mcugen_sparse v4_k = {
     /* weights */ residual_v4_weights,
-    /* tails */ residual_v4_tails,
+    /* tails */ 0,
     /* runs */ residual_v4_runs,
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {2, 12, 8, 3, 0, 0, 0, 0, 24},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ residual_v4_packing,
     /* decode */ 0,
 };
 
@@ -130,6 +137,8 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
 void residual_run(struct residual *m, const uint8_t x[RESIDUAL_IN_LEN], uint8_t y[RESIDUAL_OUT_LEN])
 {
     for (unsigned step = 0; step < RESIDUAL_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("residual", step);
         residual_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("residual", step);
     }
 }

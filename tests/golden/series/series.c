@@ -4,16 +4,15 @@
 #include "series_weights.h"
 
 #include "avgpool_global_lanes.h"
-#include "linear.h"
+#include "im2col.h"
+#include "linear_lists.h"
 #include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(sparse1)
 MCUGEN_PART(sparse4)
 MCUGEN_PART(sparse_shift)
 
@@ -22,29 +21,33 @@ static const struct mcugen_relayout x_to_lanes8_k = {
     /* to */ {2, 30, 1, 8, 2, 1, 0, 0, 11},
 };
 
-static const struct mcugen_sparse v0_k = {
+static const struct mcugen_im2col v0_k = {
+    /* row */ mcugen1_im2colfew,
     /* weights */ series_v0_weights,
-    /* tails */ series_v0_tails,
-    /* runs */ series_v0_runs,
-    /* run_count */ 4,
+    /* taps */ series_v0_taps,
+    /* x_at */ 0,
+    /* y_at */ 4,
+    /* x_row */ 2,
+    /* rows */ 4,
+    /* groups */ 4,
+    /* step */ 1,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 15, 1, 4, 4, 0, 0, 0, 8},
-    /* step */ 1,
-    /* packing */ 0,
-    /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
     /* weights */ series_v1_weights,
-    /* tails */ series_v1_tails,
+    /* tails */ 0,
     /* runs */ series_v1_runs,
     /* run_count */ 1,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ series_v1_packing,
     /* decode */ 0,
 };
 
@@ -53,13 +56,13 @@ static const struct mcugen_avgpool_global_lanes v2_k = {
     /* in */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
 };
 
-static const struct mcugen_linear v3_k = {
+static const struct mcugen_linear_lists v3_k = {
+    /* finish */ mcugen1_linear_sums,
     /* tail */ {series_v3_mult, series_v3_add, series_v3_shift, -32768, 32767, 2, 0},
     /* weights */ series_v3_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* n */ 4,
+    /* span */ 4,
     /* outputs */ 2,
-    /* chunk */ 4,
+    /* block */ 4,
 };
 
 void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN],
@@ -77,7 +80,7 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
         mcugen1_relayout(&x_to_lanes8_k, x, x_lanes8_at);
         break;
     case 1: /* u8[2,30,1] -> u8[4,15,1], 600 MAC */
-        mcugen1_sparse(&v0_k, x_lanes8_at, v0_lanes4_at, arena);
+        mcugen1_im2col(&v0_k, x_lanes8_at, v0_lanes4_at, arena);
         break;
     case 2: /* u8[4,15,1] -> u8[4,15,1], 720 MAC */
         mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes4_at, arena);
@@ -86,7 +89,7 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
         mcugen1_avgpool_global_lanes(&v2_k, v1_lanes4_at, v2_at);
         break;
     case 4: /* u8[4,1,1] -> i16[2], 8 MAC */
-        mcugen1_linear(&v3_k, v2_at, y, arena + 4);
+        mcugen1_linear_lists(&v3_k, v2_at, y);
         break;
     default:
         break;
@@ -96,6 +99,8 @@ void series_step(struct series *m, unsigned step, const uint8_t x[SERIES_IN_LEN]
 void series_run(struct series *m, const uint8_t x[SERIES_IN_LEN], int16_t y[SERIES_OUT_LEN])
 {
     for (unsigned step = 0; step < SERIES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("series", step);
         series_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("series", step);
     }
 }

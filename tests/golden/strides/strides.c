@@ -22,48 +22,56 @@ static const struct mcugen_relayout x_to_lanes4_k = {
 
 static const struct mcugen_sparse v0_k = {
     /* weights */ strides_v0_weights,
-    /* tails */ strides_v0_tails,
+    /* tails */ 0,
     /* runs */ strides_v0_runs,
     /* run_count */ 2,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 16, 6, 4, 1, 0, 1, 0, 36},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ strides_v0_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_sparse v1_k = {
     /* weights */ strides_v1_weights,
-    /* tails */ strides_v1_tails,
+    /* tails */ 0,
     /* runs */ strides_v1_runs,
     /* run_count */ 2,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ strides_v1_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_sparse v2_k = {
     /* weights */ strides_v2_weights,
-    /* tails */ strides_v2_tails,
+    /* tails */ 0,
     /* runs */ strides_v2_runs,
     /* run_count */ 1,
     /* lo */ 0,
     /* hi */ 255,
     /* out */ {4, 4, 6, 1, 0, 0, 0, 0, 6},
     /* step */ 1,
-    /* packing */ 0,
+    /* wide_run_count */ 0,
+    /* x_plane */ 0,
+    /* packing */ strides_v2_packing,
     /* decode */ 0,
 };
 
 static const struct mcugen_linear_lists v3_k = {
-    /* tail */ {{strides_v3_mult, strides_v3_add, strides_v3_shift, -32768, 32767, 2, 0}, 0},
+    /* finish */ mcugen1_linear_sums,
+    /* tail */ {strides_v3_mult, strides_v3_add, strides_v3_shift, -32768, 32767, 2, 0},
     /* weights */ strides_v3_weights,
+    /* span */ 96,
     /* outputs */ 3,
-    /* blocks */ 1,
+    /* block */ 96,
 };
 
 void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_LEN],
@@ -100,6 +108,8 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
 void strides_run(struct strides *m, const uint8_t x[STRIDES_IN_LEN], int16_t y[STRIDES_OUT_LEN])
 {
     for (unsigned step = 0; step < STRIDES_STEPS; step++) {
+        MCUGEN_STEP_BEGINS("strides", step);
         strides_step(m, step, x, y);
+        MCUGEN_STEP_ENDS("strides", step);
     }
 }

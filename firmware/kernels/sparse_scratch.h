@@ -1,0 +1,91 @@
+/* sparse_scratch.h - decoders in C: a channel's program in scratch, from a middle downwards and upwards. */
+#ifndef MCUGEN_SPARSE_SCRATCH_H
+#define MCUGEN_SPARSE_SCRATCH_H
+
+#include "sparse.h"
+
+#define NEGATE 17U
+#define CLEAR 18U
+#define END_SHIFT 19U
+#define GROUP 15U /* most offsets behind a token */
+
+struct mcugen_sparse_writer {
+    uint16_t *middle;
+    uint16_t *lead;  /* where the next -1 goes; above, there is room for one 1 */
+    uint16_t *group; /* the token */
+    uint16_t *rest;  /* and where the next 1 goes */
+    uint16_t led;
+};
+
+static inline struct mcugen_sparse_writer mcugen_sparse_begin(const struct mcugen_sparse *k, void *scratch)
+{
+    uint16_t *const middle = &((uint16_t *)scratch)[16 * k->packing[MCUGEN_RICE_MIDDLE]];
+    const struct mcugen_sparse_writer w = {middle, &middle[-2], &middle[2], &middle[3], 1};
+
+    return w;
+}
+
+static inline void mcugen_sparse_minus(struct mcugen_sparse_writer *w, uint16_t offset)
+{
+    if (w->led == GROUP) {
+        *w->lead-- = GROUP;
+        w->led = 0;
+    }
+    *w->lead-- = offset;
+    w->led++;
+}
+
+static inline void mcugen_sparse_plus(struct mcugen_sparse_writer *w, uint16_t offset)
+{
+    if (w->rest == &w->group[GROUP + 1U]) {
+        *w->group = GROUP;
+        w->group = w->rest++;
+    }
+    *w->rest++ = offset;
+}
+
+/* Takes the channel's tail, to d->tail, and returns the program. */
+static inline const uint16_t *mcugen_sparse_end(struct mcugen_sparse_writer *w, const struct mcugen_sparse *k,
+                                                struct mcugen_sparse_decoder *d)
+{
+    const uint16_t *const p = k->packing;
+    const uint32_t shift = mcugen_sparse_unpack_tail(d->tails, d->tail);
+    uint16_t *const middle = w->middle, *const lead = w->lead;
+    uint16_t first = 0;
+
+    if (w->rest == &w->group[1]) { /* no weight is 1 */
+        w->rest = w->group;
+    } else { /* the last 1 becomes the first, and 0 takes its place */
+        first = w->rest[-1];
+        w->rest[-1] = 0;
+        *w->group = (uint16_t)(w->rest - w->group - 1);
+    }
+    middle[-1] = first;
+    middle[0] = NEGATE;
+    middle[1] = p[MCUGEN_RICE_CENTRE];
+    if (p[MCUGEN_RICE_OWN_CENTRES] != 0U) {
+        middle[1] = d->tails[3];
+    }
+    d->tails = &d->tails[(p[MCUGEN_RICE_OWN_CENTRES] != 0U) ? 4 : 3];
+    *w->rest = (uint16_t)((shift >= 16U) ? p[MCUGEN_RICE_END] : END_SHIFT);
+
+    if (lead == &middle[-2]) { /* no weight is -1: any pixel, the first 1, sums = 0 */
+        middle[-3] = 0;
+        middle[-2] = first;
+        middle[-1] = CLEAR;
+        return &middle[-3];
+    }
+    if (w->led == 1U) { /* a lone offset below a group: it takes the group's first, which has a token of one less */
+        lead[2] = lead[3];
+        lead[3] = GROUP - 1U;
+    }
+    if (w->led <= 2U) {
+        return &lead[1];
+    }
+    lead[0] = lead[1];
+    lead[1] = lead[2];
+    lead[2] = (uint16_t)(w->led - 2U);
+    return lead;
+}
+
+#endif

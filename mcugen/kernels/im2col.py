@@ -1,0 +1,365 @@
+"""im2col: Conv2d with any weights of up to 8 bits, from lanes to lanes, that gathers the pixels of an output word once.
+
+What `direct` does for each channel, to load the pixels of the taps and to take them apart, is done here for all
+channels together: it pays where weights are not sparse, and the more the more channels there are. The tail is that of
+direct.py, with the same proof. There are two kernels, because what multiplies fastest differs between cores;
+firmware/kernels/im2col.h has both programs.
+
+Pairs, for cores with the DSP extension: two channels share the loads of the gathered pixels. The program has the
+weights of both in one halfword, 256 * a + b: summed up as it is it makes 256 * A + B, and B is summed up by itself, so
+that A << 8 is a difference modulo 2^32. For the even channels, whose sum is A << 8 already, acc << up may be less:
+
+    up >= 8    A << 8 << (up - 8), times mult << 16
+    up < 8     A << 8, times mult << (8 + up)
+
+and the upper 32 bits of the product are those of (acc << up) * mult >> 16. A channel a of -128 beside a b below 0 at
+the same tap has no such halfword; that layer goes to other kernels, as one does with a tail that is not proven.
+
+Quads, for the others: two pixels in a word make two products a multiplication. Pixels are 128 less than they are, so
+that four taps whose weights have magnitudes of 255 together have sums of magnitudes up to 128 * 255, which fit the
+halves of a word whatever the pixels are. What the weights of a quad have more is put into the quad once more, behind
+the others; the order of the taps is such that this is rare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .. import fixed
+from ..errors import TargetError
+from ..ir import Array, DType, Node, Range
+from ..layout import LANES, Layout
+from ..ops.conv2d import Conv2d
+from . import base
+
+FARTHEST = 0xFFFF  # words that a tap's offset counts
+QUAD = 4  # taps; the table has a multiple of them
+EXACT = (5, 14, 20)  # pairs of taps that have functions of their own: windows of 3x3, 3x3 on 3 channels, 10x4
+FEW = 20  # pairs that mcugen1_im2colfew takes at most, without a loop
+BLOCK = 16  # pairs, of mcugen1_im2colmany
+UNROLLED = 5  # quads
+HEAVIEST = 255  # of a quad's magnitudes: 128 * 255 < 2^15
+CENTRE = 128  # what quads have less of a pixel
+MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
+LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
+UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler and of im2col_ref.c round it; bench/kernels.py compares with the simulation."""
+
+    layer: float
+    row: float
+    word: float
+    gather: float  # of four taps
+
+
+@dataclass(frozen=True)
+class PairCosts(Costs):
+    """channels, pair: of two channels and of a pair of their taps: exact, few, many."""
+
+    channels: tuple[float, float, float]
+    pair: tuple[float, float, float]
+    block: float  # of many, but for its pairs
+
+
+@dataclass(frozen=True)
+class QuadCosts(Costs):
+    """Of a channel, of a quad, of UNROLLED of them, and of one once more."""
+
+    channel: float
+    quad: float
+    block: float
+    again: float
+
+
+_DSP = PairCosts(60, 70, 19, 34, (49, 52, 53), (15, 15, 16), 9)
+_M7 = PairCosts(60, 60, 13, 22.3, (26.2, 32.3, 31), (9, 8.8, 7.8), 8)
+_REF_PAIRS = PairCosts(100, 50, 20, 0, (200,) * 3, (190,) * 3, 0)  # in C, without the DSP extension
+
+_M0 = QuadCosts(100, 153, 34, 56, 100.3, 40.9, 4.6, 50)
+_M3 = QuadCosts(100, 153, 15, 43, 65, 36, 5.9, 45.5)
+_REF_QUADS = QuadCosts(100, 50, 20, 0, 150, 190, 0, 190)  # in C, with it
+
+
+@dataclass(frozen=True)
+class Im2col(base.Kernel):
+    """Word-stationary: the taps of a word of y, four pixels, are gathered and serve all channels."""
+
+    stem = "im2col"
+    op = Conv2d
+    uses_scratch = True
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+        assert isinstance(op, Conv2d)
+        if w.dtype not in (DType.I8, DType.T) or op.to is None or op.groups != 1 or op.stride[1] > 0xFF:
+            return None
+        if not base.fits(x, w, y):
+            return None
+        like = base.Signature(inputs, output)
+        sig = base.lanes_window(x, y, like, w.shape[-2:], op.stride, op.padding, op.dilation)
+        if sig is None or 2 * x.shape[0] * sig.inputs[0].plane > FARTHEST:  # 2: halos of other readers
+            return None
+        return sig
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        return all(base.tail32(*numbers[:5], UNSCALED) is not None for numbers in base.tail32_numbers(node, acc))
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, (a, b), y = node.op, (sig.inputs[0], sig.output), node.output.type
+        assert isinstance(op, Conv2d) and op.to is not None
+        taps = _offsets(node, a)
+        if taps.max() > FARTHEST:
+            text = f"the taps in {a} lie in more than {FARTHEST} words"
+            raise TargetError("E402", text, where=node.name, hint="a smaller image")
+        table = np.resize(taps, QUAD * _quads(taps.size))[self._order(node)]  # what fills it up has no weight
+        row, headers = self._row(taps.size)
+        return base.Bound(
+            (
+                base.Field("row", "mcugen_im2col_fn", f"mcugen1_{row}"),
+                base.Field("weights", "uint32_t", self._program(node, acc)),
+                base.Field("taps", "uint16_t", table.astype(np.uint16)),
+                base.Field("x_at", "uint32_t", a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]),
+                base.Field("y_at", "uint32_t", b.pad_cols + b.halo_top * b.pitch),
+                base.Field("x_row", "uint32_t", op.stride[0] * a.pitch),
+                base.Field("rows", "uint16_t", min(b.rows_per_lane, y.shape[1])),
+                base.Field("groups", "uint16_t", self._groups(taps.size)),
+                base.Field("step", "uint8_t", op.stride[1]),
+                base.Field("lo", "uint8_t", op.to.lo),
+                base.Field("hi", "uint8_t", op.to.hi),
+                base.lanes_field("out", b, y),
+            ),
+            scratch=8 * table.size if row in ("im2colmany", "im2colquads") else 0,
+            needs=("lanes", *headers, row),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y, taps = node.op, node.output.type, _taps(node).size
+        assert isinstance(op, Conv2d) and op.to is not None
+        costs, channels = self._channels(node, core)
+        rows = min(sig.output.rows_per_lane, y.shape[1])
+        words = rows * y.shape[2] * (costs.word + costs.gather * _quads(taps) + channels)
+        total = costs.layer + rows * costs.row + words
+        if (op.to.lo, op.to.hi) != (0, 255):
+            total += y.shape[0] * LANES * sig.output.plane * 10 * core.pressure
+        share = 0.93 if "mve" in core.isa else 1.0  # instructions of cycles
+        return share * total + base.seal_cycles(sig.output, y, core)
+
+    def _groups(self, taps: int) -> int:
+        raise NotImplementedError
+
+    def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
+        """The function and what its source includes."""
+        raise NotImplementedError
+
+    def _order(self, node: Node) -> Array:
+        """Of the taps in the table."""
+        return np.arange(QUAD * _quads(_taps(node).size))
+
+    def _program(self, node: Node, acc: Range) -> Array:
+        raise NotImplementedError
+
+    def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
+        """The costs that count, and what all channels take for a word."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Im2colPairs(Im2col):
+    """For cores with the DSP extension."""
+
+    weights = "pairs"
+    code_bytes = 1700
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        if (_halves(node) < -(1 << 15)).any():
+            return False
+        return all(_tail(i, numbers) is not None for i, numbers in enumerate(base.tail32_numbers(node, acc)))
+
+    def _groups(self, taps: int) -> int:
+        return -(-taps // 2)
+
+    def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
+        pairs = self._groups(taps)
+        name = str(pairs) if pairs in EXACT else "few" if pairs <= FEW else "many"
+        return f"im2col{name}", ("im2col_pairs",)
+
+    def _program(self, node: Node, acc: Range) -> Array:
+        halves = _halves(node) & 0xFFFF
+        tails = [t for i, numbers in enumerate(base.tail32_numbers(node, acc)) if (t := _tail(i, numbers)) is not None]
+        odd = len(tails) % 2
+        tails += [(0, 0, 0)] * odd
+        ends = []
+        for (scale_a, more_a, bits), (scale_b, more_b, _) in zip(tails[::2], tails[1::2], strict=True):
+            ends.append([scale_a, more_a, scale_b, more_b, bits])
+        ends[-1][4] |= LAST | ALONE * odd
+        words = np.concatenate([halves[:, ::2] | halves[:, 1::2] << 16, np.array(ends, np.int64)], axis=1)
+        return _words(words.ravel())
+
+    def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
+        costs = _REF_PAIRS if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
+        pairs = self._groups(_taps(node).size)
+        kind = 0 if pairs in EXACT else 1 if pairs <= FEW else 2
+        each = costs.channels[kind] + costs.pair[kind] * pairs + (kind == 2) * costs.block * -(-pairs // BLOCK)
+        return costs, -(-node.output.type.shape[0] // 2) * each
+
+
+@dataclass(frozen=True)
+class Im2colQuads(Im2col):
+    """For cores without the DSP extension."""
+
+    weights = "quads"
+    code_bytes = 1100
+
+    def _groups(self, taps: int) -> int:
+        return _quads(taps)
+
+    def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
+        return "im2colquads", ("im2col_m0", "im2col_m3")
+
+    def _order(self, node: Node) -> Array:
+        w = _weights(node, QUAD)
+        return np.array(_lightest(w.astype(np.int8).tobytes(), w.shape[1]))
+
+    def _split(self, node: Node) -> list[tuple[list[Array], list[tuple[int, Array]]]]:
+        w = _weights(node, QUAD)[:, self._order(node)]
+        return [_split(row) for row in w.reshape(len(w), -1, QUAD)]
+
+    def _program(self, node: Node, acc: Range) -> Array:
+        found: list[int] = []
+        for (once, again), numbers in zip(self._split(node), base.tail32_numbers(node, acc), strict=True):
+            tail = base.tail32(*numbers[:5], UNSCALED)
+            assert tail is not None
+            centre = CENTRE * sum(int(quad.sum()) for quad in (*once, *(rest for _, rest in again)))
+            found += [65537 * centre - (len(once) + len(again)) * (1 << 15), centre, *map(_bytes, once)]
+            for i, rest in again:
+                found += [32 + 32 * i, _bytes(rest)]
+            found += [0, tail[1], tail[0]]
+        found[-1] |= LAST
+        return _words(np.array(found, np.int64))
+
+    def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
+        costs = _M0 if "m0" in core.isa else _M3 if "m3" in core.isa else _REF_QUADS
+        quads, split = _quads(_taps(node).size), self._split(node)
+        each = costs.channel + costs.quad * quads + costs.block * -(-quads // UNROLLED)
+        return costs, len(split) * each + sum(len(again) for _, again in split) * costs.again
+
+
+# Taps.
+
+
+def _quads(taps: int) -> int:
+    return -(-taps // QUAD)
+
+
+def _taps(node: Node) -> Array:
+    """Those of the window (flat, over input channels, rows and columns) that have a weight in some channel; at least
+    one."""
+    w = node.inputs[1].const
+    found = np.flatnonzero(w.reshape(len(w), -1).any(axis=0))
+    return found if found.size else np.zeros(1, np.int64)
+
+
+def _offsets(node: Node, lay: Layout) -> Array:
+    """Words from the place of an output word to each tap."""
+    op, w = node.op, node.inputs[1].const
+    assert isinstance(op, Conv2d)
+    c, i, j = np.indices(w.shape[1:])
+    at = c * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]
+    return np.asarray(at.ravel()[_taps(node)])
+
+
+def _weights(node: Node, multiple: int) -> Array:
+    """(channels, taps), with zeros up to a multiple of taps."""
+    w = node.inputs[1].const
+    w = w.reshape(len(w), -1)[:, _taps(node)].astype(np.int64)
+    return np.pad(w, ((0, 0), (0, -w.shape[1] % multiple)))
+
+
+def _words(values: Array) -> Array:
+    return (values & 0xFFFFFFFF).astype(np.uint32)
+
+
+# Pairs.
+
+
+def _halves(node: Node) -> Array:
+    """256 * a + b of every two channels, (twos, taps, made even)."""
+    w = _weights(node, 2)
+    w = np.pad(w, ((0, len(w) % 2), (0, 0)))
+    return np.asarray(256 * w[::2] + w[1::2])
+
+
+def _tail(i: int, numbers: tuple[int, int, int, int, int, int]) -> tuple[int, int, int] | None:
+    """(scale, more, bits) of channel i; None if 32 bits are not proven to suffice."""
+    found = base.tail32(*numbers[:5], UNSCALED)
+    if found is None:
+        return None
+    scale, more = found
+    if i % 2:
+        return scale, more, 0
+    if not all(-fixed.INT32 <= n << 8 < fixed.INT32 for n in numbers[:2]):
+        return None
+    mult, up = scale >> 16, scale & 0xFF
+    return mult << min(16, 8 + up), more, max(0, up - 8)
+
+
+# Quads.
+
+
+def _split(w: Array) -> tuple[list[Array], list[tuple[int, Array]]]:
+    """A channel's quads (quads, 4), none heavier than HEAVIEST, and (number, weights) of what is added once more."""
+    once, again = [], []
+    for i, quad in enumerate(w):
+        parts = []
+        while (excess := int(np.abs(quad).sum()) - HEAVIEST) > 0:
+            less = np.zeros_like(quad)
+            for t in np.argsort(-np.abs(quad), kind="stable"):
+                less[t] = np.sign(quad[t]) * min(abs(int(quad[t])), excess, HEAVIEST - int(np.abs(less).sum()))
+                excess -= abs(int(less[t]))
+            parts.append((i, less))
+            quad = quad - less
+        once.append(quad)
+        again += parts
+    return once, again
+
+
+@lru_cache(maxsize=64)
+def _lightest(weights: bytes, taps: int) -> tuple[int, ...]:
+    """An order of taps of which few quads of weights (int8, (channels, taps)) are too heavy.
+
+    Two taps are swapped as long as that helps, those of the heaviest quad first.
+    """
+    w = np.abs(np.frombuffer(weights, np.int8).reshape(-1, taps).astype(np.int64))
+    order, quad_of = np.arange(taps), np.arange(taps) // QUAD
+    improved = taps <= MOST_ORDERED
+    while improved:
+        improved = False
+        here = w[:, order]
+        sums = here.reshape(len(w), -1, QUAD).sum(axis=2)
+        costs = _excess(sums)
+        for q in np.argsort(-costs, kind="stable")[: np.count_nonzero(costs)]:
+            change = here[:, None, :] - here[:, QUAD * q : QUAD * q + QUAD, None]  # channel, tap of q, other tap
+            after = _excess(sums[:, q, None, None] + change) + _excess(sums[:, None, quad_of] - change)
+            gain = np.where(quad_of == q, 0, costs[q] + costs[quad_of] - after)
+            i, j = np.unravel_index(np.argmax(gain), gain.shape)
+            if gain[i, j] > 0:
+                order[[QUAD * q + i, j]] = order[[j, QUAD * q + i]]
+                improved = True
+                break
+    return tuple(order.tolist())
+
+
+def _excess(sums: Array) -> Array:
+    """What quads of these sums (channels, ...) cost: how often they come again, then how much they have too much."""
+    more = np.maximum(sums - HEAVIEST, 0)
+    return np.asarray((-(-more // HEAVIEST) * (1 << 16) + more).sum(axis=0))
+
+
+def _bytes(quad: Array) -> int:
+    return int.from_bytes(quad.astype(np.int8).tobytes(), "little")

@@ -1,0 +1,162 @@
+"""window: DepthwiseConv2d with windows of 3 x 3 and any weights of up to 8 bits, from lanes to lanes.
+
+What direct does for any window, by functions for this one that go over all channels. The proof of the tail is
+direct's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import TargetError
+from ..ir import Node, Range
+from ..layout import LANES, Layout
+from ..ops.depthwise import DepthwiseConv2d
+from ..pack import I8, Encoding
+from . import base
+
+SIZE = (3, 3)
+STRIP = 2  # words
+FARTHEST = 0xFFFF  # words of a plane
+PIXEL_BITS = 6  # of `up`, as window_dsp.h has them
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler; bench/kernels.py compares with the simulation.
+
+    strips, one: of two words and of one, for all lanes, then for the lower three; strips by step too.
+    """
+
+    layer: float
+    channel: float
+    row: float  # of y
+    strips: tuple[tuple[float, float], tuple[float, float]]
+    one: tuple[float, float]
+    up: tuple[float, float]  # more for a strip of two words, and of one, whose weights are not scaled
+
+
+_DSP = Costs(150, 70, 18, ((148, 163), (126, 141)), (99, 88), (27, 15))
+_M7 = Costs(105, 44, 11, ((84, 96), (76, 83)), (59, 55), (14, 8))
+_M3 = Costs(153, 70, 18, ((291, 306), (239, 254)), (175, 149), (0, 0))
+_M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0))
+
+
+@dataclass(frozen=True)
+class Window(base.Kernel):
+    """Weight-stationary: each channel's nine weights run over strips of two words, or one, four pixels in a word."""
+
+    encoding: Encoding
+    stem = "window"
+    op = DepthwiseConv2d
+    uses_scratch = True
+    by_plane = True
+    code_bytes = 1500
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+        assert isinstance(op, DepthwiseConv2d)
+        if w.dtype not in self.encoding.dtypes or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+            return None
+        if w.shape[1:] != SIZE or op.dilation[1] > 1 or y.shape[2] < STRIP:
+            return None
+        sig = base.lanes_window(x, y, base.Signature(inputs, output), SIZE, op.stride, op.padding, op.dilation)
+        if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
+            return None
+        return sig
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, (a, b) = node.op, (sig.inputs[0], sig.output)
+        assert isinstance(op, DepthwiseConv2d) and op.to is not None
+        if max(a.plane, b.plane) > FARTHEST:
+            hint = "a smaller image"
+            raise TargetError(
+                "E402", f"a plane in {a} or {b} has more than {FARTHEST} words", where=node.name, hint=hint
+            )
+        x_first, y_first, words, rows = _run(node, sig)
+        function = f"window3{'x2' * (op.stride[1] - 1)}{'low' * _low(node, sig)}"
+        return base.Bound(
+            (
+                base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
+                *base.plain_weight_fields(node.inputs[1].const, self.encoding),
+                base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
+                base.Field("x_plane", "uint32_t", a.plane),
+                base.Field("x_first", "uint16_t", x_first),
+                base.Field("y_first", "uint16_t", y_first),
+                base.Field("words", "uint16_t", words),
+                base.Field("rows", "uint16_t", rows),
+                base.Field("x_row", "uint16_t", op.stride[0] * a.pitch),
+                base.Field("pitch", "uint16_t", op.dilation[0] * a.pitch),
+                base.Field("step", "uint8_t", op.stride[1]),
+                base.Field("lo", "uint8_t", op.to.lo),
+                base.Field("hi", "uint8_t", op.to.hi),
+                base.lanes_field("out", b, node.output.type),
+            ),
+            scratch=base.plain_scratch(SIZE[0] * SIZE[1], self.encoding),
+            needs=("lanes", "window_cores", "direct_words", function),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y = node.op, node.output.type
+        assert isinstance(op, DepthwiseConv2d) and op.to is not None
+        costs, kind, low = _costs(core), op.stride[1] - 1, _low(node, sig)
+        _, _, words, rows = _run(node, sig)
+        ups = sum(scale & 0xFF != PIXEL_BITS for scale, _ in _tails(node, acc))
+        strips, odd = divmod(words, STRIP)
+        each = costs.channel + rows * (costs.row + strips * costs.strips[low][kind] + odd * costs.one[low])
+        total = costs.layer + y.shape[0] * each + ups * rows * (strips * costs.up[0] + odd * costs.up[1])
+        if self.encoding != I8:
+            total += base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
+        if (op.to.lo, op.to.hi) != (0, 255):
+            total += y.shape[0] * LANES * sig.output.plane * 10 * core.pressure
+        share = 0.89 if "mve" in core.isa else 1.0  # instructions of cycles
+        return share * total + base.seal_cycles(sig.output, y, core)
+
+
+def _costs(core: base.Core) -> Costs:
+    if "dsp" in core.isa:
+        return _M7 if core.name == "cortex-m7" else _DSP
+    return _M3 if "m3" in core.isa else _M0
+
+
+def _tails(node: Node, acc: Range) -> list[tuple[int, int]]:
+    """direct's, with the bits of `up` that pixels take in the lowest byte where weights have room for all others."""
+    w = node.inputs[1].const
+    found = []
+    for (scale, more), row in zip(base.tails32(node, acc), w.reshape(len(w), -1).astype(int), strict=True):
+        mult, up = scale >> 16, (scale >> 8 & 0xFF) + (scale & 0xFF)
+        up = up if mult else PIXEL_BITS
+        scaled = max(0, up - PIXEL_BITS)
+        if row.max() << scaled >= 1 << 15 or row.min() << scaled < -(1 << 15):
+            scaled = 0
+        found.append((mult << 16 | scaled << 8 | up - scaled, more))
+    return found
+
+
+def _low(node: Node, sig: base.Signature) -> bool:
+    """True if no row of the image lies in the highest lane."""
+    return node.output.type.shape[1] <= (LANES - 1) * sig.output.rows_per_lane
+
+
+def _run(node: Node, sig: base.Signature) -> tuple[int, int, int, int]:
+    """First word of x, first word of y, words of a row, rows: of a plane of y.
+
+    Row by row, or where rows of x and y go on alike, all in one row with the pad columns between them, which the seal
+    repairs: whichever takes fewer strips.
+    """
+    op, y = node.op, node.output.type
+    assert isinstance(op, DepthwiseConv2d)
+    a, b = sig.inputs[0], sig.output
+    x_first = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
+    y_first = b.pad_cols + b.halo_top * b.pitch
+    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    options = [(width, height)]
+    if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
+        options.append(((height - 1) * b.pitch + width, 1))
+    words, rows = min(options, key=lambda o: o[1] * (0.15 + o[0] // STRIP + 0.65 * (o[0] % STRIP)))
+    return x_first, y_first, words, rows

@@ -1,0 +1,318 @@
+"""The kernels that gather pixels once for all channels: their proofs, every function on every core, their cost."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import harness
+import numpy as np
+import pytest
+from harness import Program, Step, node_program
+
+from mcugen import fixed, layout, targets
+from mcugen.errors import TargetError
+from mcugen.ir import DType, Node, Out, Range
+from mcugen.kernels import base, im2col
+from mcugen.kernels.base import Signature
+from mcugen.kernels.im2col import Im2col, Im2colPairs, Im2colQuads
+from mcugen.ops import base as ops
+from mcugen.ops.conv2d import Conv2d
+
+ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
+needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
+MACHINES = [
+    "host",
+    "sanitised",
+    *(pytest.param(m, marks=needs_arm) for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505")),
+]
+FULL = Out.full(DType.U8)
+PAIRS, QUADS = Im2colPairs(), Im2colQuads()
+KERNELS: tuple[Im2col, ...] = PAIRS, QUADS
+Factory = pytest.TempPathFactory
+
+
+def tailed(op: Conv2d, shape: tuple[int, int, int], weights: np.ndarray, scale: float, offset: float = 99) -> Node:
+    """A layer of these weights whose results are about sum * scale + offset."""
+    x, w = ops.activation("x", shape, op.pad_value), ops.constant("w", DType.I8, weights.astype(np.int8))
+    raw = ops.make(op, x, w)
+    acc = harness.accumulators(raw)
+    tail = fixed.lower(np.full(len(weights), scale), np.full(len(weights), float(offset)), acc.lo, acc.hi, 0, 255)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    return ops.make(Conv2d(**{**vars(op), "to": FULL}), x, w, *(ops.constant(*c) for c in named))
+
+
+def geometry(
+    shape: tuple[int, int, int], channels: int, w: tuple[int, int], op: Conv2d, to: Out = FULL, kind: str = "dense"
+) -> Node:
+    """A layer of that geometry with random weights."""
+    rng = np.random.default_rng(zlib.crc32(repr((shape, channels, w, op.stride, kind)).encode()))
+    weights = ops.draw_weights(rng, DType.I8, (channels, shape[0], *w), kind).const.astype(int)
+    weights[weights == -128] = -127
+    x = ops.activation("x", shape, op.pad_value)
+    return ops.requantized(ops.make(op, x, ops.constant("w", DType.I8, weights.astype(np.int8))), rng, to)
+
+
+# ---- the proof ----
+
+
+def results(node: Node, sums: np.ndarray) -> np.ndarray:
+    """What the instructions make of sums (channels, n), by their own number of bits."""
+    numbers = base.tail32_numbers(node, harness.accumulators(node))
+    found = []
+    for i, (acc, number) in enumerate(zip(sums.tolist(), numbers, strict=True)):
+        tail = im2col._tail(i, number)
+        assert tail is not None
+        scale, more, bits = tail
+        for a in acc:
+            if i % 2:
+                up, factor, drop = a << (scale & 0xFF), scale >> 16, 16
+                assert -(1 << 15) <= factor < 1 << 15
+            else:
+                up, factor, drop = a << 8 << bits, scale, 32
+            v = (up * factor >> drop) + more
+            assert all(-(1 << 31) <= n < 1 << 31 for n in (up, factor, more, v, up * factor >> drop))
+            found.append(min(max(v >> 16, 0), 255))
+    return np.array(found).reshape(sums.shape)
+
+
+@pytest.mark.parametrize("scale", [1 / 40, 1 / 300, 1 / 900, -1 / 2000, 1 / 7000, 0.0])
+def test_the_tail_is_the_rule(scale: float) -> None:
+    rng = np.random.default_rng(1)
+    w = rng.integers(-127, 128, (4, 3, 3, 3)) // np.array([1, 1, 30, 30])[:, None, None, None]
+    node = tailed(Conv2d(), (3, 8, 8), w, scale)
+    acc = harness.accumulators(node)
+    ends = np.stack([acc.lo, acc.hi])
+    sums = np.concatenate([ends, rng.integers(ends[0], ends[1] + 1, (40, 4))]).T
+    mult, add, shift = (np.broadcast_to(v.const, 4)[:, None].astype(np.int64) for v in node.inputs[2:])
+    assert (results(node, sums) == fixed.requantize(sums, mult, add, shift, 0, 255)).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: k.weights)
+def test_results_beyond_16_bits_are_refused(kernel: Im2col) -> None:
+    w = np.full((2, 1, 1, 2), 100)
+    assert kernel.accepts(*proof(tailed(Conv2d(), (1, 8, 8), w, 1 / 40)))
+    assert not kernel.accepts(*proof(tailed(Conv2d(), (1, 8, 8), w, 4.0)))
+
+
+@pytest.mark.parametrize(
+    "a, b, accepted", [(-128, 0, True), (-128, -1, False), (-127, -128, True), (127, -128, True), (-128, 127, True)]
+)
+def test_a_halfword_holds_two_weights(a: int, b: int, accepted: bool) -> None:
+    node = tailed(Conv2d(), (1, 8, 8), np.array([[[[5, a]]], [[[5, b]]]]), 1 / 400)
+    assert PAIRS.accepts(*proof(node)) == accepted and QUADS.accepts(*proof(node))
+
+
+@pytest.mark.parametrize("taps, accepted", [(259, True), (260, False)])
+def test_a_sum_of_24_bits(taps: int, accepted: bool) -> None:
+    """A << 8 has 32 bits: 259 * 255 * 127 is just below 2^23."""
+    node = tailed(Conv2d(), (taps, 4, 4), np.full((2, taps, 1, 1), 127), 1 / 50_000, 0)
+    assert 259 * 255 * 127 < 1 << 23 < 260 * 255 * 127
+    assert PAIRS.accepts(*proof(node)) == accepted and QUADS.accepts(*proof(node))
+
+
+QUADS_AGAIN = (
+    *(([64, -64, 64, 63], 0), ([64, -64, 64, 64], 1), ([-128, 127, 0, 0], 0), ([-128, -128, 0, 0], 1)),
+    *(([127, 127, 127, 127], 1), ([-128, -128, -128, 126], 1), ([-128, -128, -128, -128], 2)),
+)
+
+
+@pytest.mark.parametrize("quad, again", QUADS_AGAIN)
+def test_no_sum_of_a_quad_leaves_16_bits(quad: list[int], again: int) -> None:
+    once, more = im2col._split(np.array([[1, 2, 3, 4], quad]))
+    assert len(more) == again and all(i == 1 for i, _ in more)
+    assert (sum((w for _, w in more), once[1]) == quad).all() and (once[0] == [1, 2, 3, 4]).all()
+    for w in (*once, *(w for _, w in more)):
+        lowest, highest = (sum(int(v) * x for v, x in zip(w, pixels, strict=True)) for pixels in ends(w))
+        assert -(1 << 15) <= lowest <= highest < 1 << 15
+        assert np.abs(w).max() <= 128 and (w.astype(np.int8) == w).all()
+
+
+def ends(w: np.ndarray) -> tuple[list[int], list[int]]:
+    """The pixels less 128 of the least and of the greatest sum."""
+    return [127 if v < 0 else -128 for v in w], [-128 if v < 0 else 127 for v in w]
+
+
+def proof(node: Node) -> tuple[Node, Range]:
+    return node, harness.accumulators(node)
+
+
+# ---- programs ----
+
+
+def geometries() -> Iterator[tuple[str, Node]]:
+    """1 to 41 pairs of taps, 1 to 6 channels, widths of 1 to 6, strides, dilation, limits, taps without weights."""
+    for taps in (*range(1, 13), 20, 24, 27, 28, 37, 39, 40, 41, 42, 64, 65, 66):
+        yield f"{taps} taps", geometry((taps, 5, 2), 2, (1, 1), Conv2d())
+    for channels in range(1, 7):
+        op = Conv2d((1, 1), (1, 1, 1, 1), pad_value=9)
+        yield f"3x3 {channels}", geometry((1, 6, channels), channels, (3, 3), op)
+    yield "10x4 s2", geometry((1, 49, 10), 3, (10, 4), Conv2d((2, 2), (4, 1, 5, 1), pad_value=128))
+    yield "3x3 s2", geometry((3, 16, 8), 5, (3, 3), Conv2d((2, 2), (0, 0, 1, 1)))
+    yield "3x3 s13", geometry((2, 8, 13), 3, (3, 3), Conv2d((1, 3), (1, 1, 1, 1)))
+    yield "5x5", geometry((2, 12, 7), 3, (5, 5), Conv2d(padding=(2, 2, 2, 2), pad_value=9))
+    yield "3x3d2", geometry((2, 12, 13), 2, (3, 3), Conv2d(padding=(2, 2, 2, 2), dilation=(2, 2)))
+    yield "limits", geometry((2, 6, 5), 3, (3, 3), Conv2d(padding=(1, 1, 1, 1)), Out(DType.U8, FULL.quant, 10, 240))
+    yield "u4", geometry((2, 6, 5), 2, (3, 3), Conv2d(padding=(1, 1, 1, 1)), Out.full(DType.U4))
+    for kind in ops.WEIGHT_KINDS:
+        yield f"kind {kind}", geometry((3, 5, 7), 3, (3, 3), Conv2d(padding=(1, 1, 1, 1)), kind=kind)
+
+
+def edges() -> Iterator[tuple[str, Node, list[np.ndarray]]]:
+    """Sums at both ends: highest pixels where weights are positive and lowest elsewhere, and the reverse; and -128.
+
+    Of 64 taps, and of those of one tap after the other.
+    """
+    for scale in (1 / 200, 1 / 700, 1 / 1500, -1 / 7000):
+        w = np.where(np.indices((4, 64)).sum(axis=0) % 3, 127, -127)
+        w[1] = np.where(w[0] < 0, 127, -128)
+        w[2] = np.where(w[1] > 0, -128, 127)
+        w[3] = np.where(w[2] == -128, 1, -128)
+        node = tailed(Conv2d(), (64, 8, 3), w[:, :, None, None], scale)
+        x = np.concatenate([[255 * (row > 0), 255 * (row < 0), 254 * (row > 0) + (row < 0)] for row in w])
+        yield f"ends {scale}", node, [np.broadcast_to(x[:, :, None, None], (*x.shape, 8, 3)).astype(np.uint8)]
+
+
+@cache
+def programs() -> tuple[Program, ...]:
+    found = []
+    inputs = [(name, node, harness.samples(node, np.random.default_rng(3))) for name, node in geometries()]
+    for name, node, x in (*inputs, *edges()):
+        want = harness.evaluate(node, x)
+        for kernel in KERNELS:
+            assert kernel.accepts(*proof(node)), name
+            for required in harness.signatures(kernel, node)[:1]:
+                for sig in harness.larger(required, node)[:: 2 - (kernel is PAIRS)]:
+                    found.append(node_program(f"{name} {kernel.weights} {sig}", node, kernel, sig, x, want))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
+    report = harness.on(machine, tmp_path_factory).run(programs())
+    assert not report.failures and not report.left_out, str(report)
+
+
+def test_programs_reach_every_path() -> None:
+    rows, bits, small, flags, again = set(), set(), set(), set(), set()
+    for p in programs():
+        values = {f.name: f.value for f in next(a.bound for a in p.actions if isinstance(a, Step)).fields}
+        groups, words = int(np.asarray(values["groups"])), np.asarray(values["weights"])
+        rows.add((values["row"], groups))
+        if values["row"] == "mcugen1_im2colquads":
+            again.add(programs_of(words, groups))
+            continue
+        ends = words.reshape(-1, groups + 5)[:, -5:]
+        bits |= {int(e) & 0xFF > 0 for e in ends[:, 4]}
+        small |= {int(e) & 0xFFFF > 0 for e in ends[:, 0]}
+        flags |= {int(e) >> 8 for e in ends[:, 4]}
+    for n in im2col.EXACT:
+        assert (f"mcugen1_im2col{n}", n) in rows
+    assert {n for f, n in rows if f == "mcugen1_im2colfew"} >= {1, 2, 3, 4, 6, 12, 19}
+    assert {n for f, n in rows if f == "mcugen1_im2colmany"} >= {21, 32, 33}
+    assert {n for f, n in rows if f == "mcugen1_im2colquads"} >= {1, 2, 3, 5, 6, 10, 11, 16, 17}
+    assert bits == small == {False, True} and flags == {0, 1, 3}
+    assert {n for _, n in again} >= {0, 1, 2} and {n for n, _ in again} >= {1, 2, 3, 4, 5, 6}
+
+
+def programs_of(words: np.ndarray, quads: int) -> tuple[int, int]:
+    """How many channels the programs are for, and the most quads once more in one."""
+    channels = most = at = 0
+    while at < words.size:
+        at += 2 + quads
+        first = at
+        while words[at]:
+            at += 2
+        channels, most = channels + 1, max(most, (at - first) // 2)
+        at += 3
+        assert bool(words[at - 1] & 0x100) == (at == words.size)
+    return channels, most
+
+
+def test_the_document_shows_both_programs() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
+    found = re.search(r"channels a = ([-\d ]+), b = ([-\d ]+?) +pairs  ([0-9a-f ]+?) +quads  ([0-9a-f, ]+)", text)
+    assert found is not None
+    w = np.array([found[1].split(), found[2].split()], int)[:, :, None, None]
+    node = tailed(Conv2d(), (3, 8, 8), w, 1 / 9)
+    pairs, quads = (k._program(*proof(node)) for k in KERNELS)
+    assert pairs[:2].tobytes().hex(" ").replace(" ", "") == found[3].replace(" ", "")
+    assert [quads[2:3].tobytes().hex(" "), quads[8:9].tobytes().hex(" ")] == found[4].split(",  ")
+
+
+def test_the_order_of_taps_makes_heavy_quads_rare() -> None:
+    rng = np.random.default_rng(1)
+    w = np.clip(np.round(rng.normal(0, 45, (16, 3, 3, 3))), -127, 127)
+    node = tailed(Conv2d(), (3, 8, 8), w, 1 / 900)
+    order = QUADS._order(node)
+    assert sorted(order.tolist()) == list(range(28))
+    plain = im2col._weights(node, 4)
+
+    def heavy(weights: np.ndarray) -> int:
+        return int((np.abs(weights).reshape(16, 7, 4).sum(axis=2) > im2col.HEAVIEST).sum())
+
+    assert 2 * heavy(plain[:, order]) < heavy(plain)
+    assert sum(len(again) for _, again in QUADS._split(node)) == heavy(plain[:, order])
+
+
+def signature(node: Node, rows: int) -> Signature | None:
+    x, y = node.inputs[0].type, node.output.type
+    return PAIRS.layouts(node, (layout.lanes(x, rows),), layout.lanes(y, rows))
+
+
+def test_taps_without_weights_are_left_out() -> None:
+    w = np.zeros((3, 2, 3, 3), int)
+    w[0, 0, 1, 2] = w[2, 1, 0, 0] = w[1, 1, 0, 0] = 7
+    node = tailed(Conv2d(padding=(1, 1, 1, 1)), (2, 8, 8), w, 1.0)
+    sig = signature(node, 2)
+    assert sig is not None
+    assert im2col._offsets(node, sig.inputs[0]).tolist() == [sig.inputs[0].pitch + 2, sig.inputs[0].plane]
+    assert im2col._halves(node).tolist() == [[7 * 256, 7], [0, 7 * 256]]
+
+
+def test_images_are_limited() -> None:
+    assert signature(geometry((2, 8, 10_000), 2, (1, 1), Conv2d()), 2) is None
+    node = geometry((2, 8, 5_000), 2, (1, 1), Conv2d())
+    sig = signature(node, 2)
+    assert sig is not None
+    far = layout.lanes(node.inputs[0].type, 2, 9, 5)
+    with pytest.raises(TargetError, match="E402"):
+        PAIRS.bind(node, Signature((far,), sig.output), harness.accumulators(node))
+
+
+# ---- cost ----
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    path = Path(__file__).parent.parent / "bench" / "kernels.py"
+    spec = importlib.util.spec_from_file_location("bench_im2col", path)
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+@needs_arm
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m33", "cortex-m7", "cortex-m3", "cortex-m0plus", "cortex-m0"])
+def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
+    pytest.importorskip("unicorn")
+    most = {  # cycles for a product
+        "cortex-m4": {"first_kws": 1.27, "first_resnet": 1.35, "first_vww": 1.5},
+        "cortex-m3": {"first_kws": 3.12, "first_resnet": 3.24, "first_vww": 3.42},
+        "cortex-m0plus": {"first_kws": 3.7, "first_resnet": 3.92, "first_vww": 4.17},
+    }
+    layers = list(most["cortex-m4"])
+    found = [r for r in bench.rows(targets.get(core).core, layers, [1.0]) if r.kernel.startswith("im2col")]
+    assert [r.layer for r in found] == layers
+    for r in found:
+        assert abs(r.estimated / r.cycles - 1) < 0.025, r
+        assert core not in most or r.per_mac < most[core][r.layer], r
