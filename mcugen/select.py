@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from weakref import WeakKeyDictionary
 
 from . import check, layout
 from .errors import TargetError
 from .ir import DType, Graph, Node, Range, Tensor, Value
 from .kernels import KERNELS, Relayout
-from .kernels.base import Core, Kernel, Part, Signature, fits
+from .kernels.base import Bound, Core, Kernel, Part, Signature, fits
 from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
@@ -149,24 +150,41 @@ def _options(
     for kernel in kernels:
         if type(node.op) is not kernel.op:
             continue
+        accepted: bool | None = None
         for *ins, out in product(*(keys[v] for v in node.args), keys[node.output]):
             like = tuple(layout_of(v, k) for v, k in zip(node.args, ins, strict=True))
             sig = kernel.layouts(node, like, layout_of(node.output, out))
-            if sig is None or not kernel.accepts(node, acc):
+            if sig is None:
                 continue
+            if accepted is None:  # of no layout's doing, and proofs take their time
+                accepted = kernel.accepts(node, acc)
+            if not accepted:
+                break
             # Values in lanes cost what they take beyond their bare bytes, tables cost flash. Code costs flash too, and
             # scratch RAM, but the layers of an operator are taken to share them: a step's scratch is free after it.
             growth = layout.size(sig.output, node.output.type) + sum(
                 layout.size(s, v.type) - layout.size(p, v.type)
                 for s, p, v in zip(sig.inputs, like, node.args, strict=True)
             )
-            bound = kernel.bind(node, sig, acc)
+            bound, cycles = bind(kernel, node, sig, acc, core)
             option = Option(
-                *(node, kernel, tuple(ins), out, sig, 0.0, kernel.cycles(node, sig, acc, core), growth),
+                *(node, kernel, tuple(ins), out, sig, 0.0, cycles, growth),
                 *(bound.table_bytes, bound.bytes, bound.scratch),
                 *((Part(kernel.stem, kernel.code_bytes), *bound.parts), share),
             )
             yield replace(option, cost=price(option, objective))
+
+
+_KNOWN: WeakKeyDictionary[Node, dict[tuple[object, ...], tuple[Bound, float]]] = WeakKeyDictionary()
+
+
+def bind(kernel: Kernel, node: Node, sig: Signature, acc: Range, core: Core) -> tuple[Bound, float]:
+    """The kernel's bind and cycles, once for all: goals and limits ask for the same steps again and again."""
+    known = _KNOWN.setdefault(node, {})
+    key = (kernel, sig, core, acc.lo.tobytes(), acc.hi.tobytes())
+    if key not in known:
+        known[key] = kernel.bind(node, sig, acc), kernel.cycles(node, sig, acc, core)
+    return known[key]
 
 
 def priced(ways: Ways, objective: Objective) -> Ways:
@@ -286,8 +304,7 @@ def program(graph: Graph, choices: tuple[Choice, ...], core: Core) -> Program:
                 node.output,
                 ins,
                 out,
-                kernel.bind(node, sig, acc[node]),
-                kernel.cycles(node, sig, acc[node], core),
+                *bind(kernel, node, sig, acc[node], core),
             )
         )
     steps += [_copy(x, y, core) for x, y in copies]

@@ -17,7 +17,7 @@ from .kernels import Relayout
 from .kernels.base import Core, Signature, bare
 from .layout import Layout
 from .program import Buffer, Program, Step
-from .select import RELAYOUT, Objective
+from .select import RELAYOUT, Objective, bind
 
 Limits = dict[Node, Range]  # of each node's accumulators
 
@@ -141,6 +141,5 @@ def _rebound(step: Step, core: Core, acc: Limits) -> Step:
         t = step.value.type
         return replace(step, bound=step.kernel.bind(t, lays[0], y), cycles=step.kernel.cycles(t, lays[0], y, core))
     assert step.node is not None
-    sig, limits = Signature(lays, y), acc[step.node]
-    bound, cycles = step.kernel.bind(step.node, sig, limits), step.kernel.cycles(step.node, sig, limits, core)
+    bound, cycles = bind(step.kernel, step.node, Signature(lays, y), acc[step.node], core)
     return replace(step, bound=bound, cycles=cycles)

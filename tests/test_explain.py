@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from test_select import chain
 
-from mcugen import cli, driver, explain, plan, report, select, targets
+from mcugen import cli, driver, explain, plan, report, select, shrink, targets
 from mcugen.archive import Archive
 from mcugen.explain import Explanation
 from mcugen.ir import Graph, Node, Range
@@ -75,7 +75,7 @@ def test_a_candidates_network_is_the_best_one_with_that_kernel() -> None:
                 ),
                 key=lambda choices: _cycles(choices, core),
             )
-            program = select.program(graph, best, core)
+            program = shrink.shrunk(select.program(graph, best, core), Objective())
             assert c.network is not None and c.network.cycles == round(program.cycles), (layer.name, c.kernel)
             assert c.network.arena_bytes == plan.plan(program).arena
             compared += 1

@@ -293,7 +293,7 @@ def test_goals_do_what_they_are_called() -> None:
     for seed, fast in itertools.islice(random_programs(40), 0, None, 2):
         made = {goal: driver.choose(fast.graph, target, goal) for goal in driver.OPTIMIZE}
         cycles = {goal: program.cycles for goal, (program, _) in made.items()}
-        assert cycles["speed"] == fast.cycles
+        assert cycles["speed"] <= fast.cycles
         # Halos, which come last, cost cycles that select does not see.
         assert cycles["speed"] <= 1.05 * cycles["balanced"] <= 1.1 * cycles["size"], (seed, cycles)
         first, memory = made["speed"]

@@ -93,6 +93,7 @@ class Im2col(base.Kernel):
     stem = "im2col"
     op = Conv2d
     uses_scratch = True
+    code_bytes = 1700
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -174,7 +175,6 @@ class Im2colPairs(Im2col):
     """For cores with the DSP extension."""
 
     weights = "pairs"
-    code_bytes = 1700
 
     def accepts(self, node: Node, acc: Range) -> bool:
         if (_halves(node) < -(1 << 15)).any():
@@ -214,7 +214,6 @@ class Im2colQuads(Im2col):
     """For cores without the DSP extension."""
 
     weights = "quads"
-    code_bytes = 1100
 
     def _groups(self, taps: int) -> int:
         return _quads(taps)
