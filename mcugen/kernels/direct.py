@@ -197,7 +197,7 @@ def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encodin
     op, y, n = node.op, node.output.type, rows.weights[0].size
     assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
     step, taps = op.stride[1], rows.taps
-    each: float = 71 + 4 * -(-n // 4)
+    each: float = (55 if encoding is I8 else 71) + 4 * -(-n // 4)
     runs = _runs(node, sig)
     for i, (_, _, words, count) in enumerate(runs):
         odd = words > 1 and i + 1 < len(runs) and runs[i + 1][2] == 1  # one run with the column behind it

@@ -69,8 +69,8 @@ class LinearLists(base.Kernel):
         counts = pack.lists8_counts(columns, pack.lists8_block(columns))
         if "mve" in core.isa:  # lists8_mve.S
             rounds = 4 * (-(-counts // 16)).sum() + 5 * counts.size
-            block = 3 if counts.shape[1] > 2 else 0
-            each = 7 * len(counts) + rounds + block * counts.size / 2 + 30 * -(-len(counts) // base.SUMS) + 30
+            output, block = (7, 3) if counts.shape[1] > 2 else (6, 0)
+            each = output * len(counts) + rounds + block * counts.size / 2 + 30 * -(-len(counts) // base.SUMS) + 30
             return float(each) + base.sums_cycles(node, acc, core)
         costs = _costs(core)
         at_once, more = costs.round

@@ -42,7 +42,7 @@ class Relayout:
         # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
         costs: tuple[float, ...]
         if src.flat and "mve" in core.isa:
-            costs = 72, 136, 37, 9, 9
+            costs = 72, 136, 23, 9, 9
         elif src.flat:
             costs = base.simulated(core, (72, 136, 43, 29, 16), (90, 134, 45, 57, 14.5), (192, 186, 72, 71, 20))
         elif dst.flat and "mve" in core.isa:
@@ -51,11 +51,13 @@ class Relayout:
         elif dst.flat:
             costs = base.simulated(core, (105, 126, 20, 52, 13), (102, 127, 19, 52, 13), (213, 155, 33, 76, 19))
         elif src.rows_per_lane == dst.rows_per_lane and "mve" in core.isa:
-            costs = 80, 0, 17.7, 3, 3
+            costs = 80 + 32.5 * c, 0, 13.1, 3, 3
             rows = dst.rows_per_lane
         elif src.rows_per_lane == dst.rows_per_lane:
             rows = dst.rows_per_lane
             costs = base.simulated(core, (95, 0, 32, 17, 5.6), (95, 0, 33, 17, 5.5), (130, 0, 37, 29.7, 6))
+        elif "mve" in core.isa:
+            costs = 42, 129, 30, 45, 11.4
         else:
             costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
         once, row, each, four, one = costs
