@@ -118,7 +118,7 @@ def emit(program: Program, plan: Plan, samples: Sequence[Array], expected: Seque
         "calls": calls,
         "pointers": tuple(_pointers(program, plan, names)),
         "stems": sorted({s.kernel.stem for s in program.steps}),
-        "parts": sorted(_parts(program)),
+        "parts": _parts_where(program),
         "unpackers": bool(_unpackers(program)),
         **interface_view(inputs, outputs),
         "unused": [a for key, a in arguments.items() if key not in used],
@@ -193,6 +193,15 @@ def kernel_files(program: Program) -> Files:
 
 def _parts(program: Program) -> set[str]:
     return {p.stem for s in program.steps for p in s.bound.parts}
+
+
+def _parts_where(program: Program) -> dict[str, list[str]]:
+    """Parts by where they are needed: everywhere (""), with Helium (MVE), without (OTHER)."""
+    found: dict[str, list[str]] = {"": [], "MVE": [], "OTHER": []}
+    for stem in sorted(_parts(program)):
+        where = {p.only for s in program.steps for p in s.bound.parts if p.stem == stem}
+        found[where.pop() if len(where) == 1 else ""].append(stem)
+    return found
 
 
 def _unpackers(program: Program) -> list[str]:

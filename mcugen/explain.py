@@ -80,6 +80,7 @@ class Explanation:
 def explain(artifact: Artifact, kernels: tuple[Kernel, ...] = KERNELS) -> Explanation:
     """Takes each kernel for each layer in turn and solves the rest of the network anew."""
     graph, target = artifact.program.graph, artifact.target
+    kernels = tuple(k.on(target.core) for k in kernels)
     ways = select.options(graph, target.core, kernels=kernels)
     objective = driver.goal(graph, target, artifact.optimize, ways)
     limits = driver.limits(graph, target, artifact.max_flash, artifact.max_ram)

@@ -81,7 +81,9 @@ class Program:
     def code_bytes(self) -> int:
         """Rough flash of the kernels, each counted once."""
         kernels = {s.kernel.stem: s.kernel.code_bytes for s in self.steps}
-        parts = {p.stem: p.code_bytes for s in self.steps for p in s.bound.parts}
+        parts: dict[str, int] = {}
+        for p in (p for s in self.steps for p in s.bound.parts):
+            parts[p.stem] = max(p.code_bytes, parts.get(p.stem, 0))
         return sum(kernels.values()) + sum(parts.values())
 
     @property

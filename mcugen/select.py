@@ -88,6 +88,7 @@ def options(
     """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs."""
     ranges = check.ranges(graph)
     keys = candidates(graph)
+    kernels = tuple(k.on(core) for k in kernels)
     alike = Counter(type(n.op) for n in graph.nodes)
     found = {
         n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)])) for n in graph.nodes

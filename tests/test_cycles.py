@@ -188,6 +188,7 @@ def test_m7_is_rough_and_issues_two_at_a_time() -> None:
         (M4, "mps2-an386", "residual"),
         ("cortex-m7", "mps2-an500", "mlp"),
         (M33, "mps2-an505", "int8"),
+        (M4, "mps3-an547", "residual"),
     ],
 )
 def test_as_many_instructions_as_qemu_executes(core: str, machine: str, name: str, tmp_path: Path) -> None:

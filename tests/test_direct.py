@@ -34,7 +34,10 @@ needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-
 MACHINES = [
     "host",
     "sanitised",
-    *(pytest.param(m, marks=needs_arm) for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505")),
+    *(
+        pytest.param(m, marks=needs_arm)
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547")
+    ),
 ]
 FULL = Out.full(DType.U8)
 KERNELS = {Conv2d: Direct(I8), DepthwiseConv2d: DirectDepthwise(I8)}
@@ -125,6 +128,10 @@ def geometries() -> Iterator[tuple[str, Node]]:
                 pad = (taps // 2, taps // 2) if taps > 1 else (0, 0)
                 op = Conv2d((1, stride), (1, pad[0], 1, pad[1]), pad_value=9)
                 yield f"3x{taps} s{stride} {width}", geometry((2, 6, stride * width), (3, taps), op)
+    for width in (3, 4, 7, 8, 9, 13):
+        for stride in (1, 2):
+            op = Conv2d((1, stride), (1, 1, 1, 1), pad_value=9)
+            yield f"3x3 s{stride} {width}", geometry((2, 6, stride * width), (3, 3), op)
     for rows in range(1, 6):
         for stride in (1, 2):
             op = DepthwiseConv2d((stride, stride), (rows // 2, 1, rows // 2, 1), pad_value=128)

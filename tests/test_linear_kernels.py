@@ -40,7 +40,7 @@ MACHINES = [
     "sanitised",
     *(
         pytest.param(m, marks=needs_arm)
-        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
     ),
 ]
 TERNARY = (LinearLists(), LinearRice(), LinearCodes(), LinearTables())

@@ -18,7 +18,7 @@ from mcugen import driver, profile, resources, targets, validate
 from mcugen.errors import MismatchError
 from mcugen.ir import DType
 from mcugen.ops.depthwise import DepthwiseConv2d
-from mcugen.sim import host
+from mcugen.sim import host, qemu
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
@@ -85,6 +85,30 @@ def test_networks_are_exact_on_emulated_cores(name: str, core: str, tmp_path: Pa
     artifact.save(tmp_path / name)
     verdict = validate.validate(tmp_path / name, artifact, "qemu", driver.vectors(artifact.archive, 3))
     assert verdict.passed and verdict.vectors == 3, validate.text(verdict)
+
+
+@needs_qemu
+@pytest.mark.parametrize("name, optimize", [("kws", "speed"), ("kws", "size"), ("ad", "speed")])
+def test_instructions_with_helium_are_what_is_estimated(name: str, optimize: str) -> None:
+    """And at density 0.2 at most half of what TensorFlow Lite Micro with CMSIS-NN takes."""
+    artifact = driver.compile(networks.network(name, 0.2, "int8-first-dw"), target="cortex-m55", optimize=optimize)
+    found = profile.profile(artifact)
+    assert optimize == "size" or found.instructions <= {"kws": 1_787_265, "ad": 149_869}[name] / 2
+    for layer, step in zip(found.layers, artifact.report["steps"], strict=False):
+        if layer.instructions > 0.02 * found.instructions:
+            assert abs(step["cycles_estimated"] / layer.instructions - 1) < 0.05, (layer, step["cycles_estimated"])
+
+
+@needs_qemu
+@pytest.mark.parametrize("target, core", [("cortex-m55", "cortex-m4"), ("cortex-m4", "cortex-m55")])
+def test_code_for_helium_runs_without_it_and_the_reverse(target: str, core: str, tmp_path: Path) -> None:
+    artifact = driver.compile(networks.network("kws", 0.1, "all-ternary"), target=target, optimize="speed")
+    artifact.save(tmp_path / "kws")
+    on = targets.get(core)
+    elf = qemu.build_count(tmp_path / "kws", "kws", on.machine, tmp_path / "count.elf", flags=on.flags)
+    x = driver.vectors(artifact.archive, 1)
+    want = driver.interp.run(artifact.archive.graph, *x)[0]
+    assert qemu.count(elf, on.machine, x[0].tobytes()).y == want.tobytes()
 
 
 @pytest.mark.parametrize("machine", harness.linux_params())

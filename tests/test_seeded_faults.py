@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness import Harness, Program, Report, all_programs
+from harness import Harness, Program, Report, all_programs, thinned
 from test_kernels import dot_programs, narrow_programs, needs_arm, unpack_programs
 
 from mcugen import resources
@@ -332,6 +332,38 @@ ELSEWHERE = (
         Fault("a sign stays", "sparse_m0.h", "adcs    \\v, \\v, \\l", "adds    \\v, \\v, \\l", ("^Conv2d .*sparse",)),
     ),
     (
+        "mps3-an547",
+        Fault("bytes are signed", "lists8_mve.S", "vaddva.u8 \\sum, q1", "vaddva.s8 \\sum, q1", ("^Linear .*lists8",)),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "sign lost", "dot_mve.S", "veor    q1, q1, q3\n        vmladava.u8 r0", "vmladava.u8 r0", ("^Linear .*",)
+        ),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "half a pixel", "sparse_mve.h", "vshrnb.i32 \\q, q7, #16", "vshrnb.i32 \\q, q7, #15", ("^Conv2d .*sparse/",)
+        ),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "half a pixel of a product",
+            "direct_mve.h",
+            "vshr.s32 \\sum, \\sum, #16",
+            "vshr.s32 \\sum, \\sum, #15",
+            ("^Conv2d .*direct/",),
+        ),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "halo of one word", "lanes_mve.S", "vsli.32 q1, q0, #8", "vsli.32 q1, q0, #16", ("^Conv2d 3x3-.*_lanes",)
+        ),
+    ),
+    (
         "microbit",
         Fault(
             "loads whole words",
@@ -379,6 +411,8 @@ def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> 
     narrow = fault.name == "computes garbage rows"
     dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
     some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
+    if target == "mps3-an547":
+        some = [*thinned(some, 12)]
     if target != "microbit":
         some += dots
     assert_caught(fault, seeded(fault, target, tmp_path, some))

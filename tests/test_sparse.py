@@ -36,7 +36,7 @@ MACHINES = [
     "sanitised",
     *(
         pytest.param(m, marks=needs_arm)
-        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
     ),
     *harness.linux_params(),
 ]
@@ -215,25 +215,30 @@ def test_products_beyond_32_bits_have_64() -> None:
     assert not KERNEL.accepts(other_tail(node, mult=2, shift=15 - int(node.inputs[4].const[0])), acc)
 
 
-def edge_programs() -> Iterator[Program]:
+def edge_programs(helium: bool = False) -> Iterator[Program]:
     """Sums at both ends of what is proven: highest pixels where weights are 1 and lowest elsewhere, and the reverse.
 
     And all between: in each pixel another share of the weights takes the highest.
     """
     counts = [(257, 0), (0, 257), (128, 129), (129, 128), (1, 256), (256, 1), (60, 60)]
     layers = [(plus, minus, DType.U8, (4, 5), 1) for plus, minus in counts]
-    for words, step in (*itertools.product((1, 2, 3, 4), (1, 2)), (8, 1)):
-        for plus, minus in ((258, 0), (0, 258), (129, 129), (300, 276), (576, 0), (0, 576)):
+    shapes = [*itertools.product((1, 2, 3, 4), (1, 2)), (8, 1)]
+    if helium:
+        shapes = [(words, step) for step, widths in sparse._HELIUM_WIDTHS.items() for words in widths]
+    many = ((300, 276), (0, 576)), ((170, 150), (0, 320))  # of 12 words, an offset cannot count 576 channels
+    for words, step in shapes:
+        for plus, minus in ((258, 0), (0, 258), (129, 129), (576, 0), *many[0]) if words * step < 10 else many[1]:
             layers.append((plus, minus, DType.U8, (4 - words % 2, step * words), step))
     layers.append((517, 0, DType.U7, (4, 5), 1))
     nodes = [dense(*shape) for shape in layers]
-    for words, step in (*itertools.product((1, 2, 3, 4), (1, 2)), (8, 1)):
-        for plus, minus in ((300, 276), (0, 576)):
+    for words, step in shapes:
+        for plus, minus in many[words * step >= 10]:
             node = dense(plus, minus, DType.U8, (4 - words % 2, step * words), step)
-            nodes.append(other_tail(node, mult=2, add=int(node.inputs[3].const[0]) // 2 * 3, shift=1))
+            more = int(words * step < 10)  # room for a larger multiplier
+            nodes.append(other_tail(node, 1 + more, int(node.inputs[3].const[0]) // 2 * 3, shift=more))
     twice = [(plus, minus, 15) for plus, minus in ((64, 0), (0, 64), (40, 24), (65, 0))]
     for plus, minus, shift in (*twice, (32, 0, 14), (0, 32, 14), (33, 0, 14)):
-        for words in (1, 2, 3, 4):  # twice, four times the sum has 16 bits, and no longer
+        for words in (1, 2, 3, 4, *((7, 12) if helium else ())):  # twice, four times the sum has 16 bits, and no longer
             node = dense(plus, minus, DType.U8, (4, words))
             nodes.append(with_tail(node, *(np.full(3, v) for v in (-30000, 300 << shift, shift))))
     for node in nodes:
@@ -249,7 +254,7 @@ def edge_programs() -> Iterator[Program]:
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
         text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
-        for kernel in (KERNEL, BYTES, RICE, BASE3):
+        for kernel in (replace(plain, helium=helium) for plain in (KERNEL, BYTES, RICE, BASE3)):
             if kernel.layouts(node, lay[:1], lay[1]) and kernel.accepts(node, harness.accumulators(node)):
                 yield node_program(f"{text} {kernel.name}", node, kernel, sig, [x], want)
 
@@ -511,6 +516,50 @@ def programs() -> tuple[Program, ...]:
     )
 
 
+@cache
+def helium_programs() -> tuple[Program, ...]:
+    """The same in strips of up to 12 words."""
+    found = [*edge_programs(helium=True)]
+    for name, node in (*geometries(), *decodings()):
+        inputs = harness.samples(node, np.random.default_rng(3))
+        want = harness.evaluate(node, inputs)
+        for plain in (KERNEL, RICE, BASE3, DEPTHWISE):
+            kernel = replace(plain, helium=True)
+            if kernel.op is not type(node.op) or not kernel.accepts(node, harness.accumulators(node)):
+                continue
+            for required in harness.signatures(kernel, node)[:2]:
+                for sig in harness.larger(required, node):
+                    found.append(node_program(f"{name} {kernel.name} {sig}", node, kernel, sig, inputs, want))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("machine", [pytest.param(m, marks=needs_arm) for m in ("mps2-an386", "mps3-an547")])
+def test_every_path_of_helium(machine: str, tmp_path_factory: Factory) -> None:
+    report = harness.on(machine, tmp_path_factory).run(helium_programs())
+    assert not report.failures and not report.left_out, str(report)
+
+
+def test_programs_reach_every_path_of_helium() -> None:
+    """Every width at both steps, as the last strip and before others that overlap or not; with each rarer token too."""
+    strips, rare = set(), set()
+    for p in helium_programs():
+        values = {f.name: f.value for f in next(a.bound for a in p.actions if isinstance(a, Step)).fields}
+        runs = np.asarray(values["runs"]).reshape(-1, 4)[values["run_count"] :]
+        strips |= {(values["step"], int(w), int(n > w) + int(n % w > 0)) for _, _, n, w in runs}
+        used = {(values["step"], int(w)) for _, _, _, w in runs}
+        data, at = values["weights"], 0
+        assert isinstance(data, np.ndarray)
+        while p.label not in (RICE.name, BASE3.name) and at < data.size:
+            parts, end, size = pack.unpack_lists16(data[at:])
+            at += size
+            rare |= {(end, min(len(parts), 3), *some) for some in used}
+    widths = [(step, w) for step, some in sparse._HELIUM_WIDTHS.items() for w in some]
+    assert {(step, w) for step, w, _ in strips} == set(widths) and {kind for _, _, kind in strips} == {0, 1, 2}
+    assert rare >= {(pack.END_WIDE, 2, *some) for some in widths} | {(pack.END_LONG, 3, *some) for some in widths}
+    assert rare >= {(end, 1, 1, w) for end in (pack.END_SHIFT, pack.END_LIMITS) for w in (1, 2, 3, 4, 5, 12)}
+    assert rare >= {(end, 1, 1, w) for end in (pack.END_TWICE, pack.END_FOURFOLD) for w in (1, 2, 3, 4, 12)}
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
     report = harness.on(machine, tmp_path_factory).run(programs())
@@ -565,10 +614,14 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
     )
     if sig is None:  # the lanes do not stay in step
         return
-    for out in (sig.output, layout.lanes(y, rows, 1, 2, sig.inputs[0].pad_cols)):
+    a, step = sig.inputs[0], stride[1]
+    for out, helium in itertools.product((sig.output, layout.lanes(y, rows, 1, 2, a.pad_cols)), (False, True)):
         written = np.zeros(out.plane, int)
-        for _, at, n, words in sparse._runs(node, Signature(sig.inputs, out)):
-            assert n % words == 0
+        made = sparse._helium_runs if helium else sparse._runs
+        for x_at, at, n, words in made(node, Signature(sig.inputs, out)):
+            assert n % words == 0 or (helium and n > words)
+            assert at >= 0 and at + n <= out.plane
+            assert x_at >= 0 and x_at + (n - 1) * step + 2 * pad * (a.pitch + 1) < a.plane
             written[at : at + n] += 1
         shown = layout.byte_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
         row = np.arange(out.plane)

@@ -44,6 +44,9 @@ void mcugen1_add_words_m0(const struct mcugen_add_rule *r, const uint32_t *a, co
  * (k->b): each byte is read before it is written, and sealing comes last and reads only y. */
 void mcugen1_add_lanes_ref(const struct mcugen_add_lanes *k, const void *a, const void *b, void *y);
 
+/* M55, M85: rule: mult_a, mult_b, add, lo, hi, -shift */
+void mcugen1_add_words_mve(const int32_t *rule, const uint32_t *a, const uint32_t *b, uint32_t *y, uint32_t bytes);
+
 static inline void mcugen1_add_lanes(const struct mcugen_add_lanes *k, const void *a, const void *b, void *y)
 {
     mcugen1_add_lanes_ref(k, a, b, y);

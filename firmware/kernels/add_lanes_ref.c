@@ -2,6 +2,17 @@
 #include "add_lanes.h"
 #include "mcugen_dsp.h"
 
+#if defined(__ARM_FEATURE_MVE)
+
+static void add_words(struct mcugen_add_rule r, const uint32_t *a, const uint32_t *b, uint32_t *y, const uint32_t *end)
+{
+    const int32_t rule[] = {r.mult_a, r.mult_b, r.add, r.lo, r.hi, -(int32_t)r.shift};
+
+    mcugen1_add_words_mve(rule, a, b, y, (uint32_t)(end - y) * 4);
+}
+
+#else
+
 static uint32_t limited(int32_t v, int32_t lo, int32_t hi)
 {
     return (uint32_t)(v < lo ? lo : v > hi ? hi : v);
@@ -69,6 +80,8 @@ static void add_words(struct mcugen_add_rule r, const uint32_t *a, const uint32_
         }
     }
 }
+
+#endif
 
 #endif
 

@@ -69,9 +69,18 @@ struct mcugen_direct {
  * ends where the same plane of x begins, or before. */
 void mcugen1_direct_ref(const struct mcugen_direct *k, const void *x, void *y, void *scratch);
 
+void mcugen1_direct_mve(const struct mcugen_direct *k, const void *x, void *y, void *scratch); /* M55, M85 */
+
+void mcugen1_direct_scaled_mve(const int8_t *w, uint32_t n, int32_t up, int32_t *to); /* to[i] = w[i] << up */
+void mcugen1_direct_limited_mve(uint8_t *y, uint32_t n, uint32_t lo, uint32_t hi);    /* y[i] to lo .. hi */
+
 static inline void mcugen1_direct(const struct mcugen_direct *k, const void *x, void *y, void *scratch)
 {
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_direct_mve(k, x, y, scratch);
+#else
     mcugen1_direct_ref(k, x, y, scratch);
+#endif
 }
 
 /* Strips, for any taps, step and words; the definition. */

@@ -4,6 +4,10 @@
 #define MCUGEN_DIRECT_CORES_H
 #ifdef __ASSEMBLER__
 
+#if defined(__ARM_FEATURE_MVE)
+#include "direct_mve.h"
+#else
+
 #include "mcugen.h"
 
 /* The frame: y, the end of its row, scale, more; to the next row, in bytes, of x, y and its end; the last end; program. */
@@ -60,6 +64,8 @@
 #include "direct_m3.h"
 #else
 #include "direct_m0.h"
+#endif
+
 #endif
 
 #endif

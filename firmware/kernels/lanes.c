@@ -1,6 +1,15 @@
 /* lanes.c - sealing an image in lanes: every byte that is not a pixel of the image gets its defined value. */
 #include "lanes.h"
 
+#if defined(__ARM_FEATURE_MVE)
+
+MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
+{
+    mcugen1_lanes_seal_mve(l, y);
+}
+
+#else
+
 /* Of halo rows; without the last pad columns, which have their value, unless they make up four. */
 static uint32_t words(const struct mcugen_lanes *l, uint32_t rows)
 {
@@ -40,3 +49,5 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
         mcugen1_lanes_below(l, &image[away], words(l, l->halo_bottom), away);
     }
 }
+
+#endif

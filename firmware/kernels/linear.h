@@ -26,10 +26,15 @@ struct mcugen_linear {
 
 /* x: n bytes at any alignment; y: outputs elements of tail.bytes; scratch: chunk bytes. */
 void mcugen1_linear_ref(const struct mcugen_linear *k, const void *x, void *y, void *scratch);
+void mcugen1_linear_mve(const struct mcugen_linear *k, const void *x, void *y, void *scratch); /* M55, M85 */
 
 static inline void mcugen1_linear(const struct mcugen_linear *k, const void *x, void *y, void *scratch)
 {
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_linear_mve(k, x, y, scratch);
+#else
     mcugen1_linear_ref(k, x, y, scratch);
+#endif
 }
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
  *     r6, r7    lo, hi
  */
 /* clang-format off */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_FEATURE_MVE)
 
 #include "mcugen.h"
 

@@ -33,6 +33,10 @@ void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32
  * acc << up and (acc << up) * mult / 2^16 + addend fit 32 bits. */
 void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums, void *y);
 
+/* M55, M85: mcugen1_linear_sums where wide is 0 and y is aligned to its elements. */
+void mcugen1_linear_sums_mve(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
+                             void *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,6 +3,8 @@
  * could drop. Both halves of a, of which the lower one has no sign, are multiplied in 32 bits. */
 #include "linear_sums.h"
 
+#if !defined(__ARM_FEATURE_MVE) /* else assembler */
+
 MCUGEN_WEAK void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count,
                                      const int32_t *sums, void *y)
 {
@@ -27,3 +29,5 @@ MCUGEN_WEAK void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t fi
         to++;
     }
 }
+
+#endif

@@ -30,11 +30,15 @@ const uint8_t *mcugen1_lists8_m3(const uint8_t *lists, const struct mcugen_lists
                                  int32_t *sums); /* M3, M33 without DSP: the same code */
 const uint8_t *mcugen1_lists8_m0(const uint8_t *lists, const struct mcugen_lists8 *from, uint32_t count,
                                  int32_t *sums); /* Armv6-M */
+const uint8_t *mcugen1_lists8_mve(const uint8_t *lists, const struct mcugen_lists8 *from, uint32_t count,
+                                  int32_t *sums); /* M55, M85 */
 
 static inline const uint8_t *mcugen1_lists8(const uint8_t *lists, const struct mcugen_lists8 *from, uint32_t count,
                                             int32_t *sums)
 {
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_MVE)
+    return mcugen1_lists8_mve(lists, from, count, sums);
+#elif defined(__ARM_FEATURE_DSP)
     return mcugen1_lists8_dsp(lists, from, count, sums);
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
     return mcugen1_lists8_m3(lists, from, count, sums);

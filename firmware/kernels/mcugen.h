@@ -96,6 +96,7 @@ static inline int32_t mcugen_lanes_at(const struct mcugen_lanes *l, int32_t row,
 
 /* Write everything of y but the image itself: pad columns, garbage rows, then halo rows. */
 void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y);
+void mcugen1_lanes_seal_mve(const struct mcugen_lanes *l, uint8_t *y); /* M55, M85 */
 
 #ifdef __cplusplus
 }

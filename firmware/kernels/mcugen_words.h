@@ -25,6 +25,10 @@ static inline uint32_t mcugen_max4(uint32_t a, uint32_t b)
 #endif
 }
 
+#if defined(__ARM_FEATURE_MVE)
+uint32_t mcugen1_total_mve(const void *x, uint32_t n); /* the sum of n bytes */
+#endif
+
 /* sums[l] += byte l of each of n words. A sum of 257 bytes fits 16 bits, so two are kept in a word. */
 static inline void mcugen_sum4(const uint32_t *x, uint32_t n, uint32_t sums[4])
 {

@@ -24,6 +24,11 @@ struct mcugen_relayout {
  * after the other in the order of memory, and sealing comes last and reads only y. */
 void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y);
 
+/* M55, M85: pixels of four rows to n words; words to rows that lie `step` bytes apart, one for each lane; n words. */
+void mcugen1_spread_mve(const uint8_t *const *rows, uint32_t *to, uint32_t n);
+void mcugen1_gather_mve(const uint32_t *from, uint8_t *y, uint32_t step, uint32_t lanes, uint32_t n);
+void mcugen1_words_mve(const uint32_t *from, uint32_t *to, uint32_t n);
+
 static inline void mcugen1_relayout(const struct mcugen_relayout *k, const void *x, void *y)
 {
     mcugen1_relayout_ref(k, x, y);

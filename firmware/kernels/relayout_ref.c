@@ -100,7 +100,23 @@ static void from_lanes(const struct run *r, const uint8_t *x, uint32_t *y)
     }
 }
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_MVE)
+
+static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+{
+    const uint8_t *from = x;
+    uint32_t *to = &y[r->lanes];
+
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        const uint8_t *const rows[4] = {&from[r->at[0]], &from[r->at[1]], &from[r->at[2]], &from[r->at[3]]};
+
+        mcugen1_spread_mve(rows, to, r->width);
+        from = &from[r->other];
+        to = &to[r->plane];
+    }
+}
+
+#elif defined(__ARM_FEATURE_DSP)
 
 /* Four words of each row are 16 pixels, four of each output word. */
 static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
@@ -158,6 +174,27 @@ static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
 
 #endif
 
+#if defined(__ARM_FEATURE_MVE)
+
+/* The other way, with the lanes that the image has. */
+static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
+{
+    const uint32_t *from = &x[r->lanes];
+    uint8_t *to = &y[r->at[0]];
+    uint32_t lanes = 1;
+
+    while (lanes < 4u && r->at[lanes] != r->at[0]) {
+        lanes++;
+    }
+    for (uint32_t c = r->channels; c > 0u; c--) {
+        mcugen1_gather_mve(from, to, r->at[1] - r->at[0], lanes, r->width);
+        to = &to[r->other];
+        from = &from[r->plane];
+    }
+}
+
+#else
+
 /* The other way; lanes that the image does not have are as lane 0, which is written last. */
 static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
 {
@@ -182,6 +219,8 @@ static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
         from = &from[r->plane];
     }
 }
+
+#endif
 
 /* The rows of lanes of one image, each with the rows of the other that it has in its lanes. */
 static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
@@ -210,6 +249,9 @@ static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
 
 static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 {
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_words_mve(x, y, n);
+#else
     const uint32_t *from = x;
     uint32_t *to = y;
     uint32_t left = n;
@@ -232,6 +274,7 @@ static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
         from = &from[1];
         to = &to[1];
     }
+#endif
 }
 
 /* The same lanes, other halos. */

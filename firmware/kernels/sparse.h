@@ -4,8 +4,9 @@
  *     of those where it is -1
  *
  * Every output channel has a program of halfwords (docs/FORMAT.md, "lists16"), which runs once for every strip: 1 to 4
- * neighbouring words of a plane, 4 pixels each. Where the pixels of a weight lie depends on the strip by its place
- * alone, so the program has their distances from there, in words. With n offsets and tokens between them:
+ * neighbouring words of a plane, 4 pixels each; with Helium up to 12. Where the pixels of a weight lie depends on the
+ * strip by its place alone, so the program has their distances from there, in words. With n offsets and tokens between
+ * them:
  *
  *     offset 1, offset 2, token, offset 3, ..., token 0, 19 or 22 to 26
  *
@@ -70,6 +71,7 @@ struct mcugen_sparse {
     uint8_t hi;
     struct mcugen_lanes out;
     uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
+    uint8_t wide_run_count; /* behind the runs: others for Helium, or none; their last strip may overlap */
     uint16_t x_plane; /* 0; or programs are of bytes, step is 1, and these are the words of a channel of x */
     const uint16_t *packing; /* 0; or packed tails; or, of a code, MCUGEN_RICE_K and what follows it */
     mcugen_sparse_decode_fn decode; /* 0: weights are programs; else there are no tails but in packing */
@@ -112,6 +114,7 @@ enum {
  * only, y may overlap x if each of its planes ends where the same plane of x begins, or before. */
 void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch);
 void mcugen1_sparse_dsp(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
+void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M55, M85 */
 void mcugen1_sparse_m3(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
 void mcugen1_sparse_m0(const struct mcugen_sparse *k, const void *x, void *y, void *scratch); /* M0, M0+, M23 */
 
@@ -119,7 +122,9 @@ void mcugen1_sparse_neon(const struct mcugen_sparse *k, const void *x, void *y, 
 
 static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-#if defined(__ARM_NEON)
+#if defined(__ARM_FEATURE_MVE)
+    mcugen1_sparse_mve(k, x, y, scratch);
+#elif defined(__ARM_NEON)
     mcugen1_sparse_neon(k, x, y, scratch);
 #elif defined(__ARM_FEATURE_DSP)
     mcugen1_sparse_dsp(k, x, y, scratch);

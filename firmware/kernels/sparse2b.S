@@ -1,6 +1,6 @@
 /* sparse2b.S - strips of 2 words, by programs of bytes. */
 #include "sparse_cores.h"
 
-#ifdef MCUGEN_SPARSE_STRIPS
+#if defined(MCUGEN_SPARSE_STRIPS) && !defined(__ARM_FEATURE_MVE)
         STRIPS  mcugen1_sparse2b, 2, 1, 1
 #endif

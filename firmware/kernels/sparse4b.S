@@ -1,6 +1,6 @@
 /* sparse4b.S - strips of 4 words, by programs of bytes. */
 #include "sparse_cores.h"
 
-#ifdef MCUGEN_SPARSE_STRIPS
+#if defined(MCUGEN_SPARSE_STRIPS) && !defined(__ARM_FEATURE_MVE)
         STRIPS  mcugen1_sparse4b, 4, 1, 1
 #endif

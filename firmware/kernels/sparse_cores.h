@@ -4,7 +4,10 @@
 #define MCUGEN_SPARSE_CORES_H
 #ifdef __ASSEMBLER__
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_FEATURE_MVE)
+#define MCUGEN_SPARSE_STRIPS
+#include "sparse_mve.h"
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 #define MCUGEN_SPARSE_STRIPS
 #if defined(__ARM_FEATURE_DSP)
 #include "sparse_dsp.h"

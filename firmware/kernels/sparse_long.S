@@ -1,7 +1,7 @@
 /* sparse_long.S - the end of split channels in 64 bits, token 24, for strips of all widths. */
 #include "sparse_cores.h"
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_FEATURE_MVE)
 
         FUNCTION mcugen1_sparse_long
         str     r12, [sp, #AT]

@@ -1,7 +1,7 @@
 /* sparse_split.S - channels whose sums take 32 bits, tokens 20, 21 and 22, for strips of all widths. */
 #include "sparse_cores.h"
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_FEATURE_MVE)
 
         FUNCTION mcugen1_sparse_split, mcugen1_sparse_split  /* 32-bit sums = sums, sums = 0 */
         .weak   mcugen1_sparse_split            /* by this name a model asks for all of them */

@@ -33,10 +33,13 @@ class AvgPoolGlobalLanes(base.Kernel):
                 base.tail_field(node, base.tail_range(node, acc)),
                 base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
             ),
-            needs=("mcugen_words",),
+            needs=("mcugen_words", "total"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x = sig.inputs[0]
+        if "mve" in core.isa:
+            rounds = -(-x.rows_per_lane * x.pitch // 4)
+            return 50 + node.inputs[0].type.shape[0] * (38 + 3 * rounds)
         word, channel = base.simulated(core, (11, 75), (11, 79), (11, 127))
         return node.inputs[0].type.shape[0] * (word * x.rows_per_lane * x.pitch + channel)

@@ -61,7 +61,8 @@ class Part:
     """A piece of assembler that a kernel finds by a table; the model says which ones it uses."""
 
     stem: str  # of its file, and its function
-    code_bytes: int  # rough, Armv7-M with DSP
+    code_bytes: int  # rough, Armv7-M with DSP, or what the core has
+    only: str = ""  # MVE: linked only where there is Helium; OTHER: only where there is none
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,10 @@ class Kernel:
         encoding: Encoding | None = getattr(self, "encoding", None)
         weights = encoding.name if encoding else self.weights
         return (self.stem or "no code") + (f"/{weights}" if weights else "")
+
+    def on(self, core: Core) -> Kernel:
+        """The kernel as it is for a core: itself, unless its tables hold more for that core."""
+        return self
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
@@ -364,6 +369,8 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
     c, h, _ = t.shape
     rows, cols = lay.rows_per_lane, lay.pad_cols
+    if "mve" in core.isa:
+        return _seal_instructions(lay, t)
     # Of each part: once, for a channel, for each word (or byte), for each group of them.
     call, *parts = simulated(
         core,
@@ -390,6 +397,14 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
         else:
             total += c * (8 + 11.5 * words) * core.pressure**0.5
     return total
+
+
+def _seal_instructions(lay: Layout, t: Tensor) -> float:
+    """Of lanes_mve.S."""
+    c, h, w = t.shape
+    halo, garbage, four = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h, -(-w // 4)
+    channel = 19 + lay.pad_cols * (5 + 3 * -(-(halo + lay.rows_per_lane + 1) // 4)) + halo * (7 + 4 * four)
+    return 55.0 + c * (channel + garbage * (7 + 3 * four) + 6 * (garbage > 0))
 
 
 # Weights.
@@ -421,6 +436,8 @@ def row_bytes(w: Tensor) -> int:
 
 def unpack_cycles(encoding: Encoding, count: int, core: Core) -> float:
     """Cycles to unpack `count` weights."""
+    if "mve" in core.isa:  # instructions of the C
+        return count * {"i8": 0.7, "planes": 9.1, "base3": 11.9}[encoding.name]
     costs = simulated(core, (0.3, 10.8, 17.2), (0.3, 10.5, 15.3), (1.4, 16, 19.8))
     return count * dict(zip(("i8", "planes", "base3"), costs, strict=True))[encoding.name]
 
@@ -482,6 +499,8 @@ def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
     """Cycles of the tails of all outputs, of which a kernel finishes `batch` at a time, as simulated."""
     finish, tail = sums_fields(node, acc)
     members, outputs = _members(tail), node.output.type.size
+    if "mve" in core.isa:
+        return _sums_instructions(finish.function.removeprefix("mcugen1_linear_"), outputs, batch, members)
     m0, m7, bytes_ = "m0" in core.isa, core.name == "cortex-m7", members["bytes"].value
     call, each = {
         "bytes": (38, 21 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
@@ -495,6 +514,20 @@ def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
         full = (0, 255) if bytes_ == 1 else (-(1 << 15), (1 << 15) - 1)
         each += 0 if (members["lo"].value, members["hi"].value) == full else 4 if m7 else 6
     return each * outputs + call * -(-outputs // batch)
+
+
+def plain_sums_instructions(node: Node, acc: Range) -> float:
+    """Of mcugen1_linear_sums with Helium, for all outputs."""
+    return _sums_instructions("sums", node.output.type.size, SUMS, _members(tail_field(node, acc)))
+
+
+def _sums_instructions(function: str, outputs: int, batch: int, members: dict[str, Field]) -> float:
+    """With Helium: four at a time, but for products of 64 bits."""
+    calls, fours = -(-outputs // batch), 4 * -(-outputs // 4)
+    if function == "sums" and members["wide"].value:
+        return 31.5 * outputs + 29 * calls
+    each, call = {"bytes": (3.5, 21), "wide": (3.5, 21), "halves": (4.25, 23), "sums": (3.0, 34)}[function]
+    return each * fours + call * calls
 
 
 def _members(f: Field) -> dict[str, Field]:

@@ -27,6 +27,7 @@ from . import base
 
 STRIP = 2  # words
 LONGEST = 5  # taps of a row
+WIDEST_MVE = 6  # words of a strip with Helium
 FARTHEST = 0xFFFF  # words of a plane
 
 
@@ -151,6 +152,8 @@ class Direct(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, rows, y = node.op, _rows(node, sig.inputs[0]), node.output.type
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
+        if "mve" in core.isa:
+            return _instructions(node, sig, rows, self.encoding, core)
         costs, n = _costs(core), len(rows.distances)
         runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in base.tails32(node, acc))
         each = costs.channel + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
@@ -185,6 +188,36 @@ def _costs(core: base.Core) -> Costs:
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     return _M3 if "m3" in core.isa else _M0
+
+
+# Helium: instructions of direct_mve.c, .S and .h.
+
+
+def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encoding, core: base.Core) -> float:
+    op, y, n = node.op, node.output.type, rows.weights[0].size
+    assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
+    step, taps = op.stride[1], rows.taps
+    each: float = (55 if encoding is I8 else 71) + 4 * -(-n // 4)
+    runs = _runs(node, sig)
+    for i, (_, _, words, count) in enumerate(runs):
+        odd = words > 1 and i + 1 < len(runs) and runs[i + 1][2] == 1  # one run with the column behind it
+        if i and words == 1 and runs[i - 1][2] > 1:
+            continue
+        words += odd
+        strip = _across(words)
+        loads = strip if taps == 1 else (strip - 1) * step + taps
+        strips = -(-words // strip) * (13 + 6 * strip + len(rows.distances) * (4 + loads + taps * strip))
+        each += 44 + 9 * odd + (19 if words > WIDEST_MVE else 0) + count * (12 + strips)
+    if (op.to.lo, op.to.hi) != (0, 255):
+        each += 10 + 5 * -(-LANES * sig.output.plane // 16)
+    total = 0.0 if encoding is I8 else base.unpack_cycles(encoding, rows.weights.size, core)
+    return total + y.shape[0] * each + 12 * len(rows.distances) + base.seal_cycles(sig.output, y, core)
+
+
+def _across(words: int) -> int:
+    """As direct_mve.c: the width of strips that covers a row in the fewest words, of those the widest."""
+    widths = range(min(words, WIDEST_MVE), 3 if words > WIDEST_MVE else min(words, WIDEST_MVE) - 1, -1)
+    return min(widths, key=lambda n: -(-words // n) * n)
 
 
 # Rows and runs.

@@ -44,19 +44,30 @@ class Linear(base.Kernel):
                 base.Field("chunk", "uint16_t", chunk),
             ),
             scratch=-(-chunk // 4) * 4,
-            needs=("dot", "mcugen_dsp"),
+            needs=("dot", "mcugen_dsp", "linear_sums", "mcugen_words", "total"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        if "mve" in core.isa and self.encoding is I8:
+            return self._instructions(node, sig, acc)
         outputs, n = node.output.type.size, layout.size(sig.inputs[0], node.inputs[0].type)
         output, chunk, weight = _cycles(self.encoding.name, core)
         return outputs * (output + chunk * -(-n // CHUNK) + weight * n)
+
+    def _instructions(self, node: Node, sig: base.Signature, acc: Range) -> float:
+        """Of linear_mve.c."""
+        outputs, rounds = node.output.type.size, -(-layout.size(sig.inputs[0], node.inputs[0].type) // 16)
+        four, rest = outputs // 4, outputs % 4
+        sums = 60 + 3 * rounds + four * (34 + 14 * rounds) + rest * (20 + 6 * rounds)
+        return sums + base.plain_sums_instructions(node, acc)
 
 
 def _cycles(encoding: str, core: base.Core) -> tuple[float, float, float]:
     """Of an output, of a chunk and of a weight, as simulated."""
     if core.name == "cortex-m7":
         return {"i8": (75.0, 0.0, 1.17), "planes": (29.0, 69.0, 6.3), "base3": (39.0, 71.0, 8.8)}[encoding]
+    if "mve" in core.isa:
+        return {"planes": (50.0, 60.0, 9.6), "base3": (50.0, 60.0, 12.4)}[encoding]
     if "dsp" in core.isa:
         base3 = 19.0 if core.name == "cortex-m33" else 21.0  # GCC 12's other order of instructions
         return {"i8": (120.0, 0.0, 2.5), "planes": (32.0, 121.0, 14.3), "base3": (54.0, 133.0, base3)}[encoding]

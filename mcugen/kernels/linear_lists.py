@@ -67,6 +67,11 @@ class LinearLists(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         counts = pack.lists8_counts(columns, pack.lists8_block(columns))
+        if "mve" in core.isa:  # lists8_mve.S
+            rounds = 4 * (-(-counts // 16)).sum() + 5 * counts.size
+            output, block = (7, 3) if counts.shape[1] > 2 else (6, 0)
+            each = output * len(counts) + rounds + block * counts.size / 2 + 30 * -(-len(counts) // base.SUMS) + 30
+            return float(each) + base.sums_cycles(node, acc, core)
         costs = _costs(core)
         at_once, more = costs.round
         each = costs.weight * counts.sum() + costs.block * counts.size / 2 + costs.list * counts.size

@@ -40,16 +40,29 @@ class Relayout:
         c, h, w = t.shape
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
         # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
-        if src.flat:
+        costs: tuple[float, ...]
+        if src.flat and "mve" in core.isa:
+            costs = 72, 136, 23, 9, 9
+        elif src.flat:
             costs = base.simulated(core, (72, 136, 43, 29, 16), (90, 134, 45, 57, 14.5), (192, 186, 72, 71, 20))
+        elif dst.flat and "mve" in core.isa:
+            lanes = h / rows
+            costs = 100, 126, 12 + 9 * lanes, 4 * lanes, 4 * lanes
         elif dst.flat:
             costs = base.simulated(core, (105, 126, 20, 52, 13), (102, 127, 19, 52, 13), (213, 155, 33, 76, 19))
+        elif src.rows_per_lane == dst.rows_per_lane and "mve" in core.isa:
+            costs = 80 + 32.5 * c, 0, 13.1, 3, 3
+            rows = dst.rows_per_lane
         elif src.rows_per_lane == dst.rows_per_lane:
             rows = dst.rows_per_lane
             costs = base.simulated(core, (95, 0, 32, 17, 5.6), (95, 0, 33, 17, 5.5), (130, 0, 37, 29.7, 6))
+        elif "mve" in core.isa:
+            costs = 42, 129, 30, 45, 11.4
         else:
             costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
         once, row, each, four, one = costs
-        total = once + rows * (row + c * (each + four * (w // 4) + one * (w % 4)))
+        by_fours = "mve" in core.isa and (src.flat or dst.flat or src.rows_per_lane == dst.rows_per_lane)
+        left = min(w % 4, 1) if by_fours else w % 4
+        total = once + rows * (row + c * (each + four * (w // 4) + one * left))
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
         return total + seal

@@ -29,7 +29,7 @@ It knows none that are split.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -49,6 +49,7 @@ _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so 
 DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
 FARTHEST = 0xFFFF  # words that an offset can count
 BYTE = 256  # channels that a byte can count: so few weights are never split
+Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
 _STRIP_BYTES = (660, 890, 1120, 1210)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
@@ -208,10 +209,14 @@ class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
     weights: str = field(default="lists16")  # or bytes, rice, base3
+    helium: bool = False  # with runs of strips of up to 12 words besides the others
     stem = "sparse"
     op = Conv2d
     code_bytes = 370
     uses_scratch = True
+
+    def on(self, core: base.Core) -> Sparse:
+        return replace(self, helium="mve" in core.isa)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -219,6 +224,8 @@ class Sparse(base.Kernel):
         if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
             return None
         if self.weights != "lists16" and isinstance(op, Conv2d) and w.shape[1] != x.shape[0]:
+            return None
+        if self.weights == "bytes" and self.helium:  # there in C
             return None
         if self.weights == "bytes" and (w.shape[1] > BYTE or w.shape[2:] != (1, 1) or op.stride[1] > 1):
             return None
@@ -249,19 +256,20 @@ class Sparse(base.Kernel):
             hint = "fewer channels, or a smaller image"
             raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
         how, weights, scratch = (self._decoded if self.weights in DECODED else self._lists16)(node, lay, acc)
-        runs = _runs(node, sig, self.weights == "bytes")
-        used = sorted({run[3] for run in runs})
+        runs, wide = _runs(node, sig, self.weights == "bytes"), _helium_runs(node, sig) if self.helium else []
+        wide = wide if len(wide) < BYTE else []
         ends = {channel.end for channel in how}
         kind = "b" if self.weights == "bytes" else "x2" * (op.stride[1] - 1)
         return base.Bound(
             (
                 *weights[:2],
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                base.Field("runs", "uint16_t", np.array([*runs, *wide], np.uint16)),
                 base.Field("run_count", "uint16_t", len(runs)),
                 base.Field("lo", "uint8_t", op.to.lo),
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
+                base.Field("wide_run_count", "uint8_t", len(wide)),
                 base.Field("x_plane", "uint16_t", lay.plane if self.weights == "bytes" else 0),
                 *weights[2:],
             ),
@@ -270,7 +278,7 @@ class Sparse(base.Kernel):
             + ("sparse_scratch",) * (self.weights in DECODED)
             + ("sparse_rice_thumb2",) * (self.weights == "rice"),
             parts=(
-                *(base.Part(f"sparse{n}{kind}", _STRIP_BYTES[n - 1]) for n in used),
+                *_strips(runs, wide, kind),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if ends & {pack.END_WIDE, pack.END_LONG} else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
@@ -348,6 +356,8 @@ class Sparse(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         seal = base.seal_cycles(sig.output, node.output.type, core)
+        if self.helium:
+            return sum(_instructions(node, sig, acc, self.weights)) + seal
         if self.weights in DECODED:
             return sum(_decoded_cycles(node, sig, acc, core, self.weights)) + seal
         return sum(_cycles(node, sig, acc, core, self.weights == "bytes")) + seal
@@ -660,6 +670,18 @@ def _wrapped(add: int) -> int:
 # Strips.
 
 
+def _strips(runs: Sequence[Run], wide: Sequence[Run], kind: str) -> Iterator[base.Part]:
+    """The functions for strips: those of `wide` with Helium and of `runs` without; of `runs` if there are no others.
+
+    kind: what their names end in; "b", of programs of bytes, is not there with Helium.
+    """
+    some, others = ({run[3] for run in found} for found in (runs, wide))
+    for n in sorted(some | others):
+        only = "" if not wide or (n in some and n in others) else "MVE" if n in others else "OTHER"
+        code = 0 if only == "OTHER" else 330 + 190 * -(-n // 2) if n in others else _STRIP_BYTES[n - 1]
+        yield base.Part(f"sparse{n}{kind}", code, "OTHER" if kind == "b" else only)
+
+
 def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     """Words of `channels` planes, with so many more halo rows and pad columns."""
     return channels * (
@@ -667,7 +689,7 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     )
 
 
-def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[tuple[int, int, int, int]]:
+def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
@@ -679,7 +701,7 @@ def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[tuple[
     height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
-    def rows(count: int, words: int) -> list[tuple[int, int, int, int]]:
+    def rows(count: int, words: int) -> list[Run]:
         found = []
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
@@ -689,7 +711,7 @@ def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[tuple[
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
-    def cost(runs: list[tuple[int, int, int, int]]) -> float:
+    def cost(runs: list[Run]) -> float:
         return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
@@ -716,3 +738,114 @@ def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, i
         best[n] = min(some)
     strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
     return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
+
+
+# Helium: instructions, not cycles. The strips are those of sparse_mve.h; a run has strips of one width, the last of
+# which may overlap the one before.
+
+_HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
+_HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
+_HELIUM_DECODED = Decoding(120, 13.5, 16, 8)
+_HELIUM_DIGITS = Decoding(140, 8.5, 12.5, weight=11)
+_HELIUM_PACKED = 23.5  # more of a channel
+# Tokens of strips, of a strip and of a register; for ends: over END.
+_HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
+
+
+def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int) -> float:
+    registers = -(-words // 2)
+    gathered = words == 1 or step > 1
+    each = 2 + 2 * registers + (registers - 1) * gathered
+    count: float = 12 + 2 * gathered + 8 * registers + 7 * (words == 1) + entries * each + _HELIUM_TOKEN * tokens
+    centred = sum(part.centre is not None for part in how.parts)
+    count += centred * (_HELIUM_TOKEN + 2 + registers)
+    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
+    for each_token in (*wide, how.end):
+        strip, register = _HELIUM_OTHERS.get(each_token, (0, 0))
+        count += strip + register * registers
+    return count + (_HELIUM_TOKEN + 2 * gathered) * len(wide)
+
+
+def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
+    """As _runs; a run over the whole plane may go on to its end, which the seal repairs, so that strips are wider."""
+    op, w, y = node.op, node.inputs[1], node.output.type
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    a, b = sig.inputs[0], sig.output
+    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    entries = int(np.count_nonzero(w.const)) // y.shape[0]
+    x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
+    y_at = b.pad_cols + b.halo_top * b.pitch
+
+    def rows(count: int, words: int, more: int) -> list[Run]:
+        found = []
+        for row in range(count):
+            x_row, y_row = x_at + row * op.stride[0] * a.pitch, y_at + row * b.pitch
+            for strip, n in helium_cover(words, more, entries, op.stride[1]):
+                found.append((x_row, y_row, n, strip))
+                x_row, y_row = x_row + n * op.stride[1], y_row + n
+        return found
+
+    def cost(runs: list[Run]) -> float:
+        return sum(_helium_run(n, strip, entries, op.stride[1]) for _, _, n, strip in runs)
+
+    options = [rows(height, width, 0)]
+    if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
+        words, (kh, kw) = (height - 1) * b.pitch + width, w.type.shape[-2:]
+        reach = x_at + (kh - 1) * op.dilation[0] * a.pitch + (kw - 1) * op.dilation[1]
+        most = min((a.plane - 1 - reach) // op.stride[1] + 1, b.plane - y_at)
+        options.append(rows(1, words, most - words))
+    return min(options, key=cost)
+
+
+def _helium_run(words: int, strip: int, entries: int, step: int) -> float:
+    usual = Channel(True, (Part(0, 0, 0),), pack.END, 0, 0)
+    return _HELIUM_RUN + -(-words // strip) * _helium_strip(strip, entries, 3, usual, step)
+
+
+@lru_cache(maxsize=1024)
+def helium_cover(words: int, more: int, entries: int, step: int) -> tuple[tuple[int, int], ...]:
+    """(words of a strip, of a run) of one run or two that make up `words`, or up to `more` besides, in the fewest
+    instructions."""
+    widths = _HELIUM_WIDTHS[step]
+    options: list[tuple[tuple[int, int], ...]] = []
+    for strip in widths:
+        for n in range(words, words + more + 1):
+            if strip <= n:
+                options.append(((strip, n),))
+        first = words // strip * strip
+        if first and words > first:
+            options += [((strip, first), (rest, words - first)) for rest in widths if rest <= words - first]
+    return min(options, key=lambda runs: sum(_helium_run(n, strip, entries, step) for strip, n in runs))
+
+
+def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> Iterator[float]:
+    """Of each channel, without the seal."""
+    runs, step = _helium_runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
+    coded = weights in DECODED
+    channels = _compact(node, acc) if coded else _channels(node, acc)
+    assert channels is not None
+    w = node.inputs[1].const
+    decoding, entry = 0.0, 0.0
+    if weights == "base3":
+        d, entry = _HELIUM_DIGITS, _HELIUM_DIGITS.entry
+        decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size
+    elif coded:
+        entry = _HELIUM_DECODED.entry
+        bits, _ = pack.rice_bits(_stream_order(w))
+        decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
+        decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
+    elif all(map(_packs, channels)):
+        decoding = _HELIUM_PACKED
+    for how in channels:
+        entries = sum(part.lead + part.rest for part in how.parts)
+        if coded:
+            minus, plus = how.parts[0].lead, how.parts[0].rest
+            tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+            cycles = decoding + entry * entries
+            entries = max(minus, 1) + plus
+        else:
+            tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
+            tokens += 1 - (how.parts[0].lead % pack.MOST_ADDED == 1)  # the end, and the first entry needs none
+            entries, cycles = max(entries, 1), decoding
+        strips = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
+        yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(strips)

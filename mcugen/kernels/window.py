@@ -114,7 +114,8 @@ class Window(base.Kernel):
             total += base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
         if (op.to.lo, op.to.hi) != (0, 255):
             total += y.shape[0] * LANES * sig.output.plane * 10 * core.pressure
-        return total + base.seal_cycles(sig.output, y, core)
+        share = 0.89 if "mve" in core.isa else 1.0  # instructions of cycles
+        return share * total + base.seal_cycles(sig.output, y, core)
 
 
 def _costs(core: base.Core) -> Costs:

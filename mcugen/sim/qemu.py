@@ -57,7 +57,7 @@ COUNTERS = {
     "mps2-an386": (0x40028018, 25_000_000),
     "mps2-an500": (0x40028018, 25_000_000),
     "mps2-an505": (0x50302018, 20_000_000),
-    "mps3-an547": (0x59302018, 32_000_000),
+    "mps3-an547": (0x59302018, 20_000_000),  # the core has 32 MHz
 }
 _SHIFT = 8  # an instruction takes 2 ** _SHIFT ns of the machine's time
 

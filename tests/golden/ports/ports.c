@@ -31,6 +31,7 @@ static const struct mcugen_sparse v0_k = {
     /* hi */ 255,
     /* out */ {2, 3, 3, 1, 0, 0, 0, 0, 3},
     /* step */ 2,
+    /* wide_run_count */ 0,
     /* x_plane */ 0,
     /* packing */ ports_v0_packing,
     /* decode */ 0,

@@ -14,7 +14,10 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+#if defined(__ARM_FEATURE_MVE)
+#else
 MCUGEN_PART(sparse3b)
+#endif
 
 static const struct mcugen_depthwise_flat v0_k = {
     /* tail */ {separable_v0_mult, separable_v0_add, separable_v0_shift, 0, 200, 1, 0},
@@ -51,6 +54,7 @@ static const struct mcugen_sparse v1_k = {
     /* hi */ 255,
     /* out */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
     /* step */ 1,
+    /* wide_run_count */ 0,
     /* x_plane */ 3,
     /* packing */ separable_v1_packing,
     /* decode */ 0,

@@ -45,6 +45,7 @@ static const struct mcugen_sparse v1_k = {
     /* hi */ 255,
     /* out */ {4, 15, 1, 4, 0, 0, 0, 0, 4},
     /* step */ 1,
+    /* wide_run_count */ 0,
     /* x_plane */ 0,
     /* packing */ series_v1_packing,
     /* decode */ 0,
