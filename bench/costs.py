@@ -19,7 +19,7 @@ import numpy as np
 from kernels import FLASH, GUARD, RAM, accumulators, placed
 
 from mcugen import fixed, layout, report, resources, targets
-from mcugen.errors import MismatchError
+from mcugen.errors import MismatchError, OutputError
 from mcugen.ir import Array, DType, Node, Op, Out, Quant, Tensor, Value
 from mcugen.kernels import KERNELS
 from mcugen.kernels.base import Core, Kernel, Signature, candidates, fits
@@ -282,6 +282,20 @@ def _vectors(node: Node) -> tuple[tuple[Array, ...], Array]:
     return xs, want
 
 
+@cache
+def _otherwise() -> dict[str, str]:
+    """What headers call functions that a core has no assembler for."""
+    headers = "\n".join(p.read_text() for p in sorted(resources.KERNELS.glob("*.h")))
+    return dict(re.findall(r"^#define (mcugen1_\w+) (mcugen1_\w+)$", headers, re.M))
+
+
+def _address(on: cycles.Machine, function: str) -> int:
+    try:
+        return on.address(function)
+    except OutputError:
+        return on.address(_otherwise()[function])
+
+
 def measured(name: str, node: Node, kernel: Kernel, sig: Signature, on: cycles.Machine, core: Core) -> Row:
     """One row; MismatchError E601 if a byte of the output is wrong, or one behind the scratch."""
     acc = accumulators(node)
@@ -300,7 +314,7 @@ def measured(name: str, node: Node, kernel: Kernel, sig: Signature, on: cycles.M
     y_at, scratch = at, at + -(-want.size // 8) * 8 + 4
     memory[y_at] = bytes(want.size)
     memory[scratch] = GUARD * (bound.scratch // len(GUARD) + 1)
-    placed(bound.fields, memory, FLASH, on.address)
+    placed(bound.fields, memory, FLASH, lambda function: _address(on, function))
     args = [FLASH, *places, y_at, *([scratch] if kernel.uses_scratch else [])]
     call = on.call(f"call_{kernel.stem}", args, memory)
     where = f"{name}, {kernel.name}, {core.name}"

@@ -137,7 +137,6 @@ def readme_table(records: Iterable[Record]) -> str:
     """README's table, in Markdown: `balanced` at GOALS_AT beside TFLM. KeyError if a record is missing."""
     found = {tuple(r[k] for k in KEY): r for r in records}
     rows = [("network", "variant", "M4 at 120 MHz", "TFLM", "M0+ at 64 MHz", "TFLM", "flash on M4", "TFLM")]
-    rows.append(("---",) * len(rows[0]))
     for name, title in TITLES.items():
         for variant, what in zip(networks.VARIANTS, (SPECIAL[name], "all-ternary"), strict=True):
             first = variant == networks.VARIANTS[0]
@@ -150,7 +149,8 @@ def readme_table(records: Iterable[Record]) -> str:
                 if core == CORES[0]:
                     size = (f"{r['flash_bytes']:,} B", f"{flash:,} B" if first else "")
             rows.append((*fields, *size))
-    return "\n".join("|" + "".join(f" {f} |" if f else " |" for f in row) for row in rows)
+    lines = ["|" + "".join(f" {f} |" if f else " |" for f in row) for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def _three(value: float) -> str:

@@ -79,11 +79,11 @@ class QuadCosts(Costs):
 
 _DSP = PairCosts(60, 70, 19, 34, (49, 52, 53), (15, 15, 16), 9)
 _M7 = PairCosts(60, 60, 13, 22.3, (26.2, 32.3, 31), (9, 8.8, 7.8), 8)
-_REF_PAIRS = PairCosts(100, 50, 20, 0, (200,) * 3, (190,) * 3, 0)  # in C, without the DSP extension
+_REF_PAIRS = PairCosts(100, 50, 20, 0, (905,) * 3, (245,) * 3, 0)  # in C, without the DSP extension
 
 _M0 = QuadCosts(100, 153, 34, 56, 100.3, 40.9, 4.6, 50)
 _M3 = QuadCosts(100, 153, 15, 43, 65, 36, 5.9, 45.5)
-_REF_QUADS = QuadCosts(100, 50, 20, 0, 150, 190, 0, 190)  # in C, with it
+_REF_QUADS = QuadCosts(133, 67, 27, 0, 200, 254, 0, 254)  # in C, with it
 
 
 @dataclass(frozen=True)
