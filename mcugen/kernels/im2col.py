@@ -79,7 +79,8 @@ class QuadCosts(Costs):
 
 _DSP = PairCosts(60, 70, 19, 34, (49, 52, 53), (15, 15, 16), 9)
 _M7 = PairCosts(60, 60, 13, 22.3, (26.2, 32.3, 31), (9, 8.8, 7.8), 8)
-_REF_PAIRS = PairCosts(100, 50, 20, 0, (905,) * 3, (245,) * 3, 0)  # in C, without the DSP extension
+_REF_PAIRS = PairCosts(100, 50, 20, 0, (200,) * 3, (190,) * 3, 0)  # in C, without the DSP extension
+_M0_PAIRS = PairCosts(100, 50, 20, 0, (905,) * 3, (245,) * 3, 0)
 
 _M0 = QuadCosts(100, 153, 34, 56, 100.3, 40.9, 4.6, 50)
 _M3 = QuadCosts(100, 153, 15, 43, 65, 36, 5.9, 45.5)
@@ -202,7 +203,8 @@ class Im2colPairs(Im2col):
         return _words(words.ravel())
 
     def _channels(self, node: Node, core: base.Core) -> tuple[Costs, float]:
-        costs = _REF_PAIRS if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
+        plain = _REF_PAIRS if "m3" in core.isa else _M0_PAIRS
+        costs = plain if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
         pairs = self._groups(_taps(node).size)
         kind = 0 if pairs in EXACT else 1 if pairs <= FEW else 2
         each = costs.channels[kind] + costs.pair[kind] * pairs + (kind == 2) * costs.block * -(-pairs // BLOCK)
