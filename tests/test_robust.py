@@ -108,6 +108,12 @@ def test_the_analyzer_is_on(tmp_path: Path) -> None:
         toolchain.compile(found("gcc"), [tmp_path / "bad.c"], tmp_path, flags=["-O2", "-fanalyzer"])
 
 
+def test_no_two_sources_make_one_object() -> None:
+    """PlatformIO names objects by the stem alone."""
+    stems = [p.stem for p in resources.KERNELS.iterdir() if p.suffix in (".c", ".S")]
+    assert sorted(stems) == sorted(set(stems))
+
+
 # ---- nothing newer than GCC 7 ----
 
 # Every identifier of the compiler's own that C for devices may use, and the first GCC that knows it. PlatformIO's

@@ -190,7 +190,7 @@ def _costs(core: base.Core) -> Costs:
     return _M3 if "m3" in core.isa else _M0
 
 
-# Helium: instructions of direct_mve.c, .S and .h.
+# Helium: instructions of direct_mve.c and .h, and of direct_words_mve.S.
 
 
 def _instructions(node: Node, sig: base.Signature, rows: Rows, encoding: Encoding, core: base.Core) -> float:

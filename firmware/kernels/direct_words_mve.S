@@ -1,5 +1,5 @@
-/* direct_mve.S - weights and limits with Helium, tail-predicated. In assembler, because GCC 12 drops stores before a
- * predicated one.
+/* direct_words_mve.S - weights and limits with Helium, tail-predicated. In assembler, because GCC 12 drops stores before
+ * a predicated one.
  */
 /* clang-format off */
 #if defined(__ARM_FEATURE_MVE)
