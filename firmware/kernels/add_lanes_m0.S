@@ -51,13 +51,7 @@
 
 /* void mcugen1_add_words_m0(const struct mcugen_add_rule *r, const uint32_t *a, const uint32_t *b, uint32_t *y,
  *                           const uint32_t *end) */
-        HOT     mcugen1_add_words_m0
-        .thumb
-        .p2align 2
-        .weak   mcugen1_add_words_m0
-        .thumb_func
-        .type   mcugen1_add_words_m0, %function
-mcugen1_add_words_m0:
+        FUNCTION mcugen1_add_words_m0
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

@@ -8,13 +8,7 @@
  *
  * rule: mult_a, mult_b, add, lo, hi, -shift. 17 instructions, 10 for four pixels; y may be a or b.
  */
-        HOT     mcugen1_add_words_mve
-        .thumb
-        .p2align 2
-        .weak   mcugen1_add_words_mve
-        .thumb_func
-        .type   mcugen1_add_words_mve, %function
-mcugen1_add_words_mve:
+        FUNCTION mcugen1_add_words_mve
         push    {r4-r8, lr}
         ldr     r12, [sp, #24]
         ldm     r0, {r0, r4-r8}

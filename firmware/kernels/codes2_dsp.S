@@ -54,13 +54,7 @@
 
 /* const uint32_t *mcugen1_codes2_dsp(const uint32_t *codes, const uint8_t *x, uint32_t blocks, uint32_t groups,
  *                                    int32_t *sums) */
-        HOT     mcugen1_codes2_dsp
-        .thumb
-        .p2align 2
-        .weak   mcugen1_codes2_dsp
-        .thumb_func
-        .type   mcugen1_codes2_dsp, %function
-mcugen1_codes2_dsp:
+        FUNCTION mcugen1_codes2_dsp
         push    {r4-r11, lr}
         ldr     r4, [sp, #36]           /* sums */
         sub     sp, sp, #FRAME
@@ -91,13 +85,7 @@ mcugen1_codes2_dsp:
         .size   mcugen1_codes2_dsp, . - mcugen1_codes2_dsp
 
 /* int32_t mcugen1_codes2_total_dsp(const uint8_t *x, uint32_t blocks): 15 cycles a block. */
-        HOT     mcugen1_codes2_total_dsp
-        .thumb
-        .p2align 2
-        .weak   mcugen1_codes2_total_dsp
-        .thumb_func
-        .type   mcugen1_codes2_total_dsp, %function
-mcugen1_codes2_total_dsp:
+        FUNCTION mcugen1_codes2_total_dsp
         push    {r4-r6, lr}
         movs    r6, r0
         movs    r0, #0

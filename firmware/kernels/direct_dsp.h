@@ -211,13 +211,7 @@
         .endm
 
         .macro  STRIPS name, taps, step, words
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldm     r0, {r3-r12}

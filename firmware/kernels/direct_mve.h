@@ -135,13 +135,7 @@
 
 /* void \name(struct mcugen_direct_strips *job): rows of words, by strips of job->across words; with \words = 1 of one. */
         .macro  STRIPS name, taps, step, words
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r12, lr}
         vpush   {d8-d15}
         .if     \words > 1

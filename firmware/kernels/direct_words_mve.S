@@ -6,16 +6,6 @@
 
 #include "mcugen.h"
 
-        .macro  FUNCTION name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
 /* void mcugen1_direct_scaled_mve(const int8_t *w, uint32_t n, int32_t up, int32_t *to): to[i] = w[i] << up */
         FUNCTION mcugen1_direct_scaled_mve
         push    {r7, lr}

@@ -9,16 +9,6 @@
 
 #include "mcugen.h"
 
-        .macro  FUNCTION name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
 /* int32_t mcugen1_dot_mve(const uint8_t *x, const int8_t *w, uint32_t n): 9 instructions, 6 for 16 products */
         FUNCTION mcugen1_dot_mve
         push    {r4, lr}

@@ -74,13 +74,7 @@
         .endm
 
         .macro  ROWS name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldm     r0, {r4-r12}

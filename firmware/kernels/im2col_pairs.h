@@ -111,13 +111,7 @@
         .endm
 
         .macro  ROWS name, pairs, most
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         .if     \pairs == ANY
         .set    room, FRAME

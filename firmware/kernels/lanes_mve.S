@@ -32,13 +32,7 @@
         .equ    FRAME, 20
 
 /* void mcugen1_lanes_seal_mve(const struct mcugen_lanes *l, uint8_t *y); garbage rows are fewer than 4 * rows. */
-        HOT     mcugen1_lanes_seal_mve
-        .thumb
-        .p2align 2
-        .weak   mcugen1_lanes_seal_mve
-        .thumb_func
-        .type   mcugen1_lanes_seal_mve, %function
-mcugen1_lanes_seal_mve:
+        FUNCTION mcugen1_lanes_seal_mve
         push    {r4-r11, lr}
         vpush   {d8-d9}
         sub     sp, sp, #FRAME

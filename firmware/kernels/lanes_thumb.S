@@ -9,16 +9,6 @@
 
 #include "mcugen.h"
 
-        .macro  FUNCTION name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
 /* r6 = channels, r5 = bytes of a plane, of struct mcugen_lanes at r0. */
         .macro  PLANES
         ldrh    r6, [r0]

@@ -12,13 +12,7 @@
 /* void mcugen1_linear_bytes(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
  *                           void *y): 17 instructions, 14 for four outputs
  */
-        HOT     mcugen1_linear_bytes
-        .thumb
-        .p2align 2
-        .weak   mcugen1_linear_bytes
-        .thumb_func
-        .type   mcugen1_linear_bytes, %function
-mcugen1_linear_bytes:
+        FUNCTION mcugen1_linear_bytes
         push    {r4, lr}
         vpush   {d8-d13}
         dlstp.32 lr, r2

@@ -13,13 +13,7 @@
 
 /* void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
  *                            void *y) */
-        HOT     mcugen1_linear_halves
-        .thumb
-        .p2align 2
-        .weak   mcugen1_linear_halves
-        .thumb_func
-        .type   mcugen1_linear_halves, %function
-mcugen1_linear_halves:
+        FUNCTION mcugen1_linear_halves
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

@@ -14,13 +14,7 @@
 /* void mcugen1_linear_halves(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
  *                            void *y): 19 instructions, 17 for four outputs
  */
-        HOT     mcugen1_linear_halves
-        .thumb
-        .p2align 2
-        .weak   mcugen1_linear_halves
-        .thumb_func
-        .type   mcugen1_linear_halves, %function
-mcugen1_linear_halves:
+        FUNCTION mcugen1_linear_halves
         push    {r4, lr}
         vpush   {d8-d13}
         ldrd    r12, r4, [r0, #12]      /* lo, hi */

@@ -29,13 +29,7 @@
 /* void mcugen1_linear_sums_mve(const struct mcugen_tail *tail, uint32_t first, uint32_t count, const int32_t *sums,
  *                              void *y): 22 instructions, 12 for four outputs
  */
-        HOT     mcugen1_linear_sums_mve
-        .thumb
-        .p2align 2
-        .weak   mcugen1_linear_sums_mve
-        .thumb_func
-        .type   mcugen1_linear_sums_mve, %function
-mcugen1_linear_sums_mve:
+        FUNCTION mcugen1_linear_sums_mve
         push    {r4-r6, lr}
         vpush   {d8-d11}
         dlstp.32 lr, r2

@@ -42,13 +42,7 @@
  *
  * On the Cortex-M0+ a list takes 8 cycles and 5 for each weight, a block 5 besides, an output 7.
  */
-        HOT     mcugen1_lists8_m0
-        .thumb
-        .p2align 2
-        .weak   mcugen1_lists8_m0
-        .thumb_func
-        .type   mcugen1_lists8_m0, %function
-mcugen1_lists8_m0:
+        FUNCTION mcugen1_lists8_m0
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

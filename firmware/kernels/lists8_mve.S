@@ -30,13 +30,7 @@
 /* const uint8_t *mcugen1_lists8_mve(const uint8_t *lists, const struct mcugen_lists8 *from, uint32_t count,
  *                                   int32_t *sums)
  */
-        HOT     mcugen1_lists8_mve
-        .thumb
-        .p2align 2
-        .weak   mcugen1_lists8_mve
-        .thumb_func
-        .type   mcugen1_lists8_mve, %function
-mcugen1_lists8_mve:
+        FUNCTION mcugen1_lists8_mve
         push    {r4-r10, lr}
         mov     r8, r3
         mov     r3, r2

@@ -102,13 +102,7 @@
  * A block takes 7 cycles besides its lists, an output 8.
  */
         .macro  LISTS8 name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         mov     lr, r3

@@ -27,9 +27,29 @@
 /* clang-format off */
         .syntax unified
 
-/* The section of a function. */
+/* The section of a function, or of several. */
         .macro  HOT name
         .section MCUGEN_HOT_SECTION.\name, "ax", %progbits
+        .endm
+
+/* The head of a function, wherever it stands. */
+        .macro  HEAD name
+        .weak   \name
+        .thumb_func
+        .type   \name, %function
+\name:
+        .endm
+
+/* The same in a section of its own, or in one that functions share. */
+        .macro  FUNCTION name, section
+        .ifb    \section
+        HOT     \name
+        .else
+        HOT     \section
+        .endif
+        .thumb
+        .p2align 2
+        HEAD    \name
         .endm
 /* clang-format on */
 #else

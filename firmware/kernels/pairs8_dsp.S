@@ -50,13 +50,7 @@
 
 /* const uint32_t *mcugen1_pairs8_dsp(const uint32_t *pairs, const uint8_t *x, uint32_t blocks, uint32_t groups,
  *                                    int32_t *sums) */
-        HOT     mcugen1_pairs8_dsp
-        .thumb
-        .p2align 2
-        .weak   mcugen1_pairs8_dsp
-        .thumb_func
-        .type   mcugen1_pairs8_dsp, %function
-mcugen1_pairs8_dsp:
+        FUNCTION mcugen1_pairs8_dsp
         push    {r4-r11, lr}
         ldr     lr, [sp, #36]           /* sums */
         sub     sp, sp, #FRAME
@@ -101,13 +95,7 @@ mcugen1_pairs8_dsp:
         .endm
 
 /* void mcugen1_pairs8_first_dsp(const uint8_t *x, uint32_t blocks, uint32_t *a, uint32_t *b): 26 cycles a block. */
-        HOT     mcugen1_pairs8_first_dsp
-        .thumb
-        .p2align 2
-        .weak   mcugen1_pairs8_first_dsp
-        .thumb_func
-        .type   mcugen1_pairs8_first_dsp, %function
-mcugen1_pairs8_first_dsp:
+        FUNCTION mcugen1_pairs8_first_dsp
         push    {r4-r11}
         mov     r8, #0
         mov     r9, #0

@@ -66,13 +66,7 @@
 
 /* const uint32_t *mcugen1_quads8_m0(const uint32_t *quads, const uint8_t *x, uint32_t n, uint32_t groups,
  *                                   int32_t *sums) */
-        HOT     mcugen1_quads8_m0
-        .thumb
-        .p2align 2
-        .weak   mcugen1_quads8_m0
-        .thumb_func
-        .type   mcugen1_quads8_m0, %function
-mcugen1_quads8_m0:
+        FUNCTION mcugen1_quads8_m0
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

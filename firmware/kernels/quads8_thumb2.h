@@ -46,13 +46,7 @@
 /* const uint32_t *\name(const uint32_t *quads, const uint8_t *x, uint32_t n, uint32_t groups,
  *                                   int32_t *sums) */
         .macro  QUADS8 name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         ldr     lr, [sp, #36]           /* sums */
         sub     sp, sp, #FRAME

@@ -4,16 +4,6 @@
 
 #include "mcugen.h"
 
-        .macro  FUNCTION name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
 /* void mcugen1_spread_mve(const uint8_t *const *rows, uint32_t *to, uint32_t n): pixels of four rows to words */
         FUNCTION mcugen1_spread_mve
         push    {r4-r6, lr}

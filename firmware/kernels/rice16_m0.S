@@ -38,13 +38,7 @@
  *
  * On the Cortex-M0+ an entry takes 19 cycles, and 6 for each of its ones; 16 bits take 12, an output 24.
  */
-        HOT     mcugen1_rice16_m0
-        .thumb
-        .p2align 2
-        .weak   mcugen1_rice16_m0
-        .thumb_func
-        .type   mcugen1_rice16_m0, %function
-mcugen1_rice16_m0:
+        FUNCTION mcugen1_rice16_m0
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

@@ -64,13 +64,7 @@
  * 16 cycles an entry, 12 for every 16 bits, 20 an output.
  */
         .macro  RICE16 name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         ldr     r4, [sp, #36]           /* sums */
         sub     sp, sp, #FRAME

@@ -263,10 +263,7 @@
         .thumb
         .p2align 2
 
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        HEAD    \name
 7:      ldr     r5, [sp, #PROGRAM]
         ldr     r3, [sp, #FIRST]
         .if     \words > 1
@@ -718,10 +715,7 @@ mcugen1_sparse_shift:
         .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
 /* Where strips go on after a run. */
-        .weak   mcugen1_sparse_next
-        .thumb_func
-        .type   mcugen1_sparse_next, %function
-mcugen1_sparse_next:
+        HEAD    mcugen1_sparse_next
         ldr     r0, [sp, #RUN]
         ldr     r1, [sp, #RUNS_END]
         cmp     r0, r1

@@ -177,16 +177,6 @@
 1:      \op     q0, 0
         .endm
 
-        .macro  FUNCTION name, section
-        HOT     \section
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
         .macro  CLEAR q, i
         vmov.i16 \q, #0
         .endm
@@ -252,10 +242,7 @@
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        HEAD    \name
         push    {r4-r11, lr}
         vpush   {d8-d15}
         adr.w   lr, 8b

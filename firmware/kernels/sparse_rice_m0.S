@@ -48,13 +48,7 @@
         .equ    ROWS_LEFT, 20
         .equ    FRAME, 24       /* with 9 registers 4 more than a multiple of 8; nothing is called */
 
-        HOT     mcugen1_sparse_rice
-        .thumb
-        .p2align 2
-        .weak   mcugen1_sparse_rice
-        .thumb_func
-        .type   mcugen1_sparse_rice, %function
-mcugen1_sparse_rice:
+        FUNCTION mcugen1_sparse_rice
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

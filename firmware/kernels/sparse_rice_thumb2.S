@@ -79,10 +79,7 @@
 
         HOT     mcugen1_sparse_rice
         .p2align 2
-        .weak   mcugen1_sparse_rice
-        .thumb_func
-        .type   mcugen1_sparse_rice, %function
-mcugen1_sparse_rice:
+        HEAD    mcugen1_sparse_rice
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldr     r3, [r0, #36]

@@ -171,20 +171,6 @@
 7:      .byte   0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2, 0
         .endm
 
-        .macro  FUNCTION name, section
-        .ifb    \section
-        HOT     \name
-        .else
-        HOT     \section
-        .endif
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
-        .endm
-
 /* For an end in 32 bits: r0, r1 = the channel's tail, lr = its shift; and from there back to the strip. */
         .macro  LOAD_WIDE_TAIL
         str     lr, [sp, #BASE]
@@ -224,10 +210,7 @@
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        HEAD    \name
         .if     \words < 4
         mov     r11, r5
         .if     \size == 1
@@ -358,10 +341,7 @@
         .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
         .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
 
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        HEAD    \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldr     r12, [r0]               /* weights */
@@ -502,10 +482,7 @@
         b       9b
 
 /* Where strips go on after a run: r12 is behind the channel's program. */
-        .weak   mcugen1_sparse_next
-        .thumb_func
-        .type   mcugen1_sparse_next, %function
-mcugen1_sparse_next:
+        HEAD    mcugen1_sparse_next
         ldrd    r0, r1, [sp, #RUN]
         cmp     r0, r1
         bne     2b

@@ -56,13 +56,7 @@
 
 /* const uint8_t *\name(const uint8_t *codes, const uint8_t *x, uint32_t quads, int32_t *sums, uint16_t *tables) */
         .macro  TABLES4 name
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9

@@ -5,13 +5,7 @@
 #include "mcugen.h"
 
 /* uint32_t mcugen1_total_mve(const void *x, uint32_t n): 3 instructions for 16 bytes */
-        HOT     mcugen1_total_mve
-        .thumb
-        .p2align 2
-        .weak   mcugen1_total_mve
-        .thumb_func
-        .type   mcugen1_total_mve, %function
-mcugen1_total_mve:
+        FUNCTION mcugen1_total_mve
         push    {r7, lr}
         mov     r2, r0
         movs    r0, #0

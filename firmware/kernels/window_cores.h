@@ -47,13 +47,7 @@
  */
         .macro  WINDOW name, step, lanes
         .equ    LANES, \lanes
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         mov     r11, r0

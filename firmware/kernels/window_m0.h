@@ -178,13 +178,7 @@
 /* Channels of one layer. */
         .macro  WINDOW name, step, lanes
         .equ    LANES, \lanes
-        HOT     \name
-        .thumb
-        .p2align 2
-        .weak   \name
-        .thumb_func
-        .type   \name, %function
-\name:
+        FUNCTION \name
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9
