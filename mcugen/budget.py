@@ -31,9 +31,8 @@ from .layout import Layout
 from .program import Program
 from .select import RELAYOUT, Choice, Key, Objective, Option, Ways
 
-TRIES = (
-    6  # how often a choice is left out that exceeds a limit after all, then how often the limit is tightened by that
-)
+# How often a choice is left out that exceeds a limit after all, then how often the limit is tightened by that.
+TRIES = 6
 Terms = dict[int, float]
 
 

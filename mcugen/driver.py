@@ -271,8 +271,7 @@ def goal(graph: Graph, target: Target, optimize: str, ways: select.Ways | None =
 
     def cost(objective: Objective) -> float:
         program = shrink.shrunk(select.select(graph, target.core, objective, ways=known), objective)
-        arena = plan.plan(program).arena
-        return weights.cycles * program.cycles + weights.flash * report.flash(program) + weights.arena * arena
+        return shrink.cost(program, weights)
 
     asked = [replace(weights, ram=weights.ram * share) for share in SHARES]
     return min([*asked, replace(weights, flash=0.0, ram=0.0)], key=cost)
@@ -314,18 +313,15 @@ def _without_odd_code(program: Program, target: Target, objective: Objective, wa
     if not objective.flash:
         return program
 
-    def cost(p: Program) -> float:
-        return objective.cycles * p.cycles + objective.flash * report.flash(p) + objective.arena * plan.plan(p).arena
-
-    least = cost(program)
+    least = shrink.cost(program, objective)
     while True:
         used = {(step.kernel.stem, step.kernel.name) for step in program.steps}
         several = sorted(name for stem, name in used if sum(stem == other for other, _ in used) > 1)
         for name in several:
             fewer = {n: tuple(o for o in some if o.kernel.name != name) or some for n, some in ways.items()}
             other = select.select(program.graph, target.core, objective, ways=fewer)
-            if cost(other) < least:
-                program, ways, least = other, fewer, cost(other)
+            if (cost := shrink.cost(other, objective)) < least:
+                program, ways, least = other, fewer, cost
                 break
         else:
             return program

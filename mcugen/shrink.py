@@ -36,8 +36,14 @@ def shrunk(program: Program, objective: Objective) -> Program:
         peaks = _peaks(way[-1])
         best = min(_changed(way[-1]), key=_peaks, default=way[-1])
         if _peaks(best) >= peaks:
-            return min(way, key=lambda p: _cost(p, objective))
+            return min(way, key=lambda p: cost(p, objective))
         way.append(_bound(best, way[-1], acc))
+
+
+def cost(program: Program, objective: Objective) -> float:
+    """What a program costs, of RAM its arena."""
+    arena = plan.plan(program).arena
+    return objective.cycles * program.cycles + objective.flash * report.flash(program) + objective.arena * arena
 
 
 def _hastened(program: Program, acc: Limits) -> Program:
@@ -53,11 +59,6 @@ def _hastened(program: Program, acc: Limits) -> Program:
 def _peaks(program: Program) -> list[int]:
     """Live bytes by step, the most first."""
     return sorted(plan.live(program).values(), reverse=True)
-
-
-def _cost(program: Program, objective: Objective) -> float:
-    arena = plan.plan(program).arena
-    return objective.cycles * program.cycles + objective.flash * report.flash(program) + objective.arena * arena
 
 
 def _changed(program: Program) -> Iterator[Program]:

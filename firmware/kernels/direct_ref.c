@@ -1,6 +1,8 @@
 /* direct_ref.c - channels and runs of strips, for all cores, and strips in C: the definition. Clear before fast. */
 #include "direct.h"
 
+#include "lanes.h"
+
 #include <stddef.h>
 
 MCUGEN_WEAK void mcugen1_direct_words(const struct mcugen_direct_job *job)
@@ -81,13 +83,6 @@ static void prepare(const struct mcugen_direct *k, uint32_t first, uint32_t up, 
     }
 }
 
-static void limit(uint8_t *y, uint32_t n, uint32_t lo, uint32_t hi)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        y[i] = (uint8_t)(y[i] < lo ? lo : y[i] > hi ? hi : y[i]);
-    }
-}
-
 MCUGEN_WEAK void mcugen1_direct_ref(const struct mcugen_direct *k, const void *x, void *y, void *scratch)
 {
     const uint8_t *from = (const uint8_t *)x;
@@ -118,9 +113,7 @@ MCUGEN_WEAK void mcugen1_direct_ref(const struct mcugen_direct *k, const void *x
                 k->strips(&job);
             }
         }
-        if (k->lo > 0 || k->hi < 255) {
-            limit(to, 4 * k->out.plane, k->lo, k->hi);
-        }
+        mcugen_limit(to, 4 * k->out.plane, k->lo, k->hi);
         from += 4 * k->x_plane;
         to += 4 * k->out.plane;
     }

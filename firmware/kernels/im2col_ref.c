@@ -1,6 +1,8 @@
 /* im2col_ref.c - rows of a layer, for all cores, and rows in C: the definition. Clear before fast. */
 #include "im2col.h"
 
+#include "lanes.h"
+
 static uint8_t pixel(uint32_t v)
 {
     const int32_t whole = (int32_t)v >> 16;
@@ -116,13 +118,6 @@ MCUGEN_WEAK void mcugen1_im2col_quads(const struct mcugen_im2col_job *job)
     }
 }
 
-static void clamp_bytes(uint8_t *y, uint32_t n, uint32_t lo, uint32_t hi)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        y[i] = (uint8_t)(y[i] < lo ? lo : y[i] > hi ? hi : y[i]);
-    }
-}
-
 MCUGEN_WEAK void mcugen1_im2col_ref(const struct mcugen_im2col *k, const void *x, void *y, void *scratch)
 {
     const uint32_t pitch = mcugen_lanes_pitch(&k->out);
@@ -142,8 +137,6 @@ MCUGEN_WEAK void mcugen1_im2col_ref(const struct mcugen_im2col *k, const void *x
         job.x += 4 * k->x_row;
         job.y += 4 * pitch;
     }
-    if (k->lo > 0 || k->hi < 255) {
-        clamp_bytes((uint8_t *)y, k->out.channels * job.plane, k->lo, k->hi);
-    }
+    mcugen_limit((uint8_t *)y, k->out.channels * job.plane, k->lo, k->hi);
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);
 }

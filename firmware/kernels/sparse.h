@@ -42,6 +42,8 @@
 
 #include "mcugen.h"
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -109,6 +111,35 @@ enum {
     MCUGEN_RICE_OWN_CENTRES, /* 0 or 1 */
     MCUGEN_RICE_TAILS
 };
+
+/* What decoding begins with, also where there is nothing to decode. */
+static inline struct mcugen_sparse_decoder mcugen_sparse_start(const struct mcugen_sparse *k)
+{
+    struct mcugen_sparse_decoder d = {{0, 0}, k->weights, NULL, 0, -16, 0};
+
+    if (k->decode != NULL) {
+        d.tails = &k->packing[MCUGEN_RICE_TAILS];
+    }
+    return d;
+}
+
+/* Channel o, one after the other: its tail, and its program, or 0 if that is behind the program of the channel before. */
+static inline const int32_t *mcugen_sparse_channel(const struct mcugen_sparse *k, uint32_t o,
+                                                   struct mcugen_sparse_decoder *d, void *scratch,
+                                                   const uint16_t **program)
+{
+    const int32_t *tail = d->tail;
+
+    *program = NULL;
+    if (k->decode != NULL) {
+        *program = k->decode(k, d, scratch);
+    } else if (k->tails != NULL) {
+        tail = &k->tails[2u * o];
+    } else {
+        (void)mcugen_sparse_unpack_tail(&k->packing[3u * o], d->tail);
+    }
+    return tail;
+}
 
 /* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. Where channel o reads plane o
  * only, y may overlap x if each of its planes ends where the same plane of x begins, or before. */

@@ -61,36 +61,25 @@ MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x
     mcugen_sparse_strips_fn *const *const functions = k->step == 1 ? strips : strips_apart;
     const uint16_t *const first = k->wide_run_count > 0 ? k->runs + 4 * k->run_count : k->runs;
     const uint16_t *const end = first + 4 * (k->wide_run_count > 0 ? k->wide_run_count : k->run_count);
-    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
+    struct mcugen_sparse_decoder decoder = mcugen_sparse_start(k);
     struct mcugen_sparse_strips job;
-    const int32_t *tail = k->tails;
     uint8_t *plane = (uint8_t *)y;
 
     if (k->x_plane != 0) { /* programs of bytes: no model for this core has them */
         mcugen1_sparse_ref(k, x, y, scratch);
         return;
     }
-    if (k->tails == NULL) {
-        tail = decoder.tail;
-    }
-    if (k->decode != NULL) {
-        decoder.tails = k->packing + MCUGEN_RICE_TAILS;
-    }
     job.program = k->weights;
     job.lo = k->lo;
     job.hi = k->hi;
     for (uint32_t o = 0; o < k->out.channels; o++) {
-        const uint16_t *next = NULL;
-
-        if (k->decode != NULL) {
-            job.program = k->decode(k, &decoder, scratch);
-        } else if (k->tails == NULL) {
-            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
-        } else {
-            /* as it is */
-        }
+        const uint16_t *next = NULL, *decoded;
+        const int32_t *const tail = mcugen_sparse_channel(k, o, &decoder, scratch, &decoded);
         const int32_t shift = tail[0] >> 16;
 
+        if (decoded != NULL) {
+            job.program = decoded;
+        }
         job.mult = (int16_t)tail[0];
         job.add = tail[1];
         job.minus_shift = -shift;
@@ -100,7 +89,6 @@ MCUGEN_WEAK void mcugen1_sparse_mve(const struct mcugen_sparse *k, const void *x
             next = functions[run[3] - 1](&job, (const uint8_t *)x + 4 * run[0], plane + 4 * run[1], run[2]);
         }
         job.program = next;
-        tail += k->tails == NULL ? 0 : 2;
         plane += 4 * k->out.plane;
     }
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);

@@ -216,24 +216,18 @@ static inline __attribute__((always_inline)) const uint8_t *channel(const struct
 
 MCUGEN_WEAK void mcugen1_sparse_neon(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
+    struct mcugen_sparse_decoder decoder = mcugen_sparse_start(k);
     const uint8_t *program = (const uint8_t *)k->weights;
 
-    if (k->decode != NULL) {
-        decoder.tails = k->packing + MCUGEN_RICE_TAILS;
-    }
     for (uint32_t o = 0; o < k->out.channels; o++) {
         uint8_t *const to = (uint8_t *)y + 4 * k->out.plane * o;
 
-        if (k->decode != NULL) {
-            program = (const uint8_t *)k->decode(k, &decoder, scratch);
-        } else if (k->tails == NULL) {
-            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
-        } else {
-            /* as it is */
-        }
-        const int32_t *const tail = k->tails != NULL ? k->tails + 2 * o : decoder.tail;
+        const uint16_t *decoded;
+        const int32_t *const tail = mcugen_sparse_channel(k, o, &decoder, scratch, &decoded);
 
+        if (decoded != NULL) {
+            program = (const uint8_t *)decoded;
+        }
         if (k->x_plane > 0) {
             program = channel(k, program, 1, tail, (const uint8_t *)x, to, 1);
         } else if (k->step == 1) {

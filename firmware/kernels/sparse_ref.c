@@ -86,22 +86,21 @@ static void execute(const struct mcugen_sparse *k, struct reader *r, const int32
 
 MCUGEN_WEAK void mcugen1_sparse_ref(const struct mcugen_sparse *k, const void *x, void *y, void *scratch)
 {
-    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, 0, 0, -16, 0};
-    struct reader program = {k->weights, 0, k->x_plane};
+    struct mcugen_sparse_decoder decoder;
+    struct reader program;
 
-    if (k->decode != NULL) {
-        decoder.tails = k->packing + MCUGEN_RICE_TAILS;
-    }
+    decoder = mcugen_sparse_start(k);
+    program.program = k->weights;
+    program.at = 0;
+    program.plane = k->x_plane;
     for (uint32_t o = 0; o < k->out.channels; o++) {
-        if (k->decode != NULL) {
-            program.program = k->decode(k, &decoder, scratch);
+        const uint16_t *decoded;
+        const int32_t *const tail = mcugen_sparse_channel(k, o, &decoder, scratch, &decoded);
+
+        if (decoded != NULL) {
+            program.program = decoded;
             program.at = 0;
-        } else if (k->tails == NULL) {
-            (void)mcugen_sparse_unpack_tail(&k->packing[3 * o], decoder.tail);
-        } else {
-            /* as it is */
         }
-        const int32_t *tail = (k->tails != NULL) ? &k->tails[2 * o] : decoder.tail;
         struct reader next = program;
 
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {

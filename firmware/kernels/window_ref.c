@@ -1,6 +1,8 @@
 /* window_ref.c - layers, for all cores, and channels in C: the definition. Clear before fast. */
 #include "window.h"
 
+#include "lanes.h"
+
 #include <stddef.h>
 
 /* A word of y: four pixels, from the window at x. */
@@ -79,10 +81,6 @@ MCUGEN_WEAK void mcugen1_window_ref(const struct mcugen_window *k, const void *x
             k->strips(&job);
         }
     }
-    if (k->lo > 0 || k->hi < 255) {
-        for (uint32_t i = 0; i < 4 * k->out.plane * k->out.channels; i++) {
-            to[i] = (uint8_t)(to[i] < k->lo ? k->lo : to[i] > k->hi ? k->hi : to[i]);
-        }
-    }
+    mcugen_limit(to, 4 * k->out.plane * k->out.channels, k->lo, k->hi);
     mcugen1_lanes_seal(&k->out, to);
 }

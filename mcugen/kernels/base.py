@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .. import fixed, layout
-from ..ir import Array, Node, Op, Range, Tensor
-from ..layout import LANES, Layout
+from ..errors import TargetError
+from ..ir import Array, DType, Node, Op, Out, Range, Tensor
+from ..layout import FLAT, LANES, Layout
 from ..ops.base import tail_constants
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise import DepthwiseConv2d
 from ..pack import I8, Encoding
 
 
@@ -418,6 +421,35 @@ def weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
     )
 
 
+FARTHEST = 0xFFFF  # words of a plane that kernels by multiplication count
+
+
+def products_layouts(
+    node: Node, inputs: tuple[Layout, ...], output: Layout, dtypes: tuple[DType, ...]
+) -> Signature | None:
+    """Lanes for a convolution by multiplication; None for other weights, without a tail, or too far apart."""
+    op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    if w.dtype not in dtypes or op.to is None or op.stride[1] > 2 or not fits(x, w, y):
+        return None
+    sig = lanes_window(x, y, Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
+    if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
+        return None
+    return sig
+
+
+def check_planes(node: Node, a: Layout, b: Layout) -> None:
+    """TargetError E402 if a plane has more words than FARTHEST."""
+    if max(a.plane, b.plane) > FARTHEST:
+        text = f"a plane in {a} or {b} has more than {FARTHEST} words"
+        raise TargetError("E402", text, where=node.name, hint="a smaller image")
+
+
+def limit_cycles(to: Out, lay: Layout, planes: int, core: Core) -> float:
+    """Of mcugen_limit, which takes bytes to lo .. hi where an end knows 0 .. 255 only."""
+    return 0.0 if (to.lo, to.hi) == (0, 255) else planes * LANES * lay.plane * 10 * core.pressure
+
+
 def plain_weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
     """The same, but bytes are read where they are: their unpack is 0."""
     weights, unpack = weight_fields(w, encoding)
@@ -493,6 +525,51 @@ def _fits_wide(acc: Range, mult: Array, addend: Array, up: Array) -> bool:
     products = [end * mult >> 16 for end in ends]
     numbers = (*ends, *products, *(p + addend for p in products))
     return all(bool(np.all(np.abs(n) < fixed.INT32)) for n in numbers)
+
+
+def sums_layouts(node: Node, inputs: tuple[Layout, ...], output: Layout, dtype: DType) -> Signature | None:
+    """From any layout, as it lies, to a flat one; None for other weights and for too many outputs."""
+    x, w = (v.type for v in node.inputs[:2])
+    if not output.flat or w.dtype is not dtype or w.shape[0] > 0xFFFF:
+        return None
+    return Signature((bare(inputs[0], x),), FLAT)
+
+
+def sums_bound(
+    node: Node,
+    acc: Range,
+    shape: tuple[int, ...],
+    weights: Field,
+    *more: Field,
+    needs: tuple[str, ...],
+    scratch: int = 0,
+) -> Bound:
+    """What a kernel is bound to that reads all bytes of x: shape is (outputs, bytes); more follows in its struct."""
+    outputs, n = shape
+    fields = (*sums_fields(node, acc), weights, Field("n", "uint32_t", n), Field("outputs", "uint16_t", outputs), *more)
+    return Bound(fields, scratch=scratch, needs=(*FINISH, *needs))
+
+
+@dataclass(frozen=True)
+class BlockCosts:
+    """Cycles of four outputs at a time over blocks of 16 inputs; bench/linear.py compares with the simulation."""
+
+    layer: float
+    batch: float
+    total: float  # of a block: its inputs added up once
+    rest: float  # of a layer whose inputs do not end with a block
+    group: float  # of four outputs
+    block: float  # of such a group
+
+
+def block_cycles(costs: BlockCosts, node: Node, sig: Signature, acc: Range, core: Core) -> float:
+    """Cycles of a layer with them."""
+    n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
+    blocks, groups = -(-n // 16), -(-outputs // 4)
+    calls = groups * (2 if n % 16 and n > 16 else 1)
+    layer = costs.layer + costs.total * (n // 16) + (costs.rest if n % 16 else 0)
+    each = costs.batch * -(-outputs // SUMS) + costs.group * calls + costs.block * blocks * groups
+    return sums_cycles(node, acc, core) + layer + each
 
 
 def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:

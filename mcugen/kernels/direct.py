@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import TargetError
 from ..ir import Array, Node, Range
 from ..layout import LANES, Layout
 from ..ops.conv2d import Conv2d
@@ -28,7 +27,6 @@ from . import base
 STRIP = 2  # words
 LONGEST = 5  # taps of a row
 WIDEST_MVE = 6  # words of a strip with Helium
-FARTHEST = 0xFFFF  # words of a plane
 
 
 @dataclass(frozen=True)
@@ -95,17 +93,9 @@ class Direct(base.Kernel):
     code_bytes = 1200
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
-        assert isinstance(op, Conv2d | DepthwiseConv2d)
-        if w.dtype not in self.encoding.dtypes or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+        if isinstance(node.op, Conv2d) and node.op.groups != 1:
             return None
-        if isinstance(op, Conv2d) and op.groups != 1:
-            return None
-        like = base.Signature(inputs, output)
-        sig = base.lanes_window(x, y, like, w.shape[-2:], op.stride, op.padding, op.dilation)
-        if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
-            return None
-        return sig
+        return base.products_layouts(node, inputs, output, self.encoding.dtypes)
 
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
@@ -113,11 +103,7 @@ class Direct(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        if max(a.plane, b.plane) > FARTHEST:
-            hint = "a smaller image"
-            raise TargetError(
-                "E402", f"a plane in {a} or {b} has more than {FARTHEST} words", where=node.name, hint=hint
-            )
+        base.check_planes(node, a, b)
         rows, step = _rows(node, a), op.stride[1]
         last = LANES * int(rows.distances[-1])
         ahead = np.diff(LANES * rows.distances, prepend=last - LANES * STRIP * step)
@@ -166,8 +152,7 @@ class Direct(base.Kernel):
             each += strips * (costs.strips[kind][rows.taps - 1] + n * costs.rows[kind][rows.taps - 1])
             each += (count - 1) * costs.next_row * (kind > 0)
             total += ups * strips * costs.up[kind]
-        if (op.to.lo, op.to.hi) != (0, 255):
-            each += LANES * sig.output.plane * 10 * core.pressure
+        each += base.limit_cycles(op.to, sig.output, 1, core)
         return total + y.shape[0] * each
 
 

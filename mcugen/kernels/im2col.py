@@ -31,7 +31,7 @@ import numpy as np
 from .. import fixed
 from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
-from ..layout import LANES, Layout
+from ..layout import Layout
 from ..ops.conv2d import Conv2d
 from . import base
 
@@ -147,8 +147,7 @@ class Im2col(base.Kernel):
         rows = min(sig.output.rows_per_lane, y.shape[1])
         words = rows * y.shape[2] * (costs.word + costs.gather * _quads(taps) + channels)
         total = costs.layer + rows * costs.row + words
-        if (op.to.lo, op.to.hi) != (0, 255):
-            total += y.shape[0] * LANES * sig.output.plane * 10 * core.pressure
+        total += base.limit_cycles(op.to, sig.output, y.shape[0], core)
         share = 0.93 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)
 

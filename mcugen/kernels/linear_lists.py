@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import pack
 from ..ir import DType, Node, Range
-from ..layout import FLAT, Layout
+from ..layout import Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
 
@@ -45,10 +45,7 @@ class LinearLists(base.Kernel):
     weights = "lists8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        x, w = (v.type for v in node.inputs[:2])
-        if not output.flat or w.dtype is not DType.T or w.shape[0] > 0xFFFF:
-            return None
-        return base.Signature((base.bare(inputs[0], x),), FLAT)
+        return base.sums_layouts(node, inputs, output, DType.T)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)

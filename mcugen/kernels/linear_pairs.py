@@ -7,29 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import layout, pack
+from .. import pack
 from ..ir import DType, Node, Range
-from ..layout import FLAT, Layout
+from ..layout import Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
 
-
-@dataclass(frozen=True)
-class Costs:
-    """Cycles of the assembler, counted from it as timing.py does; bench/linear.py compares with the simulation."""
-
-    layer: float
-    batch: float
-    first: float  # of a block: its inputs added up once
-    rest: float  # of a layer whose inputs do not end with a block
-    group: float  # of four outputs
-    block: float  # of such a group
-
-
-_DSP = Costs(105, 81, 26, 163, 43, 78)
-_M7 = Costs(69, 52, 14, 75, 23, 42)
-_M3 = Costs(100, 98, 96, 232, 99, 336)  # in C, as on Armv6-M
-_M0 = Costs(100, 98, 90, 250, 110, 580)
+_DSP = base.BlockCosts(105, 81, 26, 163, 43, 78)
+_M7 = base.BlockCosts(69, 52, 14, 75, 23, 42)
+_M3 = base.BlockCosts(100, 98, 96, 232, 99, 336)  # in C, as on Armv6-M
+_M0 = base.BlockCosts(100, 98, 90, 250, 110, 580)
 
 
 @dataclass(frozen=True)
@@ -42,34 +29,18 @@ class LinearPairs(base.Kernel):
     weights = "pairs8"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        x, w = (v.type for v in node.inputs[:2])
-        if not output.flat or w.dtype is not DType.I8 or w.shape[0] > 0xFFFF:
-            return None
-        return base.Signature((base.bare(inputs[0], x),), FLAT)
+        return base.sums_layouts(node, inputs, output, DType.I8)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
-        return base.Bound(
-            (
-                *base.sums_fields(node, acc),
-                base.Field("weights", "uint32_t", pack.pack_pairs8(columns)),
-                base.Field("n", "uint32_t", columns.shape[1]),
-                base.Field("outputs", "uint16_t", columns.shape[0]),
-            ),
-            needs=(*base.FINISH, "pairs8"),
-        )
+        weights = base.Field("weights", "uint32_t", pack.pack_pairs8(columns))
+        return base.sums_bound(node, acc, columns.shape, weights, needs=("pairs8",))
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        n, outputs = layout.size(sig.inputs[0], node.inputs[0].type), node.inputs[1].type.shape[0]
-        blocks, groups = -(-n // 16), -(-outputs // 4)
-        costs = _costs(core)
-        calls = groups * (2 if n % 16 and n > 16 else 1)
-        layer = costs.layer + costs.first * (n // 16) + (costs.rest if n % 16 else 0)
-        each = costs.batch * -(-outputs // base.SUMS) + costs.group * calls + costs.block * blocks * groups
-        return base.sums_cycles(node, acc, core) + layer + each
+        return base.block_cycles(_costs(core), node, sig, acc, core)
 
 
-def _costs(core: base.Core) -> Costs:
+def _costs(core: base.Core) -> base.BlockCosts:
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     return _M3 if "m3" in core.isa else _M0

@@ -51,16 +51,9 @@ class LinearRice(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
         weights, k = pack.pack_rice16(columns)
-        return base.Bound(
-            (
-                *base.sums_fields(node, acc),
-                base.Field("weights", "uint16_t", weights),
-                base.Field("n", "uint32_t", columns.shape[1]),
-                base.Field("outputs", "uint16_t", columns.shape[0]),
-                base.Field("k", "uint8_t", k),
-            ),
-            needs=(*base.FINISH, "rice16", "rice16_thumb2"),
-        )
+        named = base.Field("weights", "uint16_t", weights)
+        more = base.Field("k", "uint8_t", k)
+        return base.sums_bound(node, acc, columns.shape, named, more, needs=("rice16", "rice16_thumb2"))
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .. import layout, pack
 from ..ir import DType, Node, Range
-from ..layout import FLAT, Layout
+from ..layout import Layout
 from ..ops.linear import Linear as LinearOp
 from . import base
 
@@ -43,22 +43,18 @@ class LinearTables(base.Kernel):
     uses_scratch = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        x, w = (v.type for v in node.inputs[:2])
-        if not output.flat or w.dtype is not DType.T or w.shape[0] > 0xFFFF:
-            return None
-        return base.Signature((base.bare(inputs[0], x),), FLAT)
+        return base.sums_layouts(node, inputs, output, DType.T)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         columns = base.in_buffer_order(node.inputs[1].const, sig.inputs[0], node.inputs[0].type)
-        return base.Bound(
-            (
-                *base.sums_fields(node, acc),
-                base.Field("weights", "uint8_t", pack.pack_codes81(columns)),
-                base.Field("n", "uint32_t", columns.shape[1]),
-                base.Field("outputs", "uint16_t", columns.shape[0]),
-            ),
+        weights = base.Field("weights", "uint8_t", pack.pack_codes81(columns))
+        return base.sums_bound(
+            node,
+            acc,
+            columns.shape,
+            weights,
+            needs=("tables4", "tables4_thumb"),
             scratch=TABLES + 16 * -(-columns.shape[0] // 4),
-            needs=(*base.FINISH, "tables4", "tables4_thumb"),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

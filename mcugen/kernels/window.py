@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import TargetError
 from ..ir import Node, Range
 from ..layout import LANES, Layout
 from ..ops.depthwise import DepthwiseConv2d
@@ -19,7 +18,6 @@ from . import base
 
 SIZE = (3, 3)
 STRIP = 2  # words
-FARTHEST = 0xFFFF  # words of a plane
 PIXEL_BITS = 6  # of `up`, as window_dsp.h has them
 
 
@@ -57,16 +55,11 @@ class Window(base.Kernel):
     code_bytes = 1500
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+        op, w = node.op, node.inputs[1].type
         assert isinstance(op, DepthwiseConv2d)
-        if w.dtype not in self.encoding.dtypes or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+        if w.shape[1:] != SIZE or op.dilation[1] > 1 or node.output.type.shape[2] < STRIP:
             return None
-        if w.shape[1:] != SIZE or op.dilation[1] > 1 or y.shape[2] < STRIP:
-            return None
-        sig = base.lanes_window(x, y, base.Signature(inputs, output), SIZE, op.stride, op.padding, op.dilation)
-        if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
-            return None
-        return sig
+        return base.products_layouts(node, inputs, output, self.encoding.dtypes)
 
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
@@ -74,11 +67,7 @@ class Window(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
-        if max(a.plane, b.plane) > FARTHEST:
-            hint = "a smaller image"
-            raise TargetError(
-                "E402", f"a plane in {a} or {b} has more than {FARTHEST} words", where=node.name, hint=hint
-            )
+        base.check_planes(node, a, b)
         x_first, y_first, words, rows = _run(node, sig)
         function = f"window3{'x2' * (op.stride[1] - 1)}{'low' * _low(node, sig)}"
         return base.Bound(
@@ -113,8 +102,7 @@ class Window(base.Kernel):
         total = costs.layer + y.shape[0] * each + ups * rows * (strips * costs.up[0] + odd * costs.up[1])
         if self.encoding != I8:
             total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
-        if (op.to.lo, op.to.hi) != (0, 255):
-            total += y.shape[0] * LANES * sig.output.plane * 10 * core.pressure
+        total += base.limit_cycles(op.to, sig.output, y.shape[0], core)
         share = 0.89 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)
 
