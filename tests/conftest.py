@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+from objects import compiled_once
+
+from mcugen import toolchain
 
 settings.register_profile("mcugen", derandomize=True, deadline=None, print_blob=True, database=None)
 settings.load_profile("mcugen")
@@ -15,3 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """True if goldens are to be rewritten instead of compared."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One store of objects for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    store = (base.parent if base.name.startswith("popen-") else base) / "objects"
+    store.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toolchain, "compile", compiled_once(store))
+        yield

@@ -381,6 +381,15 @@ def programs() -> tuple[Program, ...]:
     return (*unpack_programs(), *dot_programs(["mcugen1_dot_ref"]), *all_programs(), *narrow_programs())
 
 
+def concerned(fault: Fault, some: Sequence[Program]) -> list[Program]:
+    """Those that must report it, as far as their names tell: what a pattern says of a failure is behind the name."""
+    patterns = [*fault.caught]
+    for i, pattern in enumerate(patterns):
+        if not any(re.search(pattern, f"{p.name}:") for p in some):
+            patterns[i] = pattern.partition(".*")[0] if pattern.startswith("^") else ""
+    return [p for p in some if any(re.search(pattern, f"{p.name}:") for pattern in patterns)]
+
+
 def seeded(fault: Fault, target: str, work: Path, some: Sequence[Program]) -> Report:
     kernels, build = work / "kernels", work / "build"
     shutil.copytree(resources.KERNELS, kernels)
@@ -389,7 +398,7 @@ def seeded(fault: Fault, target: str, work: Path, some: Sequence[Program]) -> Re
     text = path.read_text()
     assert text.count(fault.old) == 1, f"{fault.name}: {fault.file} has changed, the fault cannot be put in"
     path.write_text(text.replace(fault.old, fault.new))
-    return Harness(target, build, kernels).run(some)
+    return Harness(target, build, kernels).run(concerned(fault, some))
 
 
 def assert_caught(fault: Fault, report: Report) -> None:
