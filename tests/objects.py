@@ -67,7 +67,7 @@ def compiled_once(store: Path, compile: Compile = toolchain.compile) -> Compile:
                 if (k := kept[i]) is not None:
                     os.replace(path, k)
         for i in {*range(len(sources))} - {*missing}:
-            shutil.copyfile(kept[i], objects[i])  # type: ignore[arg-type]
+            shutil.copyfile(kept[i], objects[i])
         return tuple(objects)
 
     return once
