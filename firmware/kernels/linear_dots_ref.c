@@ -5,25 +5,23 @@
 
 #define BATCH (MCUGEN_SUMS / MCUGEN_DOTS8 * MCUGEN_DOTS8) /* whole groups */
 
-/* Inputs that are not there are 128, which is 0 once they are centred. */
-static uint32_t *prepare(const uint8_t *x, uint32_t n, uint32_t *quads)
+/* n inputs from x on; those that are not there are 128, which is 0 once they are centred. Returns the end. */
+static const uint32_t *quads_of(const uint8_t *x, uint32_t n, uint32_t *quads)
 {
-    const uint32_t whole = n / 4;
+    const uint32_t whole = n / 4U;
 
-    if (whole != 0) {
+    if (whole != 0U) {
         mcugen1_dots8_inputs(x, whole, quads);
     }
-    quads += 3 * whole;
-    if (n % 4 != 0) {
+    if ((4U * whole) != n) {
         uint8_t last[4] = {128, 128, 128, 128};
 
-        for (uint32_t i = 0; i < n % 4; i++) {
-            last[i] = x[4 * whole + i];
+        for (uint32_t i = 4U * whole; i < n; i++) {
+            last[i % 4U] = x[i];
         }
-        mcugen1_dots8_inputs(last, 1, quads);
-        quads += 3;
+        mcugen1_dots8_inputs(last, 1, &quads[3U * whole]);
     }
-    return quads;
+    return &quads[3U * ((n + 3U) / 4U)];
 }
 
 MCUGEN_WEAK void mcugen1_linear_dots_ref(const struct mcugen_linear_dots *k, const void *x, void *y, void *scratch)
@@ -39,8 +37,8 @@ MCUGEN_WEAK void mcugen1_linear_dots_ref(const struct mcugen_linear_dots *k, con
 
         words = mcugen1_dots8_starts(words, from, count, sums);
         for (uint32_t at = 0; at < k->n; at += chunk) {
-            if (o == 0 || chunk < k->n) {
-                end = prepare(from + at, k->n - at < chunk ? k->n - at : chunk, quads);
+            if ((o == 0U) || (chunk < k->n)) {
+                end = quads_of(&from[at], ((k->n - at) < chunk) ? k->n - at : chunk, quads);
             }
             words = mcugen1_dots8(words, quads, end, count, sums);
         }

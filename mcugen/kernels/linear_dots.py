@@ -2,7 +2,8 @@
 
 The upper half of a word holds such a product where the magnitudes of its four weights are 255 together at most,
 whatever the inputs are (firmware/kernels/dots8.h has the proof). pack.py sees to that: what weights have beyond it
-becomes a list of products by themselves. Sums are modulo 2^32, and the accumulators are proven to fit 32 bits (check.py).
+becomes a list of products by themselves. Sums are modulo 2^32, and the accumulators are proven to fit 32 bits
+(check.py).
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class LinearDots(base.Kernel):
         total = costs.layer + quads * each + costs.output * outputs + costs.heavy * np.count_nonzero(heavy)
         total += (batches if chunks > 1 else 1) * (prepared + costs.prepare * chunks)
         total += costs.batch * batches + chunks * (costs.chunk * batches + costs.group * groups)
-        return base.sums_cycles(node, acc, core, pack.BATCH_DOTS8) + total
+        return base.sums_cycles(node, acc, core, pack.BATCH_DOTS8) + float(total)
 
 
 def _costs(core: base.Core) -> Costs:
