@@ -37,8 +37,10 @@ MCUGEN_WEAK void mcugen1_linear_dots_ref(const struct mcugen_linear_dots *k, con
 
         words = mcugen1_dots8_starts(words, from, count, sums);
         for (uint32_t at = 0; at < k->n; at += chunk) {
+            const uint32_t left = k->n - at;
+
             if ((o == 0U) || (chunk < k->n)) {
-                end = quads_of(&from[at], ((k->n - at) < chunk) ? k->n - at : chunk, quads);
+                end = quads_of(&from[at], (left < chunk) ? left : chunk, quads);
             }
             words = mcugen1_dots8(words, quads, end, count, sums);
         }
