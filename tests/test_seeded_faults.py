@@ -294,6 +294,10 @@ ELSEWHERE = (
     ),
     (
         "microbit",
+        Fault("no sign", "linear_wide_m0.S", "asrs    r4, r4, #16", "lsrs    r4, r4, #16", ("^Linear .*dots8",)),
+    ),
+    (
+        "microbit",
         Fault("bytes not swapped", "dots8_thumb.S", "rev16   r4, \\w", "rev     r4, \\w", ("^Linear .*dots8",)),
     ),
     (
