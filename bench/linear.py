@@ -184,7 +184,7 @@ def rows(
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         pointed = ("unpack_planes", "unpack_base3", "unpack_i8", *(f for f in FINISH if "thumb2" not in f))
         names = {f"mcugen1_{k.stem}_ref" for k in some} | {f"mcugen1_{f}" for f in pointed}
-        globs = ("linear*", "lists8*", "rice*", "codes2*", "tables4*", "pairs8*", "quads8*", "dot*", "unpack*")
+        globs = ("linear*", "lists8*", "rice*", "codes2*", "tables4*", "pairs8*", "dots8*", "dot*", "unpack*")
         sources = sorted(p for g in globs for p in resources.KERNELS.glob(g) if p.suffix in (".c", ".S"))
         elf = cycles.build_elf(sources, min(names), Path(work) / "kernels.elf", core.name, keep=sorted(names))
         machine = cycles.Machine(elf, core.name)

@@ -6,7 +6,7 @@ what its weights cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -415,22 +415,82 @@ def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
     return np.concatenate(parts, axis=1)[:outputs, :n].astype(np.int8)
 
 
-def pack_quads8(w: Array) -> Array:
-    """A word (uint32) for four outputs of an input, a byte of weight + 128 each, of (O, N) weights of 8 bits.
+GROUP_DOTS8, BATCH_DOTS8 = 6, 30  # outputs (firmware/kernels/dots8.h, linear_dots_ref.c)
+HEAVIEST_DOTS8 = 255  # of the magnitudes of four inputs' weights
+MOST_DOTS8 = 1 << 16  # inputs
 
-    By four outputs, then inputs; outputs that are not there have weight 0.
+
+def split_dots8(w: Array) -> tuple[Array, Array]:
+    """(O, N) weights of 8 bits as a sum of two, int64: no four inputs of the first are heavier than HEAVIEST_DOTS8.
+
+    The heaviest weight gives first, so that the second has as few as can be.
     """
     outputs, n = w.shape
-    full = np.zeros((-(-outputs // 4) * 4, n), np.int64)
-    full[:outputs] = w
-    columns = (full + 128).astype(np.uint8).reshape(-1, 4, n).transpose(0, 2, 1)
-    return np.ascontiguousarray(columns).view("<u4").astype(np.uint32).ravel()
+    light = np.zeros((outputs, -(-n // 4) * 4), np.int64)
+    light[:, :n] = w
+    quads = light.reshape(-1, 4)
+    while (heavy := np.flatnonzero(np.abs(quads).sum(axis=1) > HEAVIEST_DOTS8)).size:
+        some = quads[heavy]
+        at = np.abs(some).argmax(axis=1)
+        most = np.take_along_axis(some, at[:, None], axis=1)[:, 0]
+        excess = np.abs(some).sum(axis=1) - HEAVIEST_DOTS8
+        quads[heavy, at] = most - np.sign(most) * np.minimum(np.abs(most), excess)
+    return light[:, :n], w.astype(np.int64) - light[:, :n]
 
 
-def unpack_quads8(data: Array, outputs: int, n: int) -> Array:
-    """The inverse of pack_quads8, (outputs, n)."""
-    columns = data.astype("<u4").view(np.uint8).reshape(-1, n, 4).transpose(0, 2, 1)
-    return (columns.reshape(-1, n)[:outputs].astype(np.int64) - 128).astype(np.int8)
+def pack_dots8(w: Array, chunk: int) -> Array:
+    """Words (uint32) of (O, N) weights of 8 bits, for dot products (firmware/kernels/dots8.h); chunk: fours of inputs.
+
+    For each 30 outputs, first of each 128 times the sum of its light weights, plus 1 if heavy ones follow, and these:
+    place | more follow << 16 | weight << 17. Then by chunks, six outputs and four inputs a word of each output.
+    """
+    n = w.shape[1]
+    assert n <= MOST_DOTS8, "too many inputs"
+    light, heavy = split_dots8(w)
+    full = np.zeros((len(w), -(-n // 4) * 4), np.int64)
+    full[:, :n] = light
+    quads = full.reshape(len(w), -1, 4)[:, :, _ORDER_DOTS8] + 128
+    words = np.ascontiguousarray(quads.astype(np.uint8)).view("<u4")[:, :, 0]
+    parts = []
+    for o in range(0, len(w), BATCH_DOTS8):
+        batch = slice(o, o + BATCH_DOTS8)
+        for row, rest in zip(light[batch], heavy[batch], strict=True):
+            (places,) = np.nonzero(rest)
+            more = np.arange(places.size) < places.size - 1
+            head = 128 * int(row.sum()) + min(1, places.size)
+            parts.append(np.array([head, *(places | more << 16 | rest[places] << 17)], np.int64))
+        parts += [words[at].T.ravel() for at in _blocks_dots8(o, words.shape, chunk)]
+    return np.asarray(np.concatenate(parts) & 0xFFFFFFFF, np.uint32)
+
+
+_ORDER_DOTS8 = [1, 3, 0, 2]  # the input of each byte
+
+
+def _blocks_dots8(first: int, shape: tuple[int, ...], chunk: int) -> Iterator[tuple[slice, slice]]:
+    """The groups of outputs in each chunk of a batch."""
+    outputs, quads = shape
+    for at in range(0, quads, chunk):
+        for o in range(first, min(first + BATCH_DOTS8, outputs), GROUP_DOTS8):
+            yield slice(o, o + GROUP_DOTS8), slice(at, at + chunk)
+
+
+def unpack_dots8(data: Array, outputs: int, n: int, chunk: int) -> Array:
+    """The inverse of pack_dots8, (outputs, n)."""
+    heavy, words, at = np.zeros((outputs, n), np.int64), np.zeros((outputs, -(-n // 4)), "<u4"), 0
+    for o in range(0, outputs, BATCH_DOTS8):
+        for row in heavy[o : o + BATCH_DOTS8]:
+            more, at = int(data[at]) & 1, at + 1
+            while more:
+                word, at = int(data[at]), at + 1
+                row[word & 0xFFFF] = (word ^ 1 << 31) - (1 << 31) >> 17
+                more = word >> 16 & 1
+        for block in _blocks_dots8(o, words.shape, chunk):
+            part = words[block].T
+            words[block] = data[at : at + part.size].reshape(part.shape).T
+            at += part.size
+    light = np.zeros((outputs, words.shape[1], 4), np.int64)
+    light[:, :, _ORDER_DOTS8] = words.view(np.uint8).reshape(light.shape).astype(np.int64) - 128
+    return np.asarray(light.reshape(outputs, -1)[:, :n] + heavy, np.int8)
 
 
 @dataclass(frozen=True)

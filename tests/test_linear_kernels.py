@@ -24,9 +24,9 @@ from mcugen.check import check
 from mcugen.ir import Array, DType, Graph, Node, Out, Quant, Range, Value
 from mcugen.kernels.base import SUMS, Signature, sums_fields
 from mcugen.kernels.linear_codes import LinearCodes
+from mcugen.kernels.linear_dots import LinearDots
 from mcugen.kernels.linear_lists import LinearLists
 from mcugen.kernels.linear_pairs import LinearPairs
-from mcugen.kernels.linear_quads import LinearQuads
 from mcugen.kernels.linear_rice import LinearRice
 from mcugen.kernels.linear_tables import LinearTables
 from mcugen.layout import FLAT
@@ -44,7 +44,7 @@ MACHINES = [
     ),
 ]
 TERNARY = (LinearLists(), LinearRice(), LinearCodes(), LinearTables())
-INT8 = (LinearPairs(), LinearQuads())
+INT8 = (LinearPairs(), LinearDots(), LinearDots(few=True))
 KERNELS = (*TERNARY, *INT8)
 TAILS = (None, Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 10, 240), Out.full(DType.U4), Out.full(DType.I16))
 Factory = pytest.TempPathFactory
@@ -84,15 +84,32 @@ def nodes() -> Iterator[tuple[str, Node]]:
         flat[-1] = k % 2
         yield f"long {k}", layer(w, TAILS[1])
     yield "lanes", layer(weights(6, 150, 0.3), TAILS[1], lanes=(3, 10, 5))
-    for i, n in enumerate((*range(1, 19), 31, 32, 33, 64, 300)):
+    for i, n in enumerate((*range(1, 19), 31, 32, 33, 64, 65, 127, 200, 300)):
         yield f"int8 n {n}", layer(int8(1 + i % 5, n), TAILS[i % 5], i, dtype=DType.I8)
     for outputs in (SUMS - 1, SUMS, SUMS + 1, 2 * SUMS + 3):
         yield f"int8 outputs {outputs}", layer(int8(outputs, 20), TAILS[1], outputs, dtype=DType.I8)
     for kind, n in itertools.product(("zero", "one", "plus", "minus"), (16, 47)):
         w = ops.draw_weights(np.random.default_rng(1), DType.I8, (7, n), kind).const
         yield f"int8 kind {kind} {n}", layer(w, TAILS[4], dtype=DType.I8)
+    for outputs in (*range(1, 14), 30, 31):  # groups of six, and the rest
+        yield f"int8 groups {outputs}", layer(int8(outputs, 9), TAILS[1], outputs, dtype=DType.I8)
+    for sum_ in (255, 256, 510, 511, 512):  # of the magnitudes of four weights: 255 is the last that needs no list
+        w = heaviest(sum_)
+        yield f"int8 heavy {sum_}", layer(w, None, dtype=DType.I8)
     yield "int8 least", layer(np.full((5, 700), -128, np.int8), TAILS[1], dtype=DType.I8)
     yield "int8 lanes", layer(int8(6, 150), TAILS[1], lanes=(3, 10, 5), dtype=DType.I8)
+
+
+def heaviest(sum_: int) -> Array:
+    """Four weights whose magnitudes have this sum, in all orders and with all signs, one such row an output: (O, 4)."""
+    least = [min(128, max(0, sum_ - 128 * i)) for i in range(4)]
+    even = [sum_ // 4 + (i < sum_ % 4) for i in range(4)]
+    orders = {o for row in (least, even) for o in itertools.permutations(row)}
+    rows = {tuple(s * v for s, v in zip(signs, o, strict=True)) for o in orders for signs in SIGNS}
+    return np.array(sorted(row for row in rows if max(row) < 128), np.int8)
+
+
+SIGNS = list(itertools.product((1, -1), repeat=4))
 
 
 def int8(outputs: int, n: int) -> Array:
@@ -203,8 +220,13 @@ def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
     assert best == k and rice.size == -(-bits // 16) + 1
     assert np.array_equal(pack.unpack_rice16(rice, k, w.size), w.ravel())
     wide = int8(outputs, n)
-    quads = pack.pack_quads8(wide)
-    assert quads.size == -(-outputs // 4) * n and np.array_equal(pack.unpack_quads8(quads, outputs, n), wide)
+    chunk = 1 + n % 7
+    dots = pack.pack_dots8(wide, chunk)
+    light, heavy = pack.split_dots8(wide)
+    assert np.array_equal(light + heavy, wide) and np.all(light * heavy >= 0)
+    assert np.abs(np.add.reduceat(np.abs(light), np.arange(0, n, 4), axis=1)).max() <= pack.HEAVIEST_DOTS8
+    assert dots.size == outputs * (1 + -(-n // 4)) + np.count_nonzero(heavy)
+    assert np.array_equal(pack.unpack_dots8(dots, outputs, n, chunk), wide)
     pairs = pack.pack_pairs8(wide)
     assert pairs.size == -(-outputs // 4) * (-(-n // 16) * 16 + 2 * ((n > 15) + (n % 16 > 0)))
     assert np.array_equal(pack.unpack_pairs8(pairs, outputs, n), wide)
@@ -222,6 +244,41 @@ def test_literal_bytes() -> None:
     assert codes.tolist() == [2, 0, 0, 0, 1, 2, 0, 0]  # two outputs of four; a block, then the rest
     at = [int(np.log2(pack.pack_codes2(row[None])[0] >> 1)) for row in 2 * np.eye(16, dtype=np.int8) - 1]
     assert at == [0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30]
+
+
+def upper(w: Array, x: Array) -> Array:
+    """What dots8.h says of words of weights (O, 4) and inputs (B, 4): (B, O), modulo 2^32 as int64."""
+    p, q, r, s = (x.astype(np.int64) - 128).T[..., None]
+    wp, wq, wr, ws = (w.astype(np.int64) + 128).T
+    pq, rs = p + (q << 16), r + (s << 16)
+    even, odd = wq + (wp << 16), ws + (wr << 16)
+    straight, crossed = ((pq - (rs << 8)) * 65537 % 2**32, (rs - (pq << 8)) * 65537 % 2**32)
+    centre = 2**15 - 128 * 65537 * (pq + rs)
+    word, swapped = even + (odd << 8), odd + (even << 8)  # of unsigned bytes
+    total = straight.astype(np.uint32) * word.astype(np.uint32) + crossed.astype(np.uint32) * swapped.astype(np.uint32)
+    return np.asarray((total + (centre % 2**32).astype(np.uint32)).view(np.int32) >> 16, np.int64)
+
+
+def test_the_upper_half_is_the_dot_product_up_to_the_edge() -> None:
+    ends = np.array(list(itertools.product((0, 1, 127, 128, 255), repeat=4)), np.uint8)
+    for sum_, exact in ((0, True), (1, True), (254, True), (255, True), (256, False)):
+        w = heaviest(sum_)
+        want = (ends.astype(np.int64) - 128) @ w.T.astype(np.int64)
+        assert np.array_equal(upper(w, ends), want) == exact, sum_
+    some = np.random.default_rng(1)
+    light, _ = pack.split_dots8(some.integers(-128, 128, (2000, 4)).astype(np.int8))
+    x = some.integers(0, 256, (500, 4)).astype(np.uint8)
+    assert np.array_equal(upper(light, x), (x.astype(np.int64) - 128) @ light.T)
+
+
+def test_the_heaviest_weights_are_split() -> None:
+    light, heavy = pack.split_dots8(np.array([[100, -120, 30, 5, 0], [-128, -128, -128, -128, -128]], np.int8))
+    assert light.tolist() == [[100, -120, 30, 5, 0], [0, 0, -127, -128, -128]]
+    assert not heavy[0].any() and heavy[1].tolist() == [-128, -128, -1, 0, 0]
+    light, heavy = pack.split_dots8(np.array([[100, -120, 30, 6]], np.int8))
+    assert light.tolist() == [[100, -119, 30, 6]] and heavy.tolist() == [[0, -1, 0, 0]]
+    with pytest.raises(AssertionError, match="too many inputs"):
+        pack.pack_dots8(np.zeros((1, (1 << 16) + 1), np.int8), 1)
 
 
 def test_rice_is_near_the_entropy() -> None:
@@ -272,8 +329,9 @@ def chosen(core: str, goal: str, density: float) -> str:
         ("cortex-m0plus", "size", 0.2, "rice16"),
         ("cortex-m4", "speed", 1, "pairs8"),
         ("cortex-m33", "balanced", 1, "pairs8"),
-        ("cortex-m3", "speed", 1, "quads8"),
-        ("cortex-m0plus", "balanced", 1, "quads8"),
+        ("cortex-m3", "speed", 1, "dots8"),
+        ("cortex-m0plus", "speed", 1, "dots8"),
+        ("cortex-m0plus", "balanced", 1, "few"),
     ],
 )
 def test_choice(core: str, goal: str, density: float, want: str) -> None:
@@ -326,10 +384,11 @@ def test_examples_of_the_format_document() -> None:
 
 def test_examples_of_8_bits() -> None:
     text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
-    found = re.findall(r"^    (pairs8|quads8) +1 -2, 3 4; N = 2, O = 2 += +([0-9a-f ]+)", text, re.M)
-    assert [name for name, _ in found] == ["pairs8", "quads8"]
+    found = re.findall(r"^    (pairs8|dots8) +1 -2, 3 4; N = 2, O = 2 += +([0-9a-f ]+)", text, re.M)
+    assert [name for name, _ in found] == ["pairs8", "dots8"]
     for name, packed in found:
-        made = getattr(pack, f"pack_{name}")(np.array([[1, -2], [3, 4]], np.int8)).astype("<u4")
+        w = np.array([[1, -2], [3, 4]], np.int8)
+        made = (pack.pack_pairs8(w) if name == "pairs8" else pack.pack_dots8(w, 1)).astype("<u4")
         assert made.tobytes().hex(" ").startswith(packed.strip())
 
 

@@ -120,7 +120,8 @@ FAULTS = (
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
     Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),
-    Fault("weights of another output", "quads8_ref.c", ">> (8 * o)", ">> (8 * (o ^ 1))", ("^Linear .*quads8",)),
+    Fault("lower half borrows", "dots8_ref.c", "0x8000U - (", "0U - (", ("^Linear .*dots8",)),
+    Fault("heavy weights unread", "dots8_ref.c", "(*word >> 16) & 1U", "0U", ("^Linear .*dots8",)),
     Fault("a bit of the lower half", "linear_wide.c", "a & 0xFFFF", "a & 0x7FFF", ("^Linear .*linear_",)),
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
@@ -293,7 +294,11 @@ ELSEWHERE = (
     ),
     (
         "microbit",
-        Fault("outputs not taken apart", "quads8_m0.S", "STORE   r8, r9", "STORE   r8, r10", ("^Linear .*quads8",)),
+        Fault("no sign", "linear_wide_m0.S", "asrs    r4, r4, #16", "lsrs    r4, r4, #16", ("^Linear .*dots8",)),
+    ),
+    (
+        "microbit",
+        Fault("bytes not swapped", "dots8_thumb.S", "rev16   r4, \\w", "rev     r4, \\w", ("^Linear .*dots8",)),
     ),
     (
         "mps2-an386",

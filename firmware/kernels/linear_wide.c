@@ -3,7 +3,9 @@
  * could drop. Both halves of a, of which the lower one has no sign, are multiplied in 32 bits. */
 #include "linear_sums.h"
 
-#if !defined(__ARM_FEATURE_MVE) /* else assembler */
+/* else assembler */
+#if !defined(__ARM_FEATURE_MVE) && \
+    (!defined(__ARM_ARCH_ISA_THUMB) || __ARM_ARCH_ISA_THUMB != 1 || defined(__ARM_ARCH_ISA_ARM))
 
 MCUGEN_WEAK void mcugen1_linear_wide(const struct mcugen_tail *tail, uint32_t first, uint32_t count,
                                      const int32_t *sums, void *y)

@@ -22,9 +22,9 @@ from .flatten import Flatten
 from .im2col import Im2colPairs, Im2colQuads
 from .linear import Linear
 from .linear_codes import LinearCodes
+from .linear_dots import LinearDots
 from .linear_lists import LinearLists
 from .linear_pairs import LinearPairs
-from .linear_quads import LinearQuads
 from .linear_rice import LinearRice
 from .linear_tables import LinearTables
 from .lookup_flat import LookupFlat
@@ -68,7 +68,8 @@ KERNELS: tuple[Kernel, ...] = (
     LinearCodes(),
     LinearTables(),
     LinearPairs(),
-    LinearQuads(),
+    LinearDots(),
+    LinearDots(few=True),
     AddFlat(),
     AddLanes(),
     MulFlat(),

@@ -580,9 +580,9 @@ def sums_cycles(node: Node, acc: Range, core: Core, batch: int = SUMS) -> float:
         return _sums_instructions(finish.function.removeprefix("mcugen1_linear_"), outputs, batch, members)
     m0, m7, bytes_ = "m0" in core.isa, core.name == "cortex-m7", members["bytes"].value
     call, each = {
-        "bytes": (38, 21 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
-        "halves": (44, 22 + 2 * core.branch) if m0 else (24, 10) if m7 else (31, 16),
-        "wide": (65, 33 + 2 * core.branch) if m0 else (26, 13.5) if m7 else (35, 25),
+        "bytes": (44, 19 + 2 * core.branch) if m0 else (22, 10) if m7 else (29, 16),
+        "halves": (50, 18 + 2 * core.branch) if m0 else (24, 10) if m7 else (31, 16),
+        "wide": (44, 25 + 2 * core.branch) if m0 else (26, 13.5) if m7 else (35, 25),
         "sums": (47, 49 if bytes_ == 1 else 111) if m0 else (23, 24) if m7 else (29, 40),
     }[finish.function.removeprefix("mcugen1_linear_")]
     if finish.function.endswith("sums"):

@@ -69,7 +69,7 @@ class LinearLists(base.Kernel):
             output, block = (7, 3) if counts.shape[1] > 2 else (6, 0)
             each = output * len(counts) + rounds + block * counts.size / 2 + 30 * -(-len(counts) // base.SUMS) + 30
             return float(each) + base.sums_cycles(node, acc, core)
-        costs = _costs(core)
+        costs = _costs(core, counts.shape[1] // 2)
         at_once, more = costs.round
         each = costs.weight * counts.sum() + costs.block * counts.size / 2 + costs.list * counts.size
         each += more * (counts // at_once).sum() + costs.rounds * np.count_nonzero(counts >= at_once)
@@ -78,7 +78,8 @@ class LinearLists(base.Kernel):
         return float(each) + base.sums_cycles(node, acc, core)
 
 
-def _costs(core: base.Core) -> Costs:
+def _costs(core: base.Core, blocks: int) -> Costs:
     if "m0" in core.isa:
-        return Costs(50, 74, 5 + core.branch, 3 + core.branch, 6 + core.branch, 5, (32, 0), 0, 0)
+        output, block = (5 + core.branch, 0.0) if blocks == 1 else (7 - core.branch, 2 + 2 * core.branch)
+        return Costs(50, 85, output, block, 6 + core.branch, 5, (32, 0), 0, 0)
     return _M7 if core.name == "cortex-m7" else _THUMB2
