@@ -130,6 +130,7 @@ class Kernel:
     by_plane: bool = field(default=False, init=False)
     weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
+    runs: bool = field(default=False, init=False)  # also reads and writes lanes that end anywhere in the raster
 
     @property
     def name(self) -> str:
@@ -141,6 +142,12 @@ class Kernel:
     def on(self, core: Core) -> Kernel:
         """The kernel as it is for a core: itself, unless its tables hold more for that core."""
         return self
+
+    def offered(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
+        """`layouts`, but None for runs if the kernel knows lanes of rows only."""
+        if not self.runs and any(lay.runs for lay in (*inputs, output)):
+            return None
+        return self.layouts(node, inputs, output)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
@@ -315,7 +322,8 @@ def window_fields(
 
 
 def lanes_field(name: str, lay: Layout, t: Tensor) -> Field:
-    """struct mcugen_lanes: an image in lanes."""
+    """struct mcugen_lanes: an image in lanes; of runs, a column of all positions of the raster."""
+    lay, t = layout.column(lay, t)
     c, h, w = t.shape  # a flat image has rows = 0 (relayout.h)
     values = (
         ("channels", "uint16_t", c),
@@ -344,8 +352,11 @@ def lanes_window(
 
     Output row l * R_out + r reads input rows l * R_in + (r * stride + ky * dilation - top): the lanes stay what they
     are if and only if R_in = stride * R_out. Halo rows serve r = 0 and r = R_out - 1, pad columns both ends of a row.
+    In runs position q of the output reads position q + (ky * dilation - top) * pitch + ..., if both rasters are alike.
     """
     a, b = like.inputs[0], like.output
+    if a.runs or b.runs:
+        return _runs_window(x, y, like, kernel, stride, padding, dilation)
     if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane or not y.dtype.unsigned:
         return None
     top, left = padding[0], padding[1]
@@ -358,9 +369,35 @@ def lanes_window(
     return Signature((layout.lanes(x, a.rows_per_lane, top, bottom, cols),), layout.lanes(y, b.rows_per_lane))
 
 
+def _runs_window(
+    x: Tensor,
+    y: Tensor,
+    like: Signature,
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    dilation: tuple[int, int],
+) -> Signature | None:
+    a, b = like.inputs[0], like.output
+    (top, left), cols = padding[:2], a.pad_cols
+    below, right = ((k - 1) * d - p for k, d, p in zip(kernel, dilation, (top, left), strict=True))
+    if not (a.runs and b.runs) or cols != b.pad_cols or stride != (1, 1) or not y.dtype.unsigned:
+        return None
+    if x.shape[1:] != y.shape[1:] or max(left, right) > cols or cols + max(top, below, 0) * a.pitch > 255:
+        return None
+    return Signature((layout.runs(x, cols, top, max(below, 0)),), layout.runs(y, cols))
+
+
 def bare(lay: Layout, t: Tensor) -> Layout:
-    """The layout without halos and pads."""
+    """The layout without halos, and without pads, which runs keep."""
+    if lay.runs:
+        return layout.runs(t, lay.pad_cols)
     return lay if lay.flat else layout.lanes(t, lay.rows_per_lane)
+
+
+def grid(lay: Layout, t: Tensor) -> tuple[int, int]:
+    """Rows of words that hold the lanes of a plane, and words of each, without garbage: runs are one row."""
+    return (1, lay.lane) if lay.runs else (min(lay.rows_per_lane, t.shape[1]), t.shape[2])
 
 
 def words(lay: Layout, t: Tensor) -> int:
@@ -370,6 +407,7 @@ def words(lay: Layout, t: Tensor) -> int:
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
+    lay, t = layout.column(lay, t)
     c, h, _ = t.shape
     rows, cols = lay.rows_per_lane, lay.pad_cols
     if "mve" in core.isa:

@@ -37,6 +37,7 @@ class LinearQuads(base.Kernel):
 
     stem = "linear_quads"
     op = LinearOp
+    runs = True
     code_bytes = 400
     weights = "quads8"
 

@@ -214,6 +214,7 @@ class Sparse(base.Kernel):
     op = Conv2d
     code_bytes = 370
     uses_scratch = True
+    runs = True
 
     def on(self, core: base.Core) -> Sparse:
         return replace(self, helium="mve" in core.isa)
@@ -684,6 +685,8 @@ def _strips(runs: Sequence[Run], wide: Sequence[Run], kind: str) -> Iterator[bas
 
 def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
     """Words of `channels` planes, with so many more halo rows and pad columns."""
+    if lay.runs:
+        return channels * (lay.plane + rows * lay.pitch)
     return channels * (
         lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1)
     )
@@ -698,7 +701,7 @@ def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
-    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    height, width = base.grid(b, y)
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
     def rows(count: int, words: int) -> list[Run]:
@@ -771,7 +774,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
-    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    height, width = base.grid(b, y)
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
     x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
     y_at = b.pad_cols + b.halo_top * b.pitch
