@@ -1,18 +1,19 @@
 """How a value lies in memory.
 
-Flat: the elements in C order. Lanes: the raster of an image, its rows of `pitch` = W + pad_cols positions behind one
-another, is cut into four lanes of `lane` positions, and the four lanes' bytes of one place are a word, so that one word
-operation serves four pixels. Either a lane holds whole rows, R = rows_per_lane ("lanes", lane = R * pitch), or it ends
-anywhere, and is the fourth part of the raster ("runs", lane = H * pitch - pad_cols over 4, rounded up). A plane (one
-channel) is, in words,
+Flat: the elements in C order. Lanes: row y of an image lies in lane y div R, row y mod R (R = rows_per_lane); the
+`lanes` lanes of one position are neighbouring bytes of one word, so one word operation serves four rows. A plane
+(one channel) is, in words,
 
-    pad_cols + halo_top * pitch before the lanes, lane, and halo_bottom * pitch behind them; in runs pad_cols more
+    pad_cols words, then halo_top + R + halo_bottom rows of `pitch` = W + pad_cols words
 
-and word i of it, counted from the first of the lanes, holds in lane l the position q = l * lane + i of the raster:
-pixel (q div pitch, q mod pitch) of the image wherever that is inside the image, and pad_value elsewhere. So a halo
-repeats the neighbouring lanes, the column pads are shared between the end of one row and the start of the next, and
-what lanes have beyond the image (garbage rows) holds pad_value. Every buffer holds all of this from the moment it is
-written: the kernel that writes a value also seals it, and every byte can be compared.
+and word (row, x) of it holds in lane l the pixel (l * R + row, x) of the image wherever that is inside the image, and
+pad_value elsewhere: for rows -halo_top .. R + halo_bottom - 1 and all columns. So a halo row repeats the neighbouring
+lane's rows, the column pads are shared between the end of one row and the start of the next, and rows that the last
+lanes have beyond H (garbage rows) hold pad_value. Every buffer holds all of this from the moment it is written: the
+kernel that writes a value also seals it, and every byte can be compared.
+
+Runs: the same for an image that is seen as a column, its rows behind one another: H * W rows of one pixel. Lanes then
+end anywhere in a row of the image, and fewer of them are garbage. For what goes pixel by pixel, without halos and pads.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LANES = 4  # bytes in a word
 
 @dataclass(frozen=True)
 class Layout:
-    """A memory layout; all counts of Flat but `bits` and `lanes` are 0, so are rows_per_lane or height of others."""
+    """A memory layout; all counts of Flat but `bits` and `lanes` are 0, those of runs are a column's."""
 
     kind: str = "flat"
     bits: int = 8
@@ -41,7 +42,6 @@ class Layout:
     pad_cols: int = 0
     pitch: int = 0
     pad_value: int = 0
-    height: int = 0  # of runs
 
     @property
     def flat(self) -> bool:
@@ -50,33 +50,22 @@ class Layout:
 
     @property
     def runs(self) -> bool:
-        """True if lanes end anywhere in the raster."""
+        """True for lanes of an image that is seen as a column."""
         return self.kind == "runs"
-
-    @property
-    def lane(self) -> int:
-        """Positions of the raster from a lane to the next; words that hold the lanes."""
-        if self.runs:
-            return -(-(self.height * self.pitch - self.pad_cols) // LANES)
-        return self.rows_per_lane * self.pitch
-
-    @property
-    def first(self) -> int:
-        """The word of pixel (0, 0)."""
-        return self.pad_cols + self.halo_top * self.pitch
 
     @property
     def plane(self) -> int:
         """Words of one channel."""
-        return self.first + self.lane + self.halo_bottom * self.pitch + self.runs * self.pad_cols
+        return self.pad_cols + (self.halo_top + self.rows_per_lane + self.halo_bottom) * self.pitch
 
     @property
     def name(self) -> str:
-        """The kind, with the rows, or of runs positions, of a lane."""
-        return "flat" if self.flat else f"{self.kind}{self.lane if self.runs else self.rows_per_lane}"
+        """The kind, and the rows of a lane."""
+        return "flat" if self.flat else f"{self.kind}{self.rows_per_lane}"
 
     def __str__(self) -> str:
-        return self.name if self.flat else f"{self.name}+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
+        halos = f"+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
+        return self.name + halos if self.kind == "lanes" else self.name
 
 
 FLAT = Layout()
@@ -88,31 +77,21 @@ def lanes(t: Tensor, rows: int, top: int = 0, bottom: int = 0, cols: int = 0) ->
     return Layout("lanes", 8, LANES, rows, top, bottom, cols, t.shape[2] + cols, t.zero_point)
 
 
-def runs(t: Tensor, cols: int = 0, top: int = 0, bottom: int = 0) -> Layout:
-    """Four u8 lanes of a fourth of the image type `t` each, with pad columns between its rows, and halo rows."""
-    assert len(t.shape) == 3 and t.dtype.unsigned, t
-    _, h, w = t.shape
-    return Layout("runs", 8, LANES, 0, top, bottom, cols, w + cols, t.zero_point, h)
-
-
-def shorter(t: Tensor, cols: int = 0) -> bool:
-    """True if runs have fewer words than lanes of the fewest rows, pad columns between rows counted."""
-    return runs(t, cols).lane < lanes(t, rows_for(t.shape[1]), cols=cols).lane - cols
-
-
-def column(layout: Layout, t: Tensor) -> tuple[Layout, Tensor]:
-    """Runs as images of one column, the pads between rows among its pixels, in lanes of rows; others as they are.
-
-    Kernels compute in runs as if they were these, and seal the pads.
-    """
-    if not layout.runs:
-        return layout, t
+def runs(t: Tensor) -> Layout:
+    """Four u8 lanes of as few pixels as hold the image type `t`."""
     c, h, w = t.shape
-    first, lane = layout.first, layout.lane
-    return (
-        Layout("lanes", 8, LANES, lane, first, layout.plane - first - lane, 0, 1, layout.pad_value),
-        replace(t, shape=(c, (h - 1) * layout.pitch + w, 1)),
-    )
+    return replace(lanes(replace(t, shape=(c, h * w, 1)), rows_for(h * w)), kind="runs")
+
+
+def shorter(t: Tensor) -> bool:
+    """True if runs have fewer words than lanes of the fewest rows, and no more rows than parameter structs can say."""
+    _, h, w = t.shape
+    return h * w <= 0xFFFF and runs(t).plane < lanes(t, rows_for(h)).plane
+
+
+def seen(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image as lanes have it: in runs one column."""
+    return (shape[0], shape[1] * shape[2], 1) if layout.runs else shape
 
 
 def rows_for(height: int) -> int:
@@ -127,11 +106,13 @@ def size(layout: Layout, t: Tensor) -> int:
 
 def alike(a: Layout, b: Layout) -> bool:
     """True if both place the pixels the same way, whatever their halos: one buffer can serve both."""
-
-    def kind(lay: Layout) -> tuple[object, ...]:
-        return lay.kind, lay.bits, lay.lanes, lay.rows_per_lane, lay.pad_value, lay.height, lay.runs * lay.pad_cols
-
-    return kind(a) == kind(b)
+    return (a.kind, a.bits, a.lanes, a.rows_per_lane, a.pad_value) == (
+        b.kind,
+        b.bits,
+        b.lanes,
+        b.rows_per_lane,
+        b.pad_value,
+    )
 
 
 def join(a: Layout, b: Layout) -> Layout:
@@ -155,17 +136,21 @@ def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
     So many words before `b` a copy in `a` can begin that is made word by word in the order of memory.
     """
     steps = a.plane - b.plane, a.pitch - b.pitch
-    counts = shape[0] - 1, max(0, min(a.rows_per_lane, shape[1]) - 1)
-    return max(0, a.first - b.first + sum(max(0, step * n) for step, n in zip(steps, counts, strict=True)))
+    first = a.pad_cols + a.halo_top * a.pitch - b.pad_cols - b.halo_top * b.pitch
+    counts = shape[0] - 1, min(a.rows_per_lane, shape[1]) - 1
+    return max(0, first + sum(max(0, step * n) for step, n in zip(steps, counts, strict=True)))
 
 
 @lru_cache(maxsize=256)
 def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""
-    c, h, w = shape
-    place = np.arange(LANES) * layout.lane + np.arange(layout.plane)[:, None] - layout.first
-    y, x = place // layout.pitch, place % layout.pitch
-    plane = np.where((y >= 0) & (y < h) & (x < w), y * w + x, -1).ravel()
+    c, h, w = seen(layout, shape)
+    word = np.arange(layout.plane)[:, None] - layout.pad_cols
+    row = word // layout.pitch - layout.halo_top
+    x = word % layout.pitch
+    y = np.arange(LANES) * layout.rows_per_lane + row
+    inside = (word >= 0) & (y >= 0) & (y < h) & (x < w)
+    plane = np.where(inside, y * w + x, -1).ravel()
     return np.concatenate([np.where(plane >= 0, plane + i * h * w, -1) for i in range(c)])
 
 
@@ -174,9 +159,10 @@ def home(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every logical element the byte offset of its own place (not of its copies in halos)."""
     if layout.flat:
         return np.arange(int(np.prod(shape)))
-    c, h, w = np.indices(shape)
-    lane, word = np.divmod(h * layout.pitch + w, layout.lane)
-    return np.asarray(((c * layout.plane + layout.first + word) * LANES + lane).ravel())
+    c, h, w = np.indices(seen(layout, shape))
+    lane, row = h // layout.rows_per_lane, h % layout.rows_per_lane
+    word = c * layout.plane + layout.pad_cols + (row + layout.halo_top) * layout.pitch + w
+    return np.asarray((word * LANES + lane).ravel())
 
 
 def store(layout: Layout, x: Array) -> Array:

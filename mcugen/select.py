@@ -23,7 +23,8 @@ from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
 RELAYOUT = Relayout()
-Key = int  # 0: flat; r > 0: lanes of r rows; -1 - c: runs with c pad columns
+Key = int  # 0: flat; r > 0: lanes of r rows; RUNS
+RUNS = -1
 State = frozenset[tuple[Value, Key]]
 
 
@@ -128,7 +129,7 @@ def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
     fixed = set(graph.outputs)  # written flat; an input is read flat, or from a copy in lanes
     for v, rows in found.items():
         if rows and layout.shorter(v.type):
-            rows.add(-1)
+            rows.add(RUNS)
     return {v: (0, *(() if v in fixed else sorted(rows))) for v, rows in found.items()}
 
 
@@ -138,8 +139,8 @@ def _sensible(rows: int, v: Value) -> bool:
 
 def layout_of(v: Value, key: Key) -> Layout:
     """The layout of a key, without halos."""
-    if key < 0:
-        return layout.runs(v.type, -1 - key)
+    if key == RUNS:
+        return layout.runs(v.type)
     return layout.lanes(v.type, key) if key else FLAT
 
 

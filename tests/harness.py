@@ -320,7 +320,7 @@ def larger(sig: Signature, node: Node) -> tuple[Signature, ...]:
     if all(lay.flat for lay in (*sig.inputs, sig.output)):
         return (sig,)
     ins, out = [v.type for v in node.args], node.output.type
-    far = sig.output.lane // max(1, sig.output.pitch) + 1  # a halo that shows rows of the lane after the next
+    far = sig.output.rows_per_lane + 1  # a halo that shows rows of the lane after the next
     return (
         sig,
         Signature(
@@ -334,10 +334,8 @@ def larger(sig: Signature, node: Node) -> tuple[Signature, ...]:
 
 
 def _grown(lay: Layout, t: Tensor, top: int, bottom: int, cols: int) -> Layout:
-    if lay.flat:
+    if lay.flat or lay.runs:
         return lay
-    if lay.runs:
-        return layout.runs(t, lay.pad_cols, lay.halo_top + top, lay.halo_bottom + bottom)
     return layout.lanes(t, lay.rows_per_lane, lay.halo_top + top, lay.halo_bottom + bottom, lay.pad_cols + cols)
 
 
@@ -363,7 +361,7 @@ def relayout_programs() -> Iterator[Program]:
         bare = [layout.lanes(t, rows) for rows in (n, n + 1, 2 * n + 1)]
         options = [FLAT, *bare, *(_grown(b, t, 1, 3, 2) for b in bare), _grown(bare[0], t, n + 1, 0, 0)]
         options.append(_grown(bare[0], t, 0, 1, 1))  # in place, words move by less than a row
-        options += [layout.runs(t), layout.runs(t, 0, 1, 2)]
+        options.append(layout.runs(t))
         for src, dst in itertools.product(options, options):
             if not RELAYOUT.accepts(t, src, dst):
                 continue

@@ -39,20 +39,6 @@ def slow_store(lay: Layout, x: Array) -> list[int]:
     return out
 
 
-def slow_runs(lay: Layout, x: Array) -> list[int]:
-    """The raster of a channel row after row, a fourth of it in each lane; what lies outside it is padding."""
-    c, h, w = x.shape
-    out: list[int] = []
-    for channel in range(c):
-        raster = {y * (w + lay.pad_cols) + col: int(x[channel, y, col]) for y in range(h) for col in range(w)}
-        n = max(raster) + 1
-        lane = (n + 3) // 4
-        above, below = (halo * (w + lay.pad_cols) + lay.pad_cols for halo in (lay.halo_top, lay.halo_bottom))
-        for word in range(-above, lane + below):
-            out += [raster.get(i * lane + word, lay.pad_value) for i in range(4)]
-    return out
-
-
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Tensor, Layout]:
     t = image(
@@ -81,26 +67,29 @@ def test_lanes_are_what_the_docstring_says(case: tuple[Tensor, Layout], seed: in
     assert places[seed % t.size] == 4 * word + y // lay.rows_per_lane
 
 
-@given(cases(), st.integers(0, 2**32 - 1))
+@given(st.integers(1, 3), st.integers(1, 26), st.integers(1, 7), st.sampled_from([0, 255]), st.integers(0, 2**32 - 1))
 @settings(max_examples=150, deadline=None)
-def test_runs_are_what_the_docstring_says(case: tuple[Tensor, Layout], seed: int) -> None:
-    t, rows = case
-    lay = layout.runs(t, rows.pad_cols, rows.halo_top, rows.halo_bottom)
+def test_runs_are_lanes_of_a_column(c: int, h: int, w: int, zero_point: int, seed: int) -> None:
+    t = image(c, h, w, zero_point)
+    lay = layout.runs(t)
     x = np.random.default_rng(seed).integers(0, 256, t.shape).astype(np.uint8)
     data = layout.store(lay, x)
-    assert data.tolist() == slow_runs(lay, x)
-    assert data.size == layout.size(lay, t) == 4 * t.shape[0] * lay.plane
+    assert data.tolist() == slow_store(lay, x.reshape(c, h * w, 1))
+    assert data.size == layout.size(lay, t) == 4 * c * -(-h * w // 4)
     assert np.array_equal(layout.load(lay, data, t), x)
     places = layout.home(lay, t.shape)
     assert len(set(places.tolist())) == t.size
     assert np.array_equal(layout.byte_map(lay, t.shape)[places], np.arange(t.size))
-    # What the C makes of it: lanes of rows of one pixel, pads among them.
-    column, u = layout.column(lay, t)
-    c, h, w = t.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (0, lay.pad_cols)), constant_values=lay.pad_value)
-    padded = padded.reshape(c, h * lay.pitch, 1)[:, : (h - 1) * lay.pitch + w]
-    assert padded.shape == u.shape and data.tolist() == slow_store(column, padded)
-    assert layout.column(rows, t) == (rows, t) and layout.column(FLAT, t) == (FLAT, t)
+    assert layout.seen(lay, t.shape) == (c, h * w, 1) and layout.seen(FLAT, t.shape) == t.shape
+
+
+def test_runs_are_shorter_where_rows_do_not_divide() -> None:
+    words = {(25, 5): (32, 35), (6, 6): (9, 12), (8, 8): (16, 16), (3, 3): (3, 3), (7, 7): (13, 14), (9, 1): (3, 3)}
+    for shape, (runs, rows) in words.items():
+        t = image(1, *shape)
+        assert (layout.runs(t).plane, layout.lanes(t, layout.rows_for(shape[0])).plane) == (runs, rows)
+        assert layout.shorter(t) == (runs < rows)
+    assert not layout.shorter(image(1, 301, 301))  # 90601 rows of one pixel
 
 
 @given(cases())
@@ -197,10 +186,8 @@ def test_join_and_alike_of_unlike_layouts() -> None:
     assert not layout.alike(layout.lanes(t, 2), layout.lanes(image(1, 8, 3, 128), 2))
     with pytest.raises(AssertionError):
         layout.join(FLAT, layout.lanes(t, 2))
-    assert layout.join(layout.runs(t, 1, 1, 0), layout.runs(t, 1, 0, 2)) == layout.runs(t, 1, 1, 2)
-    assert not layout.alike(layout.runs(t), layout.lanes(t, 2))
-    assert not layout.alike(layout.runs(t), layout.runs(t, 1))  # other pads, another raster
-    assert not layout.alike(layout.runs(t), layout.runs(image(1, 4, 3)))
+    assert not layout.alike(layout.runs(t), layout.lanes(t, layout.runs(t).rows_per_lane))
+    assert layout.join(layout.runs(t), layout.runs(t)) == layout.runs(t)
 
 
 def test_lanes_refuse_too_few_rows_and_what_is_no_image() -> None:
@@ -213,16 +200,7 @@ def test_lanes_refuse_too_few_rows_and_what_is_no_image() -> None:
 def test_layouts_print() -> None:
     assert str(FLAT) == "flat"
     assert str(layout.lanes(image(1, 25, 5), 7, 1, 2, 1)) == "lanes7+1+2p1"
-    assert str(layout.runs(image(1, 25, 5), 1, 1, 2)) == "runs38+1+2p1"
-
-
-def test_runs_are_shorter_where_rows_do_not_divide() -> None:
-    words = {(25, 5): (32, 35), (6, 6): (9, 12), (8, 8): (16, 16), (3, 3): (3, 3), (7, 7): (13, 14), (1, 9): (3, 9)}
-    for shape, (runs, rows) in words.items():
-        t = image(1, *shape)
-        assert (layout.runs(t).lane, layout.lanes(t, layout.rows_for(shape[0])).lane) == (runs, rows)
-        assert layout.shorter(t) == (runs < rows)
-    assert layout.runs(image(1, 6, 6), 1).lane == 11 and layout.shorter(image(1, 6, 6), 1)  # 13 in rows
+    assert str(layout.runs(image(1, 25, 5))) == "runs32"
 
 
 # ---- windows that keep the lanes ----

@@ -1,4 +1,4 @@
-"""Lanes that end anywhere in the raster: relayouts on every core, and what they cost."""
+"""Lanes of images that are seen as a column: relayouts on every core, what they cost, networks that take them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_relayouts_and_their_cost(core: str, tmp_path: Path) -> None:
     machine = cycles.Machine(cycles.build_elf(sources, "mcugen1_relayout_ref", tmp_path / "r.elf", core), core)
     for t in (image(64, 6, 6, 3), image(128, 6, 6), image(64, 25, 5, 128), image(3, 5, 3, 7)):
         x = np.random.default_rng(1).integers(0, 256, t.shape).astype(np.uint8)
-        bare, wide, lanes = layout.runs(t), layout.runs(t, 0, 1, 1), rows(t, 1, 1, 1)
-        for src, dst in ((FLAT, bare), (bare, FLAT), (lanes, bare), (bare, lanes), (bare, wide), (wide, bare)):
+        runs, lanes = layout.runs(t), rows(t, 1, 1, 1)
+        for src, dst in ((FLAT, runs), (runs, FLAT), (lanes, runs), (runs, lanes)):
             memory: dict[int, bytes] = {RAM: layout.store(src, x).tobytes()}
             want = layout.store(dst, x).tobytes()
             to = RAM + -(-len(memory[RAM]) // 8) * 8
@@ -58,7 +58,7 @@ def test_relayouts_and_their_cost(core: str, tmp_path: Path) -> None:
             call = machine.call("mcugen1_relayout_ref", [FLASH, RAM, to + len(GUARD)], memory)
             assert call.memory[to] == GUARD + want + GUARD, (t, src, dst)
             estimate = RELAYOUT.cycles(t, src, dst, targets.get(core).core)
-            if t.shape[0] > 3 and not (src.runs and dst.runs):
+            if t.shape[0] > 3:
                 assert estimate == pytest.approx(call.cycles, rel=0.15), (t, src, dst)
 
 
@@ -78,7 +78,7 @@ def test_pointwise_layers_of_a_network_take_runs(target: str, tmp_path: Path) ->
     artifact = driver.compile(Archive(graph, graphs.random_inputs(graph, 1, 2)), target=target, optimize="speed")
     artifact.save(tmp_path / "out")
     taken = [str(s.output.layout) for s in artifact.program.steps]
-    assert taken.count("runs9+0+0p0") >= 3, taken
+    assert taken.count("runs9") >= 3, taken
     x = graphs.random_inputs(graph, 2, 20)
     want = layout.vectors([v.type for v in graph.outputs], interp.run(graph, *x))
     given = layout.vectors([v.type for v in graph.inputs], x)

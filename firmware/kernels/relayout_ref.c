@@ -255,26 +255,23 @@ static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
     }
 }
 
-/* Pixel (y, x) of an image, in bytes; of a column its position y * pitch + x. */
-static uint32_t pixel_at(const struct mcugen_lanes *l, const struct side *s, uint32_t pitch, uint32_t y, uint32_t x)
+/* The byte of pixel (y, x) of an image of `width`, which may be a column of its rows. */
+static uint32_t pixel_at(const struct mcugen_lanes *l, const struct side *s, uint32_t width, uint32_t y, uint32_t x)
 {
-    return (l->width == 1u) ? byte_at(s, (y * pitch) + x) : (byte_at(s, y) + (x * s->pixel));
+    return (l->width == width) ? (byte_at(s, y) + (x * s->pixel)) : byte_at(s, (y * width) + x);
 }
 
-/* One image is a column of the other's rows, with pads between them, so pixels of neighbouring words are anywhere. */
+/* One image is a column of the other's rows, so that pixels of neighbouring words are anywhere. */
 static void by_pixels(const struct mcugen_relayout *k, const uint8_t *x, uint8_t *y)
 {
     const struct mcugen_lanes *const image = (k->to.width == 1u) ? &k->from : &k->to;
-    const struct mcugen_lanes *const column = (k->to.width == 1u) ? &k->to : &k->from;
     const struct side from = side_of(&k->from);
     const struct side to = side_of(&k->to);
-    /* column->height = (image->height - 1) * pitch + image->width */
-    const uint32_t pitch = (image->height > 1u) ? ((column->height - image->width) / (image->height - 1u)) : 0u;
 
     for (uint32_t row = 0; row < image->height; row++) {
         for (uint32_t i = 0; i < image->width; i++) {
-            const uint8_t *p = &x[pixel_at(&k->from, &from, pitch, row, i)];
-            uint8_t *q = &y[pixel_at(&k->to, &to, pitch, row, i)];
+            const uint8_t *p = &x[pixel_at(&k->from, &from, image->width, row, i)];
+            uint8_t *q = &y[pixel_at(&k->to, &to, image->width, row, i)];
             uint32_t left = image->channels;
 
             for (; left >= 4u; left -= 4u) {
@@ -334,14 +331,13 @@ static void by_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_
 {
     const uint32_t from_pitch = mcugen_lanes_pitch(&k->from);
     const uint32_t to_pitch = mcugen_lanes_pitch(&k->to);
-    const uint32_t together = ((from_pitch == 1u) && (to_pitch == 1u)) ? k->to.rows : 1u; /* rows */
 
     for (uint32_t c = 0; c < k->to.channels; c++) {
         uint32_t from = (k->from.plane * c) + ((uint32_t)mcugen_lanes_at(&k->from, 0, 0) / 4u);
         uint32_t to = (k->to.plane * c) + ((uint32_t)mcugen_lanes_at(&k->to, 0, 0) / 4u);
 
-        for (uint32_t row = 0; row < k->to.rows; row += together) {
-            copy(&x[from], &y[to], k->to.width * together);
+        for (uint32_t row = 0; row < k->to.rows; row++) {
+            copy(&x[from], &y[to], k->to.width);
             from += from_pitch;
             to += to_pitch;
         }

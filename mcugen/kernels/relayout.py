@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .. import layout
 from ..ir import Tensor
 from ..layout import LANES, Layout
 from . import base
@@ -26,19 +25,13 @@ class Relayout:
         return self.stem
 
     def accepts(self, t: Tensor, src: Layout, dst: Layout) -> bool:
-        """True if a value of type `t` can move from `src` to `dst`: an image of bytes, two different layouts.
-
-        Runs do not move to runs with other pads, and an image of one column is never in runs.
-        """
-        runs = src.runs or dst.runs
-        if len(t.shape) != 3 or not t.dtype.unsigned or not base.fits(t) or src == dst or (runs and t.shape[2] == 1):
-            return False
-        return not (src.runs and dst.runs) or layout.alike(src, dst)
+        """True if a value of type `t` can move from `src` to `dst`: an image of bytes, two different layouts."""
+        return len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
+        t = _column(t, src, dst)
         needs = ("lanes", "mcugen_dsp")  # linked even where dst is flat: one function serves all directions
-        src, dst, t = _columns(src, dst, t)
         return base.Bound((base.lanes_field("from", src, t), base.lanes_field("to", dst, t)), needs=needs)
 
     def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
@@ -46,11 +39,10 @@ class Relayout:
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
-        src, dst, t = _columns(src, dst, t)
-        c, h, w = t.shape
-        if src.runs or dst.runs:
+        if src.runs != dst.runs and not src.flat and not dst.flat:
             once, pixel, byte = base.simulated(core, (95, 114, 7.25), (100, 118, 7.5), (150, 131, 9.75))
-            return once + h * w * (pixel + c * byte) + seal
+            return once + t.size * byte + t.size / t.shape[0] * pixel + seal
+        c, h, w = _column(t, src, dst).shape
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
         # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
         costs: tuple[float, ...]
@@ -65,7 +57,9 @@ class Relayout:
             costs = base.simulated(core, (105, 126, 20, 52, 13), (102, 127, 19, 52, 13), (213, 155, 33, 76, 19))
         elif src.rows_per_lane == dst.rows_per_lane and "mve" in core.isa:
             costs = 80 + 32.5 * c, 0, 13.1, 3, 3
+            rows = dst.rows_per_lane
         elif src.rows_per_lane == dst.rows_per_lane:
+            rows = dst.rows_per_lane
             costs = base.simulated(core, (95, 0, 32, 17, 5.6), (95, 0, 33, 17, 5.5), (130, 0, 37, 29.7, 6))
         elif "mve" in core.isa:
             costs = 42, 129, 30, 45, 11.4
@@ -73,29 +67,17 @@ class Relayout:
             costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
         once, row, each, four, one = costs
         by_fours = "mve" in core.isa and (src.flat or dst.flat or src.rows_per_lane == dst.rows_per_lane)
-        total = once + seal
-        for count, words in _rows(src, dst, t):
+        total, whole = once + seal, h - (LANES - 1) * rows
+        # Of a column the pixels that all lanes have are one row of a flat image.
+        column = w == 1 and (src.flat or dst.flat) and whole > 0 and max(src.pad_cols, dst.pad_cols) == 0
+        for count, words in ((1, whole), (rows - whole, 1)) if column else ((rows, w),):
             left = min(words % 4, 1) if by_fours else words % 4
             total += count * (row + c * (each + four * (words // 4) + one * left))
         return total
 
 
-def _columns(src: Layout, dst: Layout, t: Tensor) -> tuple[Layout, Layout, Tensor]:
-    """Both as images of one column, where they are runs, or one has no pads and the other is flat."""
-    runs = src if src.runs else dst
-    if not runs.runs or (src.runs != dst.runs and (runs.pad_cols or not (src.flat or dst.flat))):
-        return src, dst, t
-    return layout.column(src, t)[0], layout.column(dst, t)[0], layout.column(runs, t)[1]
-
-
-def _rows(src: Layout, dst: Layout, t: Tensor) -> tuple[tuple[int, int], ...]:
-    """How many rows of how many words go one after the other: those of a column without pads go together."""
-    _, h, w = t.shape
-    rows = (src if dst.flat else dst).rows_per_lane
-    column = w == 1 and not src.pad_cols and not dst.pad_cols
-    if column and not (src.flat or dst.flat) and src.rows_per_lane == dst.rows_per_lane:
-        return ((1, rows),)
-    whole = h - (LANES - 1) * rows
-    if column and (src.flat or dst.flat) and whole > 0:
-        return (1, whole), (rows - whole, 1)
-    return ((rows if src.rows_per_lane == dst.rows_per_lane else min(h, rows), w),)
+def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
+    """The type as both layouts can see it: a column, if one is runs and the other flat."""
+    if (src.runs or dst.runs) and (src.flat or dst.flat):
+        return replace(t, shape=(t.shape[0], t.shape[1] * t.shape[2], 1))
+    return t
