@@ -231,8 +231,10 @@ def direct_layer(name: str) -> Node:
 
 
 def offered(node: Node, kernel: Kernel) -> Signature | None:
-    """Lanes of as few rows as hold the image; the output is bare."""
+    """Runs where they are shorter and without pads, or lanes of as few rows as hold the image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
+    if layout.shorter(y) and (found := kernel.offered(node, (layout.runs(x),), layout.runs(y))):
+        return found
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1])
     return kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
@@ -242,7 +244,7 @@ def signature(node: Node, kernel: Kernel) -> Signature:
     """As offered, but for a layer that pointwise ones do not follow the output has the halo of the input."""
     found, y = offered(node, kernel), node.output.type
     assert found is not None
-    if isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
+    if found.output.runs or isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
         return found
     rows = found.output.rows_per_lane
     a = found.inputs[0]

@@ -112,7 +112,7 @@ def refusal(node: Node, kernel: Kernel, acc: Range, keys: dict[Value, tuple[Key,
     """Why a kernel does not run a node: the first of its conditions that does not hold."""
     for *ins, out in product(*(keys[v] for v in (*node.args, node.output))):
         like = tuple(select.layout_of(v, k) for v, k in zip(node.args, ins, strict=True))
-        if kernel.layouts(node, like, select.layout_of(node.output, out)) is not None:
+        if kernel.offered(node, like, select.layout_of(node.output, out)) is not None:
             return "its sums are not proven to fit" if not kernel.accepts(node, acc) else "refused"
     return "not for these weights, shapes or layouts"
 

@@ -11,6 +11,9 @@ pad_value elsewhere: for rows -halo_top .. R + halo_bottom - 1 and all columns. 
 lane's rows, the column pads are shared between the end of one row and the start of the next, and rows that the last
 lanes have beyond H (garbage rows) hold pad_value. Every buffer holds all of this from the moment it is written: the
 kernel that writes a value also seals it, and every byte can be compared.
+
+Runs: the same for an image that is seen as a column, its rows behind one another: H * W rows of one pixel. Lanes then
+end anywhere in a row of the image, and fewer of them are garbage. For what goes pixel by pixel, without halos and pads.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ LANES = 4  # bytes in a word
 
 @dataclass(frozen=True)
 class Layout:
-    """A memory layout; all counts of Flat but `bits` and `lanes` are 0."""
+    """A memory layout; all counts of Flat but `bits` and `lanes` are 0, those of runs are a column's."""
 
     kind: str = "flat"
     bits: int = 8
@@ -46,14 +49,23 @@ class Layout:
         return self.kind == "flat"
 
     @property
+    def runs(self) -> bool:
+        """True for lanes of an image that is seen as a column."""
+        return self.kind == "runs"
+
+    @property
     def plane(self) -> int:
         """Words of one channel."""
         return self.pad_cols + (self.halo_top + self.rows_per_lane + self.halo_bottom) * self.pitch
 
+    @property
+    def name(self) -> str:
+        """The kind, and the rows of a lane."""
+        return "flat" if self.flat else f"{self.kind}{self.rows_per_lane}"
+
     def __str__(self) -> str:
-        if self.flat:
-            return "flat"
-        return f"lanes{self.rows_per_lane}+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
+        halos = f"+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
+        return self.name + halos if self.kind == "lanes" else self.name
 
 
 FLAT = Layout()
@@ -63,6 +75,23 @@ def lanes(t: Tensor, rows: int, top: int = 0, bottom: int = 0, cols: int = 0) ->
     """Four u8 lanes of `rows` rows for the image type `t`, with halo rows and pad columns."""
     assert len(t.shape) == 3 and t.dtype.unsigned and rows * LANES >= t.shape[1], (t, rows)
     return Layout("lanes", 8, LANES, rows, top, bottom, cols, t.shape[2] + cols, t.zero_point)
+
+
+def runs(t: Tensor) -> Layout:
+    """Four u8 lanes of as few pixels as hold the image type `t`."""
+    c, h, w = t.shape
+    return replace(lanes(replace(t, shape=(c, h * w, 1)), rows_for(h * w)), kind="runs")
+
+
+def shorter(t: Tensor) -> bool:
+    """True if runs have fewer words than lanes of the fewest rows, and no more rows than parameter structs can say."""
+    _, h, w = t.shape
+    return h * w <= 0xFFFF and runs(t).plane < lanes(t, rows_for(h)).plane
+
+
+def seen(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image as lanes have it: in runs one column."""
+    return (shape[0], shape[1] * shape[2], 1) if layout.runs else shape
 
 
 def rows_for(height: int) -> int:
@@ -115,7 +144,7 @@ def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
 @lru_cache(maxsize=256)
 def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""
-    c, h, w = shape
+    c, h, w = seen(layout, shape)
     word = np.arange(layout.plane)[:, None] - layout.pad_cols
     row = word // layout.pitch - layout.halo_top
     x = word % layout.pitch
@@ -130,7 +159,7 @@ def home(layout: Layout, shape: tuple[int, ...]) -> Array:
     """For every logical element the byte offset of its own place (not of its copies in halos)."""
     if layout.flat:
         return np.arange(int(np.prod(shape)))
-    c, h, w = np.indices(shape)
+    c, h, w = np.indices(seen(layout, shape))
     lane, row = h // layout.rows_per_lane, h % layout.rows_per_lane
     word = c * layout.plane + layout.pad_cols + (row + layout.halo_top) * layout.pitch + w
     return np.asarray((word * LANES + lane).ravel())

@@ -29,7 +29,7 @@ class Buffer:
     @property
     def name(self) -> str:
         """The value's name, with the layout unless it is flat."""
-        return self.value.name if self.layout.flat else f"{self.value.name}.lanes{self.layout.rows_per_lane}"
+        return self.value.name if self.layout.flat else f"{self.value.name}.{self.layout.name}"
 
     @property
     def type(self) -> Tensor:

@@ -23,7 +23,8 @@ from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
 RELAYOUT = Relayout()
-Key = int  # 0: flat; r > 0: lanes with r rows
+Key = int  # 0: flat; r > 0: lanes of r rows; RUNS
+RUNS = -1
 State = frozenset[tuple[Value, Key]]
 
 
@@ -101,7 +102,7 @@ def options(
 
 
 def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
-    """The layouts worth trying for each value: flat, and lanes of the row counts that neighbours can share.
+    """The layouts worth trying for each value: flat, lanes of the row counts that neighbours can share, shorter runs.
 
     Lanes stay in step through a stride of s only if the rows per lane divide by s, and an upsampling by s is a stride
     backwards, so counts travel both ways through the nodes until nothing is new: 3 rows high after four strides of 2
@@ -126,6 +127,9 @@ def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
                         found[b] |= new
                         changed = True
     fixed = set(graph.outputs)  # written flat; an input is read flat, or from a copy in lanes
+    for v, rows in found.items():
+        if rows and layout.shorter(v.type):
+            rows.add(RUNS)
     return {v: (0, *(() if v in fixed else sorted(rows))) for v, rows in found.items()}
 
 
@@ -135,6 +139,8 @@ def _sensible(rows: int, v: Value) -> bool:
 
 def layout_of(v: Value, key: Key) -> Layout:
     """The layout of a key, without halos."""
+    if key == RUNS:
+        return layout.runs(v.type)
     return layout.lanes(v.type, key) if key else FLAT
 
 
@@ -153,7 +159,7 @@ def _options(
         accepted: bool | None = None
         for *ins, out in product(*(keys[v] for v in node.args), keys[node.output]):
             like = tuple(layout_of(v, k) for v, k in zip(node.args, ins, strict=True))
-            sig = kernel.layouts(node, like, layout_of(node.output, out))
+            sig = kernel.offered(node, like, layout_of(node.output, out))
             if sig is None:
                 continue
             if accepted is None:  # of no layout's doing, and proofs take their time
@@ -288,7 +294,7 @@ def program(graph: Graph, choices: tuple[Choice, ...], core: Core) -> Program:
             a, b = buffer(v, source), buffer(v, to)
             bound = RELAYOUT.bind(v.type, a.layout, b.layout)
             cycles = RELAYOUT.cycles(v.type, a.layout, b.layout, core)
-            name = f"{v.name}.to_{'lanes' + str(to) if to else 'flat'}"
+            name = f"{v.name}.to_{layout_of(v, to).name}"
             steps.append(Step(name, RELAYOUT, None, v, (a,), b, bound, cycles))
         ins = tuple(buffer(v, k) for v, k in zip(node.args, c.option.inputs, strict=True))
         if not kernel.stem:  # flatten: the same bytes under another shape

@@ -292,7 +292,7 @@ def _words(*values: int) -> bytes:
 
 
 def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
-    """All layouts that `kernel` accepts for `node` among flat and lanes of various numbers of rows."""
+    """All layouts that `kernel` accepts for `node` among flat, lanes of various numbers of rows, and runs."""
     types = [v.type for v in node.args] + [node.output.type]
     stride, factor = getattr(node.op, "stride", (1, 1))[0], getattr(node.op, "factor", (1, 1))[0]
     least = [layout.rows_for(t.shape[1]) if _image(t) else 0 for t in types]
@@ -303,10 +303,10 @@ def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
     options = []
     for t, some in zip(types, rows, strict=True):
         fitting = sorted(n for n in some if _image(t) and n * LANES >= t.shape[1])
-        options.append([FLAT, *(layout.lanes(t, n) for n in fitting)])
+        options.append([FLAT, *(layout.lanes(t, n) for n in fitting), *([layout.runs(t)] if _image(t) else [])])
     found = {}
     for combination in itertools.product(*options):
-        if sig := kernel.layouts(node, combination[:-1], combination[-1]):
+        if sig := kernel.offered(node, combination[:-1], combination[-1]):
             found[sig] = None
     return tuple(found)
 
@@ -334,7 +334,7 @@ def larger(sig: Signature, node: Node) -> tuple[Signature, ...]:
 
 
 def _grown(lay: Layout, t: Tensor, top: int, bottom: int, cols: int) -> Layout:
-    if lay.flat:
+    if lay.flat or lay.runs:
         return lay
     return layout.lanes(t, lay.rows_per_lane, lay.halo_top + top, lay.halo_bottom + bottom, lay.pad_cols + cols)
 
@@ -361,6 +361,7 @@ def relayout_programs() -> Iterator[Program]:
         bare = [layout.lanes(t, rows) for rows in (n, n + 1, 2 * n + 1)]
         options = [FLAT, *bare, *(_grown(b, t, 1, 3, 2) for b in bare), _grown(bare[0], t, n + 1, 0, 0)]
         options.append(_grown(bare[0], t, 0, 1, 1))  # in place, words move by less than a row
+        options.append(layout.runs(t))
         for src, dst in itertools.product(options, options):
             if not RELAYOUT.accepts(t, src, dst):
                 continue

@@ -67,6 +67,31 @@ def test_lanes_are_what_the_docstring_says(case: tuple[Tensor, Layout], seed: in
     assert places[seed % t.size] == 4 * word + y // lay.rows_per_lane
 
 
+@given(st.integers(1, 3), st.integers(1, 26), st.integers(1, 7), st.sampled_from([0, 255]), st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_runs_are_lanes_of_a_column(c: int, h: int, w: int, zero_point: int, seed: int) -> None:
+    t = image(c, h, w, zero_point)
+    lay = layout.runs(t)
+    x = np.random.default_rng(seed).integers(0, 256, t.shape).astype(np.uint8)
+    data = layout.store(lay, x)
+    assert data.tolist() == slow_store(lay, x.reshape(c, h * w, 1))
+    assert data.size == layout.size(lay, t) == 4 * c * -(-h * w // 4)
+    assert np.array_equal(layout.load(lay, data, t), x)
+    places = layout.home(lay, t.shape)
+    assert len(set(places.tolist())) == t.size
+    assert np.array_equal(layout.byte_map(lay, t.shape)[places], np.arange(t.size))
+    assert layout.seen(lay, t.shape) == (c, h * w, 1) and layout.seen(FLAT, t.shape) == t.shape
+
+
+def test_runs_are_shorter_where_rows_do_not_divide() -> None:
+    words = {(25, 5): (32, 35), (6, 6): (9, 12), (8, 8): (16, 16), (3, 3): (3, 3), (7, 7): (13, 14), (9, 1): (3, 3)}
+    for shape, (runs, rows) in words.items():
+        t = image(1, *shape)
+        assert (layout.runs(t).plane, layout.lanes(t, layout.rows_for(shape[0])).plane) == (runs, rows)
+        assert layout.shorter(t) == (runs < rows)
+    assert not layout.shorter(image(1, 301, 301))  # 90601 rows of one pixel
+
+
 @given(cases())
 @settings(max_examples=60, deadline=None)
 def test_columns_beside_a_row_are_pads(case: tuple[Tensor, Layout]) -> None:
@@ -161,6 +186,8 @@ def test_join_and_alike_of_unlike_layouts() -> None:
     assert not layout.alike(layout.lanes(t, 2), layout.lanes(image(1, 8, 3, 128), 2))
     with pytest.raises(AssertionError):
         layout.join(FLAT, layout.lanes(t, 2))
+    assert not layout.alike(layout.runs(t), layout.lanes(t, layout.runs(t).rows_per_lane))
+    assert layout.join(layout.runs(t), layout.runs(t)) == layout.runs(t)
 
 
 def test_lanes_refuse_too_few_rows_and_what_is_no_image() -> None:
@@ -173,6 +200,7 @@ def test_lanes_refuse_too_few_rows_and_what_is_no_image() -> None:
 def test_layouts_print() -> None:
     assert str(FLAT) == "flat"
     assert str(layout.lanes(image(1, 25, 5), 7, 1, 2, 1)) == "lanes7+1+2p1"
+    assert str(layout.runs(image(1, 25, 5))) == "runs32"
 
 
 # ---- windows that keep the lanes ----

@@ -58,6 +58,20 @@ FAULTS = (
         ("^relayout .* in place:",),
     ),
     Fault(
+        "runs have the pixels of a row in reverse",
+        "relayout_ref.c",
+        "byte_at(s, (y * width) + x);",
+        "byte_at(s, (y * width) + (width - 1u - x));",
+        ("^relayout .*lanes.*>runs", "^relayout .*runs.*>lanes"),
+    ),
+    Fault(
+        "pixels beyond the last lane's end are taken for neighbours",
+        "relayout_ref.c",
+        "together = l->height - three;",
+        "together = l->rows;",
+        ("^relayout .*runs.*>flat: .*wrote outside",),
+    ),
+    Fault(
         "requantised plus one",
         "mcugen_fixed.h",
         "(acc * t->mult[c] + t->add[c]) >> t->shift[c];",

@@ -3,7 +3,7 @@
  *     to's pixel (c, r, s) = from's pixel (c, r, s)
  *
  * Both have the same channels, height and width. A descriptor with rows = 0 is a flat image of bytes in C, H, W order
- * (its halos, pads and plane mean nothing).
+ * (its halos, pads and plane mean nothing). Or one is lanes of a column of the pixels of the other.
  */
 #ifndef MCUGEN_RELAYOUT_H
 #define MCUGEN_RELAYOUT_H

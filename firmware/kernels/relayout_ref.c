@@ -10,17 +10,19 @@
 struct side {
     uint32_t rows;    /* per lane; of a flat image all */
     uint32_t row;     /* bytes from a row to the next */
+    uint32_t pixel;   /* and from a pixel of it */
     uint32_t first;   /* byte of pixel (0, 0) */
     uint32_t channel; /* bytes */
 };
 
 static struct side side_of(const struct mcugen_lanes *l)
 {
-    struct side s = {l->height, l->width, 0, (uint32_t)l->height * l->width};
+    struct side s = {l->height, l->width, 1, 0, (uint32_t)l->height * l->width};
 
     if (l->rows != 0) {
         s.rows = l->rows;
         s.row = 4u * mcugen_lanes_pitch(l);
+        s.pixel = 4;
         s.first = (uint32_t)mcugen_lanes_at(l, 0, 0);
         s.channel = 4u * l->plane;
     }
@@ -229,20 +231,67 @@ static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
     const struct mcugen_lanes *const l = (back != 0) ? &k->from : &k->to;
     const struct side s = side_of((back != 0) ? &k->to : &k->from);
     struct run r = {{0}, l->width, 0, l->plane, s.channel, l->channels};
+    const uint32_t three = 3u * (uint32_t)l->rows;
+    uint32_t together = 1; /* rows */
 
-    for (uint32_t row = 0; row < l->rows && row < l->height; row++) {
+    if (((back != 0) || (k->from.rows == 0u)) && (mcugen_lanes_pitch(l) == 1u) && (l->height > three)) {
+        together = l->height - three; /* of a column that all lanes have: their pixels are neighbours */
+    }
+    for (uint32_t row = 0; row < l->rows && row < l->height; row += together, together = 1) {
         for (uint32_t lane = 0; lane < 4u; lane++) { /* rows beyond the image are as lane 0, and sealed */
             const uint32_t there = (l->rows * lane) + row;
 
             r.at[lane] = byte_at(&s, (there < l->height) ? there : row);
         }
         r.lanes = (uint32_t)mcugen_lanes_at(l, (int32_t)row, 0) / 4u;
+        r.width = l->width * together;
         if (back != 0) {
             to_flat(&r, (const uint32_t *)x, (uint8_t *)y);
         } else if (k->from.rows == 0) {
             from_flat(&r, (const uint8_t *)x, (uint32_t *)y);
         } else {
             from_lanes(&r, (const uint8_t *)x, (uint32_t *)y);
+        }
+    }
+}
+
+/* The byte of pixel (y, x) of an image of `width`, which may be a column of its rows. */
+static uint32_t pixel_at(const struct mcugen_lanes *l, const struct side *s, uint32_t width, uint32_t y, uint32_t x)
+{
+    return (l->width == width) ? (byte_at(s, y) + (x * s->pixel)) : byte_at(s, (y * width) + x);
+}
+
+/* One image is a column of the other's rows, so that pixels of neighbouring words are anywhere. */
+static void by_pixels(const struct mcugen_relayout *k, const uint8_t *x, uint8_t *y)
+{
+    const struct mcugen_lanes *const image = (k->to.width == 1u) ? &k->from : &k->to;
+    const struct side from = side_of(&k->from);
+    const struct side to = side_of(&k->to);
+
+    for (uint32_t row = 0; row < image->height; row++) {
+        for (uint32_t i = 0; i < image->width; i++) {
+            const uint8_t *p = &x[pixel_at(&k->from, &from, image->width, row, i)];
+            uint8_t *q = &y[pixel_at(&k->to, &to, image->width, row, i)];
+            uint32_t left = image->channels;
+
+            for (; left >= 4u; left -= 4u) {
+                const uint8_t p0 = p[0];
+                const uint8_t p1 = p[from.channel];
+                const uint8_t p2 = p[2u * from.channel];
+                const uint8_t p3 = p[3u * from.channel];
+
+                q[0] = p0;
+                q[to.channel] = p1;
+                q[2u * to.channel] = p2;
+                q[3u * to.channel] = p3;
+                p = &p[4u * from.channel];
+                q = &q[4u * to.channel];
+            }
+            for (; left > 0u; left--) {
+                *q = *p;
+                p = &p[from.channel];
+                q = &q[to.channel];
+            }
         }
     }
 }
@@ -299,6 +348,8 @@ MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const voi
 {
     if (k->from.rows == 0 && k->to.rows == 0) { /* an output that is another output, or an input */
         (void)memcpy(y, x, (size_t)k->to.channels * k->to.height * k->to.width);
+    } else if (k->from.width != k->to.width) {
+        by_pixels(k, (const uint8_t *)x, (uint8_t *)y);
     } else if (k->from.rows == k->to.rows) {
         by_words(k, (const uint32_t *)x, (uint32_t *)y);
     } else {

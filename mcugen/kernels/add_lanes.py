@@ -19,6 +19,7 @@ class AddLanes(base.Kernel):
     op = Add
     code_bytes = 700
     in_place = (0, 1)
+    runs = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (a, b), y = node.op, (v.type for v in node.inputs), node.output.type
@@ -26,7 +27,7 @@ class AddLanes(base.Kernel):
         all_lanes = not (output.flat or inputs[0].flat or inputs[1].flat)
         if not all_lanes or not base.fits(y) or not y.dtype.unsigned:
             return None
-        if not inputs[0].rows_per_lane == inputs[1].rows_per_lane == output.rows_per_lane:
+        if not (base.in_step(inputs[0], output) and base.in_step(inputs[1], output)):
             return None
         if abs(op.add) + DType.U8.hi * (abs(op.mult_a) + abs(op.mult_b)) >= fixed.INT32:
             return None

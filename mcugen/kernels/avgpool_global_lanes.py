@@ -17,6 +17,7 @@ class AvgPoolGlobalLanes(base.Kernel):
     stem = "avgpool_global_lanes"
     op = AvgPool
     code_bytes = 390
+    runs = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, x = node.op, node.inputs[0].type

@@ -130,6 +130,7 @@ class Kernel:
     by_plane: bool = field(default=False, init=False)
     weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
+    runs: bool = field(default=False, init=False)  # goes pixel by pixel, in runs too
 
     @property
     def name(self) -> str:
@@ -141,6 +142,12 @@ class Kernel:
     def on(self, core: Core) -> Kernel:
         """The kernel as it is for a core: itself, unless its tables hold more for that core."""
         return self
+
+    def offered(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
+        """`layouts`, but None for runs if the kernel does not know them."""
+        if not self.runs and any(lay.runs for lay in (*inputs, output)):
+            return None
+        return self.layouts(node, inputs, output)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
@@ -164,9 +171,14 @@ def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signat
     x, y = node.inputs[0].type, node.output.type
     if inputs[0].flat or output.flat or not y.dtype.unsigned or not fits(x):
         return None
-    if inputs[0].rows_per_lane != output.rows_per_lane:
+    if not in_step(inputs[0], output):
         return None
     return Signature((bare(inputs[0], x),), bare(output, y))
+
+
+def in_step(a: Layout, b: Layout) -> bool:
+    """True if lanes of images of one size hold the same pixels."""
+    return (a.kind, a.rows_per_lane) == (b.kind, b.rows_per_lane)
 
 
 def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tuple[float, ...]) -> tuple[float, ...]:
@@ -315,8 +327,8 @@ def window_fields(
 
 
 def lanes_field(name: str, lay: Layout, t: Tensor) -> Field:
-    """struct mcugen_lanes: an image in lanes."""
-    c, h, w = t.shape  # a flat image has rows = 0 (relayout.h)
+    """struct mcugen_lanes: an image in lanes, as they see it."""
+    c, h, w = layout.seen(lay, t.shape)  # a flat image has rows = 0 (relayout.h)
     values = (
         ("channels", "uint16_t", c),
         ("height", "uint16_t", h),
@@ -344,8 +356,12 @@ def lanes_window(
 
     Output row l * R_out + r reads input rows l * R_in + (r * stride + ky * dilation - top): the lanes stay what they
     are if and only if R_in = stride * R_out. Halo rows serve r = 0 and r = R_out - 1, pad columns both ends of a row.
+    In runs windows are single pixels.
     """
     a, b = like.inputs[0], like.output
+    if a.runs or b.runs:
+        alike = in_step(a, b) and x.shape[1:] == y.shape[1:] and y.dtype.unsigned
+        return like if alike and max(*kernel, *stride) == 1 and not any(padding) else None
     if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane or not y.dtype.unsigned:
         return None
     top, left = padding[0], padding[1]
@@ -360,7 +376,7 @@ def lanes_window(
 
 def bare(lay: Layout, t: Tensor) -> Layout:
     """The layout without halos and pads."""
-    return lay if lay.flat else layout.lanes(t, lay.rows_per_lane)
+    return lay if lay.flat or lay.runs else layout.lanes(t, lay.rows_per_lane)
 
 
 def words(lay: Layout, t: Tensor) -> int:
@@ -370,10 +386,10 @@ def words(lay: Layout, t: Tensor) -> int:
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
-    c, h, _ = t.shape
+    c, h, w = layout.seen(lay, t.shape)
     rows, cols = lay.rows_per_lane, lay.pad_cols
     if "mve" in core.isa:
-        return _seal_instructions(lay, t)
+        return _seal_instructions(lay, c, h, w)
     # Of each part: once, for a channel, for each word (or byte), for each group of them.
     call, *parts = simulated(
         core,
@@ -402,9 +418,8 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     return total
 
 
-def _seal_instructions(lay: Layout, t: Tensor) -> float:
+def _seal_instructions(lay: Layout, c: int, h: int, w: int) -> float:
     """Of lanes_mve.S."""
-    c, h, w = t.shape
     halo, garbage, four = lay.halo_top + lay.halo_bottom, LANES * lay.rows_per_lane - h, -(-w // 4)
     channel = 19 + lay.pad_cols * (5 + 3 * -(-(halo + lay.rows_per_lane + 1) // 4)) + halo * (7 + 4 * four)
     return 55.0 + c * (channel + garbage * (7 + 3 * four) + 6 * (garbage > 0))

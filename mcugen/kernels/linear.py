@@ -21,6 +21,7 @@ class Linear(base.Kernel):
     encoding: Encoding
     stem = "linear"
     op = LinearOp
+    runs = True
     uses_scratch = True
     code_bytes = 420  # with dot
 

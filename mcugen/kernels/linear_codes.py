@@ -25,6 +25,7 @@ class LinearCodes(base.Kernel):
 
     stem = "linear_codes"
     op = LinearOp
+    runs = True
     code_bytes = 670
     weights = "codes2"
 

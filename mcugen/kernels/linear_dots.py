@@ -55,6 +55,7 @@ class LinearDots(base.Kernel):
     few: bool = False
     stem = "linear_dots"
     op = LinearOp
+    runs = True
     code_bytes = 1350
     uses_scratch = True
 

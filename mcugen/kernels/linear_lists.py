@@ -41,6 +41,7 @@ class LinearLists(base.Kernel):
 
     stem = "linear_lists"
     op = LinearOp
+    runs = True
     code_bytes = 870
     weights = "lists8"
 

@@ -25,6 +25,7 @@ class LinearPairs(base.Kernel):
 
     stem = "linear_pairs"
     op = LinearOp
+    runs = True
     code_bytes = 720
     weights = "pairs8"
 

@@ -38,6 +38,7 @@ class LinearRice(base.Kernel):
 
     stem = "linear_rice"
     op = LinearOp
+    runs = True
     code_bytes = 470
     weights = "rice16"
 

@@ -38,6 +38,7 @@ class LinearTables(base.Kernel):
 
     stem = "linear_tables"
     op = LinearOp
+    runs = True
     code_bytes = 730
     weights = "codes81"
     uses_scratch = True

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..ir import Tensor
-from ..layout import Layout
+from ..layout import LANES, Layout
 from . import base
 
 
 @dataclass(frozen=True)
 class Relayout:
-    """Images of bytes: flat to lanes, lanes to flat, lanes to lanes of other rows or halos."""
+    """Images of bytes: flat to lanes, lanes to flat, lanes to lanes of other rows or halos; runs are lanes."""
 
     stem: str = field(default="relayout", init=False)
     code_bytes: int = field(default=1500, init=False)
@@ -30,6 +30,7 @@ class Relayout:
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
+        t = _column(t, src, dst)
         needs = ("lanes", "mcugen_dsp")  # linked even where dst is flat: one function serves all directions
         return base.Bound((base.lanes_field("from", src, t), base.lanes_field("to", dst, t)), needs=needs)
 
@@ -37,7 +38,11 @@ class Relayout:
         """Estimated cycles of one call."""
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
-        c, h, w = t.shape
+        seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
+        if src.runs != dst.runs and not src.flat and not dst.flat:
+            once, pixel, byte = base.simulated(core, (95, 114, 7.25), (100, 118, 7.5), (150, 131, 9.75))
+            return once + t.size * byte + t.size / t.shape[0] * pixel + seal
+        c, h, w = _column(t, src, dst).shape
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
         # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
         costs: tuple[float, ...]
@@ -62,7 +67,17 @@ class Relayout:
             costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
         once, row, each, four, one = costs
         by_fours = "mve" in core.isa and (src.flat or dst.flat or src.rows_per_lane == dst.rows_per_lane)
-        left = min(w % 4, 1) if by_fours else w % 4
-        total = once + rows * (row + c * (each + four * (w // 4) + one * left))
-        seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
-        return total + seal
+        total, whole = once + seal, h - (LANES - 1) * rows
+        # Of a column the pixels that all lanes have are one row of a flat image.
+        column = w == 1 and (src.flat or dst.flat) and whole > 0 and max(src.pad_cols, dst.pad_cols) == 0
+        for count, words in ((1, whole), (rows - whole, 1)) if column else ((rows, w),):
+            left = min(words % 4, 1) if by_fours else words % 4
+            total += count * (row + c * (each + four * (words // 4) + one * left))
+        return total
+
+
+def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
+    """The type as both layouts can see it: a column, if one is runs and the other flat."""
+    if (src.runs or dst.runs) and (src.flat or dst.flat):
+        return replace(t, shape=(t.shape[0], t.shape[1] * t.shape[2], 1))
+    return t

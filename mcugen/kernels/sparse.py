@@ -35,7 +35,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import fixed, pack
+from .. import fixed, layout, pack
 from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
 from ..layout import LANES, Layout
@@ -214,6 +214,7 @@ class Sparse(base.Kernel):
     op = Conv2d
     code_bytes = 370
     uses_scratch = True
+    runs = True
 
     def on(self, core: base.Core) -> Sparse:
         return replace(self, helium="mve" in core.isa)
@@ -698,7 +699,8 @@ def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
-    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    _, height, width = layout.seen(b, y.shape)
+    height = min(b.rows_per_lane, height)
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
     def rows(count: int, words: int) -> list[Run]:
@@ -771,7 +773,8 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
-    height, width = min(b.rows_per_lane, y.shape[1]), y.shape[2]
+    _, height, width = layout.seen(b, y.shape)
+    height = min(b.rows_per_lane, height)
     entries = int(np.count_nonzero(w.const)) // y.shape[0]
     x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
     y_at = b.pad_cols + b.halo_top * b.pitch
