@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness import Harness, Program, Report, all_programs, thinned
+from harness import Harness, Program, Report, all_programs, relayout_programs, thinned
 from test_kernels import dot_programs, narrow_programs, needs_arm, unpack_programs
 
 from mcugen import resources
@@ -289,6 +289,18 @@ ELSEWHERE = (
     ),
     (
         "microbit",
+        Fault("a halo shifted back", "relayout_thumb.S", "SHIFT   LAST, lsls", "SHIFT   LAST, lsrs", ("^relayout",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("a row too many", "relayout_thumb.S", "r7, r4, #1\n", "r7, r4, #2\n", ("^relayout .*place",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("another row", "relayout_thumb.S", "ldrb    r7, [r0, r3]", "ldrb    r7, [r0, r2]", ("^relayout",)),
+    ),
+    (
+        "microbit",
         Fault("-1 added", "lists8_m0.S", "LIST    subs", "LIST    adds", ("^Linear .*lists8",)),
     ),
     (
@@ -411,7 +423,9 @@ def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> 
     narrow = fault.name == "computes garbage rows"
     dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
     some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
-    if target == "mps3-an547":
+    if fault.file.startswith("relayout"):
+        some = [*relayout_programs()]
+    elif target == "mps3-an547":
         some = [*thinned(some, 12)]
     if target != "microbit":
         some += dots

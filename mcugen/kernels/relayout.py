@@ -8,6 +8,9 @@ from ..ir import Tensor
 from ..layout import Layout
 from . import base
 
+WIDEST = 8  # words of a row that relayout_thumb.S keeps in registers
+HALOS_BYTES = 230  # of a function for rows of one width
+
 
 @dataclass(frozen=True)
 class Relayout:
@@ -30,39 +33,92 @@ class Relayout:
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
-        needs = ("lanes", "mcugen_dsp")  # linked even where dst is flat: one function serves all directions
-        return base.Bound((base.lanes_field("from", src, t), base.lanes_field("to", dst, t)), needs=needs)
+        name = f"relayout_halos{t.shape[2]}" if _halos(t, src, dst) else "relayout_ref"
+        return base.Bound(
+            (
+                base.lanes_field("from", src, t),
+                base.lanes_field("to", dst, t),
+                base.Field("move", "mcugen_relayout_fn", f"mcugen1_{name}"),
+            ),
+            needs=("lanes",),  # linked even where dst is flat: one function serves all other directions
+            parts=(base.Part(name, HALOS_BYTES),) if _halos(t, src, dst) else (),
+        )
 
     def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
-        """Estimated cycles of one call."""
+        """Estimated cycles of one call, as simulated."""
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
+        if _halos(t, src, dst):
+            return _halos_cycles(t, dst, core)
+        seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
+        if not src.flat and src.rows_per_lane == dst.rows_per_lane:
+            return seal + _words_cycles(t, src, dst, core)
         c, h, w = t.shape
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
-        # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
-        costs: tuple[float, ...]
-        if src.flat and "mve" in core.isa:
-            costs = 72, 136, 23, 9, 9
-        elif src.flat:
-            costs = base.simulated(core, (72, 136, 43, 29, 16), (90, 134, 45, 57, 14.5), (192, 186, 72, 71, 20))
-        elif dst.flat and "mve" in core.isa:
-            lanes = h / rows
-            costs = 100, 126, 12 + 9 * lanes, 4 * lanes, 4 * lanes
-        elif dst.flat:
-            costs = base.simulated(core, (105, 126, 20, 52, 13), (102, 127, 19, 52, 13), (213, 155, 33, 76, 19))
-        elif src.rows_per_lane == dst.rows_per_lane and "mve" in core.isa:
-            costs = 80 + 32.5 * c, 0, 13.1, 3, 3
-            rows = dst.rows_per_lane
-        elif src.rows_per_lane == dst.rows_per_lane:
-            rows = dst.rows_per_lane
-            costs = base.simulated(core, (95, 0, 32, 17, 5.6), (95, 0, 33, 17, 5.5), (130, 0, 37, 29.7, 6))
-        elif "mve" in core.isa:
-            costs = 42, 129, 30, 45, 11.4
-        else:
-            costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
-        once, row, each, four, one = costs
-        by_fours = "mve" in core.isa and (src.flat or dst.flat or src.rows_per_lane == dst.rows_per_lane)
-        left = min(w % 4, 1) if by_fours else w % 4
-        total = once + rows * (row + c * (each + four * (w // 4) + one * left))
-        seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
-        return total + seal
+        once, row, channel = _row_cycles(w, src, dst, core, -(-h // rows))
+        return seal + once + rows * (row + c * channel)
+
+
+def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
+    """True if a function for rows of the image's width can move it."""
+    alike = not src.flat and src.rows_per_lane == dst.rows_per_lane and t.shape[2] <= WIDEST
+    return alike and max(dst.halo_top, dst.halo_bottom) <= 1 and (src.pad_cols, dst.pad_cols) == (0, 1)
+
+
+def _halos_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
+    c, _, w = t.shape
+    rows, top, bottom = dst.rows_per_lane, dst.halo_top, dst.halo_bottom
+    if "mve" in core.isa:
+        one = int(w == 1)
+        return 40 + c * (14 + (2 + one) * rows + 2 * -(-rows // 2) + (2 + w) * top + (3 + w + one) * bottom)
+    if "m0" in core.isa:
+        halves = int(w > 5)  # of a row
+        channel = 29 + (6 + 2 * w + 2 * halves) * rows + (4 + 3 * w + (5 + w) * halves) * top
+        channel += (6 + 4 * w + 2 * halves) * bottom
+        return base.simulated(core, (), (), (86.0 + c * channel,))[0]
+    channel = 23 + (5 + 2 * w + (w == 1)) * rows + 4 * (rows % 2) + (1 + 2 * w) * top + (2 + 3 * w) * bottom
+    total = 56.0 + c * channel
+    return base.simulated(core, (total,), (total,), ())[0]
+
+
+def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
+    """Runs of words: rows, or all that have no pad columns between them."""
+    (c, _, n), runs = t.shape, dst.rows_per_lane
+    if src.pad_cols + dst.pad_cols == 0:
+        n, runs = n * runs, 1
+    if "mve" in core.isa:
+        return 80 + c * (32.5 + runs * (13.1 + 3 * -(-n // 4)))
+    # Once, of a channel; of a short run and each of its words; of a long one, each group, and what is left.
+    costs = base.simulated(
+        core, (72, 38, 11, 7, 52.4, 22.1, 4.5), (73, 42, 11, 7, 52.4, 22.1, 4.5), (101, 51.7, 13.7, 7, 37.8, 13, 3.7)
+    )
+    once, channel, short, word, run, group, rest = costs
+    at_once = 4 if "m0" in core.isa else 8
+    left = (n % at_once).bit_count()
+    each = short + word * n if n < 8 else run + group * (n // at_once) + rest * left
+    return once + c * (channel + runs * each)
+
+
+def _row_cycles(w: int, src: Layout, dst: Layout, core: base.Core, lanes: int) -> tuple[float, float, float]:
+    """Cycles once, of a row of lanes, and of that in a channel."""
+    fours, left = divmod(w, 4)
+    up = -(-w // 4)
+    if "mve" in core.isa:
+        if src.flat:
+            return 72, 136, 23 + 9 * up
+        return (100, 126, 12 + (9 + 4 * up) * lanes) if dst.flat else (42, 150, 10 + 9 * w + 2 * up)
+    if dst.flat:  # and of a channel, of four words and of each that is left
+        costs = base.simulated(core, (85, 128, 19, 52, 13), (87, 133, 19, 52, 13), (225, 153, 32, 84, 21))
+        return costs[0], costs[1], costs[2] + costs[3] * fours + costs[4] * left
+    if "m0" in core.isa:
+        spread = 44 + 18 * (fours > 0) + 72 * fours + 7 * (left > 0) + 24 * left
+        gather = 43 + 14 * (fours > 0) + 73 * fours + 8 * (left > 0) + 22 * left
+    else:
+        unaligned = (0, 5, 2, 5)[left]  # of the words of four rows, one behind the other
+        four = (24 if "dsp" in core.isa else 30) + unaligned
+        spread = 20 + 3 * (left == 0) + 4 * (fours % 2) + four * fours + 14 * left
+        gather = 14 + 4 * up + 10 * w
+    flat = base.simulated(core, (85, 144.5, spread), (87, 147.5, spread), (223, 175, spread))
+    other = base.simulated(core, (73, 186, gather), (74, 191, gather), (223, 201, gather))
+    once, row, channel = flat if src.flat else other
+    return once, row, channel
