@@ -373,6 +373,12 @@ def relayout_programs() -> Iterator[Program]:
             for src in (bare, _grown(bare, t, 1, 2, 0)):
                 x = _sample(Value("x", t), np.random.default_rng(width), 0)
                 yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
+    for height, width, bottom in ((12, 12, 1), (10, 4, 1), (9, 5, 0)):  # from 3 rows to 4
+        t = Tensor(DType.U8, (3, height, width), Quant(0.1, 77))
+        x = _sample(Value("x", t), np.random.default_rng(width), 0)
+        bare = layout.lanes(t, 3)
+        for src in (bare, _grown(bare, t, 1, 2, 1)):
+            yield from _relayouts(x, t, src, layout.lanes(t, 4, 0, bottom, 1))
 
 
 def _relayouts(x: Array, t: Tensor, src: Layout, dst: Layout) -> Iterator[Program]:

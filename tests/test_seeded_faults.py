@@ -300,6 +300,10 @@ ELSEWHERE = (
         Fault("another row", "relayout_thumb.S", "ldrb    r7, [r0, r3]", "ldrb    r7, [r0, r2]", ("^relayout",)),
     ),
     (
+        "mps2-an386",
+        Fault("lanes exchanged", "relayout_dsp.S", "sel     r9, r9, r10", "sel     r9, r10, r9", ("^relayout u8.3,12",)),
+    ),
+    (
         "mps2-an385",
         Fault("odd bytes twice", "total_thumb.S", "lsls    r5, r2, #8", "lsls    r5, r2, #7", ("^AvgPool .*global",)),
     ),

@@ -41,6 +41,10 @@ void mcugen1_relayout_halos5(const struct mcugen_relayout *k, const void *x, voi
 void mcugen1_relayout_halos6(const struct mcugen_relayout *k, const void *x, void *y);
 void mcugen1_relayout_halos7(const struct mcugen_relayout *k, const void *x, void *y);
 void mcugen1_relayout_halos8(const struct mcugen_relayout *k, const void *x, void *y);
+
+/* From lanes of 3 rows to lanes of 4, at least 4 words wide, with one pad column, no halo above and at most one row below. */
+void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void *y);
+
 #if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) /* there is no assembly for this machine */
 #define mcugen1_relayout_halos1 mcugen1_relayout_ref
 #define mcugen1_relayout_halos2 mcugen1_relayout_ref
@@ -50,6 +54,9 @@ void mcugen1_relayout_halos8(const struct mcugen_relayout *k, const void *x, voi
 #define mcugen1_relayout_halos6 mcugen1_relayout_ref
 #define mcugen1_relayout_halos7 mcugen1_relayout_ref
 #define mcugen1_relayout_halos8 mcugen1_relayout_ref
+#endif
+#if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) || !defined(__ARM_FEATURE_DSP)
+#define mcugen1_relayout_3to4 mcugen1_relayout_ref
 #endif
 
 /* A row of lanes in all channels, which are at least one. */

@@ -33,7 +33,7 @@ class Relayout:
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
-        name = f"relayout_halos{t.shape[2]}" if _halos(t, src, dst) else "relayout_ref"
+        name = _function(t, src, dst)
         return base.Bound(
             (
                 base.lanes_field("from", src, t),
@@ -50,6 +50,8 @@ class Relayout:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
         if _halos(t, src, dst):
             return _halos_cycles(t, dst, core)
+        if _three_to_four(t, src, dst) and "dsp" in core.isa:
+            return _three_to_four_cycles(t, dst, core)
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
         if not src.flat and src.rows_per_lane == dst.rows_per_lane:
             return seal + _words_cycles(t, src, dst, core)
@@ -57,6 +59,19 @@ class Relayout:
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
         once, row, channel = _row_cycles(w, src, dst, core, -(-h // rows))
         return seal + once + rows * (row + c * channel)
+
+
+def _function(t: Tensor, src: Layout, dst: Layout) -> str:
+    """The function of relayout.h."""
+    if _halos(t, src, dst):
+        return f"relayout_halos{t.shape[2]}"
+    return "relayout_3to4" if _three_to_four(t, src, dst) else "relayout_ref"
+
+
+def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
+    """True if relayout_dsp.S moves the image, where there is the DSP extension."""
+    rows = src.rows_per_lane, dst.rows_per_lane
+    return rows == (3, 4) and t.shape[2] >= 4 and (dst.halo_top, dst.pad_cols) == (0, 1) and dst.halo_bottom <= 1
 
 
 def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
@@ -81,6 +96,15 @@ def _halos_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
     return base.simulated(core, (total,), (total,), ())[0]
 
 
+def _three_to_four_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
+    c, _, w = t.shape
+    fours = -(-(w + 1) // 4)  # of the halo and its pad
+    if "mve" in core.isa:
+        return 90 + c * (18 + 22 * w + (12 + 8 * fours) * dst.halo_bottom)
+    total = 130.0 + c * (27 + 25 * w + (11 + 18 * fours) * dst.halo_bottom)
+    return base.simulated(core, (total,), (), ())[0]
+
+
 def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
     """Runs of words: rows, or all that have no pad columns between them."""
     (c, _, n), runs = t.shape, dst.rows_per_lane
@@ -90,7 +114,10 @@ def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float
         return 80 + c * (32.5 + runs * (13.1 + 3 * -(-n // 4)))
     # Once, of a channel; of a short run and each of its words; of a long one, each group, and what is left.
     costs = base.simulated(
-        core, (72, 38, 11, 7, 52.4, 22.1, 4.5), (73, 42, 11, 7, 52.4, 22.1, 4.5), (101, 51.7, 13.7, 7, 37.8, 13, 3.7)
+        core,
+        (72, 38, 11, 7, 52.4, 22.1, 4.5),
+        (73, 42, 11, 7, 52.4, 22.1, 4.5),
+        (101, 51.7, 13.7, 5 + core.branch, 37.8, 13, 3.7),
     )
     once, channel, short, word, run, group, rest = costs
     at_once = 4 if "m0" in core.isa else 8
@@ -105,7 +132,7 @@ def _row_cycles(w: int, src: Layout, dst: Layout, core: base.Core, lanes: int) -
     up = -(-w // 4)
     if "mve" in core.isa:
         if src.flat:
-            return 72, 136, 23 + 9 * up
+            return 72, 78, 20 + 9 * up
         return (100, 126, 12 + (9 + 4 * up) * lanes) if dst.flat else (42, 150, 10 + 9 * w + 2 * up)
     if dst.flat:  # and of a channel, of four words and of each that is left
         costs = base.simulated(core, (85, 128, 19, 52, 13), (87, 133, 19, 52, 13), (225, 153, 32, 84, 21))
