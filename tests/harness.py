@@ -353,7 +353,8 @@ def shared(sig: Signature, i: int, node: Node) -> Iterator[Signature]:
 
 def relayout_programs() -> Iterator[Program]:
     """Images moved between any two layouts."""
-    for shape, zero_point in (((3, 8, 8), 0), ((2, 25, 5), 128), ((1, 1, 1), 255), ((2, 3, 1), 7), ((5, 6, 7), 128)):
+    small = ((3, 8, 8), 0), ((2, 25, 5), 128), ((1, 1, 1), 255), ((2, 3, 1), 7), ((5, 6, 7), 128)
+    for shape, zero_point in (*small, ((2, 9, 10), 3), ((1, 5, 15), 9)):
         t = Tensor(DType.U8, shape, Quant(0.1, zero_point))
         rng = np.random.default_rng(shape[1])
         x = _sample(Value("x", t), rng, 0)
@@ -365,11 +366,28 @@ def relayout_programs() -> Iterator[Program]:
         for src, dst in itertools.product(options, options):
             if not RELAYOUT.accepts(t, src, dst):
                 continue
-            name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
-            yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
-            if not src.flat and layout.alike(src, dst):
-                ahead = LANES * layout.ahead(dst, src, shape)
-                yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), ahead=ahead)
+            yield from _relayouts(x, t, src, dst)
+    for width in range(1, 10):  # a function for each of few words
+        for rows, halos in ((1 + width % 3, (1, 1)), (2, (0, 1)), (3, (1, 0)), (width, (0, 0))):
+            t = Tensor(DType.U8, (3, 4 * rows - width % 3, width), Quant(0.1, 100 + width))
+            bare = layout.lanes(t, rows)
+            for src in (bare, _grown(bare, t, 1, 2, 0)):
+                x = _sample(Value("x", t), np.random.default_rng(width), 0)
+                yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
+    for height, width, bottom in ((12, 12, 1), (10, 4, 1), (9, 5, 0)):  # from 3 rows to 4
+        t = Tensor(DType.U8, (3, height, width), Quant(0.1, 77))
+        x = _sample(Value("x", t), np.random.default_rng(width), 0)
+        bare = layout.lanes(t, 3)
+        for src in (bare, _grown(bare, t, 1, 2, 1)):
+            yield from _relayouts(x, t, src, layout.lanes(t, 4, 0, bottom, 1))
+
+
+def _relayouts(x: Array, t: Tensor, src: Layout, dst: Layout) -> Iterator[Program]:
+    name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
+    yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
+    if not src.flat and layout.alike(src, dst):
+        ahead = LANES * layout.ahead(dst, src, t.shape)
+        yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), ahead=ahead)
 
 
 Limits = tuple[int, int] | None  # of the values that reach a node; None: all that the type allows

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness import Harness, Program, Report, all_programs, thinned
+from harness import Harness, Program, Report, all_programs, relayout_programs, thinned
 from test_kernels import dot_programs, narrow_programs, needs_arm, unpack_programs
 
 from mcugen import resources
@@ -181,7 +181,7 @@ FAULTS = (
         "n < 258u ? n : 258u",
         ("^AvgPool 1x64x20",),
     ),
-    Fault("pad columns summed", "avgpool_global_lanes_ref.c", "- beyond", "- 0u * beyond", ("^AvgPool",)),
+    Fault("pad columns summed", "avgpool_global_lanes_ref.c", "* k->in.pad_value", "* 0u", ("^AvgPool",)),
     Fault(
         "the lower seven bits not compared",
         "mcugen_words.h",
@@ -301,6 +301,26 @@ ELSEWHERE = (
             "strh    r6, [r7, #\\at]",
             ("^Linear .*codes81",),
         ),
+    ),
+    (
+        "microbit",
+        Fault("a halo shifted back", "relayout_thumb.S", "SHIFT   LAST, lsls", "SHIFT   LAST, lsrs", ("^relayout",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("a row too many", "relayout_thumb.S", "r7, r4, #1\n", "r7, r4, #2\n", ("^relayout .*place",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("another row", "relayout_thumb.S", "ldrb    r7, [r0, r3]", "ldrb    r7, [r0, r2]", ("^relayout",)),
+    ),
+    (
+        "mps2-an386",
+        Fault("lanes exchanged", "relayout_dsp.S", "sel     r9, r9, r10", "sel     r9, r10, r9", ("^relayout",)),
+    ),
+    (
+        "mps2-an385",
+        Fault("odd bytes twice", "total_thumb.S", "lsls    r5, r2, #8", "lsls    r5, r2, #7", ("^AvgPool .*global",)),
     ),
     (
         "microbit",
@@ -439,7 +459,11 @@ def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> 
     narrow = fault.name == "computes garbage rows"
     dots = dot_programs([f"mcugen1_{fault.file[:-2]}"]) if fault.file.startswith("dot") else ()
     some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
-    if target == "mps3-an547":
+    if fault.file.startswith("relayout"):
+        some = [*relayout_programs()]
+    elif fault.file.startswith("total"):
+        some = [p for p in all_programs() if p.name.startswith("AvgPool")]
+    elif target == "mps3-an547":
         some = [*thinned(some, 12)]
     if target != "microbit":
         some += dots

@@ -29,6 +29,10 @@ static inline uint32_t mcugen_max4(uint32_t a, uint32_t b)
 uint32_t mcugen1_total_mve(const void *x, uint32_t n); /* the sum of n bytes */
 #endif
 
+/* All Cortex-M: the sums of the bytes of n words of each plane, which lie `plane` words apart; 1 <= n <= 257, or with the
+ * DSP extension below 2^22; planes >= 1. */
+void mcugen1_totals_thumb(const uint32_t *x, uint32_t n, uint32_t plane, uint32_t planes, uint32_t *sums);
+
 /* sums[l] += byte l of each of n words. A sum of 257 bytes fits 16 bits, so two are kept in a word. */
 static inline void mcugen_sum4(const uint32_t *x, uint32_t n, uint32_t sums[4])
 {

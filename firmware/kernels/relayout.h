@@ -14,15 +14,67 @@
 extern "C" {
 #endif
 
+struct mcugen_relayout;
+
+/* x: an image as `from` says, sealed; y: an image as `to` says, sealed here. They may overlap where both are lanes of
+ * as many rows and no word's place in y lies behind its place in x: words are moved one after the other in the order of
+ * memory, and what seals a channel is written behind its own words, reads only y, and lies before the next channel's
+ * first. A model links the ones that it uses. */
+typedef void (*mcugen_relayout_fn)(const struct mcugen_relayout *k, const void *x, void *y);
+
 struct mcugen_relayout {
     struct mcugen_lanes from;
     struct mcugen_lanes to;
+    mcugen_relayout_fn move;
 };
 
-/* x: an image as `from` says, only the image itself is read; y: an image as `to` says, lanes sealed here. They may
- * overlap where both are lanes of as many rows and no word's place in y lies behind its place in x: words are moved one
- * after the other in the order of memory, and sealing comes last and reads only y. */
+/* Any two layouts. */
 void mcugen1_relayout_ref(const struct mcugen_relayout *k, const void *x, void *y);
+
+/* Lanes of as many rows, of as many words as the name says: from no pad columns to one, and to at most one halo row
+ * above and below. */
+void mcugen1_relayout_halos1(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos2(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos3(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos4(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos5(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos6(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos7(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_halos8(const struct mcugen_relayout *k, const void *x, void *y);
+
+/* From lanes of 3 rows to lanes of 4, at least 4 words wide, with one pad column, no halo above and at most one row below. */
+void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void *y);
+
+#if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) /* there is no assembly for this machine */
+#define mcugen1_relayout_halos1 mcugen1_relayout_ref
+#define mcugen1_relayout_halos2 mcugen1_relayout_ref
+#define mcugen1_relayout_halos3 mcugen1_relayout_ref
+#define mcugen1_relayout_halos4 mcugen1_relayout_ref
+#define mcugen1_relayout_halos5 mcugen1_relayout_ref
+#define mcugen1_relayout_halos6 mcugen1_relayout_ref
+#define mcugen1_relayout_halos7 mcugen1_relayout_ref
+#define mcugen1_relayout_halos8 mcugen1_relayout_ref
+#endif
+#if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) || !defined(__ARM_FEATURE_DSP)
+#define mcugen1_relayout_3to4 mcugen1_relayout_ref
+#endif
+
+/* A row of lanes in all channels, which are at least one. */
+struct mcugen_rows {
+    uint32_t at[4];   /* where the image's rows in the four lanes are in the other image, in bytes */
+    uint32_t width;   /* words */
+    uint32_t lanes;   /* the first word */
+    uint32_t plane;   /* words from a channel to the next */
+    uint32_t other;   /* bytes from a channel to the next of the other image */
+    uint32_t channels;
+};
+
+/* Armv7-M and later: the row, from other lanes and from a flat image. */
+void mcugen1_relayout_columns_thumb(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y);
+void mcugen1_relayout_spread_thumb(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y);
+
+/* Runs of words on all Cortex-M. */
+void mcugen1_words_thumb(const uint32_t *from, uint32_t *to, uint32_t n);
 
 /* M55, M85: pixels of four rows to n words; words to rows that lie `step` bytes apart, one for each lane; n words. */
 void mcugen1_spread_mve(const uint8_t *const *rows, uint32_t *to, uint32_t n);
@@ -31,7 +83,7 @@ void mcugen1_words_mve(const uint32_t *from, uint32_t *to, uint32_t n);
 
 static inline void mcugen1_relayout(const struct mcugen_relayout *k, const void *x, void *y)
 {
-    mcugen1_relayout_ref(k, x, y);
+    k->move(k, x, y);
 }
 
 #ifdef __cplusplus

@@ -3,7 +3,6 @@
  */
 #include "relayout.h"
 
-#include "mcugen_dsp.h"
 #include <string.h>
 
 /* Where the pixels of an image lie in a channel. */
@@ -42,15 +41,14 @@ static uint32_t byte_at(const struct side *s, uint32_t y)
     return s->first + lane + (row * s->row);
 }
 
-/* One row of lanes in all channels. */
-struct run {
-    uint32_t at[4];   /* where the image's rows in the four lanes are in the other image, in bytes */
-    uint32_t width;   /* words */
-    uint32_t lanes;   /* the first word */
-    uint32_t plane;   /* words from a channel to the next */
-    uint32_t other;   /* bytes from a channel to the next of the other image */
-    uint32_t channels;
-};
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_ISA_ARM)
+
+static void from_lanes(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+{
+    mcugen1_relayout_columns_thumb(r, x, y);
+}
+
+#else
 
 static inline uint32_t column(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, uint32_t i)
 {
@@ -88,7 +86,7 @@ static inline void columns(const uint8_t *const rows[4], uint32_t *y, uint32_t n
     }
 }
 
-static void from_lanes(const struct run *r, const uint8_t *x, uint32_t *y)
+static void from_lanes(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -102,9 +100,11 @@ static void from_lanes(const struct run *r, const uint8_t *x, uint32_t *y)
     }
 }
 
+#endif
+
 #if defined(__ARM_FEATURE_MVE)
 
-static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -118,49 +118,16 @@ static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
     }
 }
 
-#elif defined(__ARM_FEATURE_DSP)
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_ISA_ARM)
 
-/* Four words of each row are 16 pixels, four of each output word. */
-static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
-    const uint32_t whole = r->width & ~3u;
-    const uint8_t *from = x;
-    uint32_t *to = &y[r->lanes];
-
-    for (uint32_t c = r->channels; c > 0u; c--) {
-        const uint8_t *const p0 = &from[r->at[0]];
-        const uint8_t *const p1 = &from[r->at[1]];
-        const uint8_t *const p2 = &from[r->at[2]];
-        const uint8_t *const p3 = &from[r->at[3]];
-
-        for (uint32_t i = 0; i < whole; i += 4u) {
-            uint32_t v[4];
-
-            (void)memcpy((uint8_t *)&v[0], &p0[i], 4);
-            (void)memcpy((uint8_t *)&v[1], &p1[i], 4);
-            (void)memcpy((uint8_t *)&v[2], &p2[i], 4);
-            (void)memcpy((uint8_t *)&v[3], &p3[i], 4);
-            const uint32_t low_even = mcugen_even_u8(v[0]) | (mcugen_even_u8(v[1]) << 8);
-            const uint32_t low_odd = mcugen_odd_u8(v[0]) | (mcugen_odd_u8(v[1]) << 8);
-            const uint32_t high_even = mcugen_even_u8(v[2]) | (mcugen_even_u8(v[3]) << 8);
-            const uint32_t high_odd = mcugen_odd_u8(v[2]) | (mcugen_odd_u8(v[3]) << 8);
-
-            to[i] = mcugen_lower_halves(low_even, high_even);
-            to[i + 1u] = mcugen_lower_halves(low_odd, high_odd);
-            to[i + 2u] = mcugen_upper_halves(low_even, high_even);
-            to[i + 3u] = mcugen_upper_halves(low_odd, high_odd);
-        }
-        for (uint32_t i = whole; i < r->width; i++) {
-            to[i] = column(p0, p1, p2, p3, i);
-        }
-        from = &from[r->other];
-        to = &to[r->plane];
-    }
+    mcugen1_relayout_spread_thumb(r, x, y);
 }
 
 #else
 
-static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
+static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -179,7 +146,7 @@ static void from_flat(const struct run *r, const uint8_t *x, uint32_t *y)
 #if defined(__ARM_FEATURE_MVE)
 
 /* The other way, with the lanes that the image has. */
-static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
+static void to_flat(const struct mcugen_rows *r, const uint32_t *x, uint8_t *y)
 {
     const uint32_t *from = &x[r->lanes];
     uint8_t *to = &y[r->at[0]];
@@ -198,7 +165,7 @@ static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
 #else
 
 /* The other way; lanes that the image does not have are as lane 0, which is written last. */
-static void to_flat(const struct run *r, const uint32_t *x, uint8_t *y)
+static void to_flat(const struct mcugen_rows *r, const uint32_t *x, uint8_t *y)
 {
     const uint32_t *from = &x[r->lanes];
     uint8_t *to = y;
@@ -230,7 +197,7 @@ static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
     const int back = k->to.rows == 0; /* to a flat image */
     const struct mcugen_lanes *const l = (back != 0) ? &k->from : &k->to;
     const struct side s = side_of((back != 0) ? &k->to : &k->from);
-    struct run r = {{0}, l->width, 0, l->plane, s.channel, l->channels};
+    struct mcugen_rows r = {{0}, l->width, 0, l->plane, s.channel, l->channels};
     const uint32_t three = 3u * (uint32_t)l->rows;
     uint32_t together = 1; /* rows */
 
@@ -305,19 +272,12 @@ static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
     uint32_t *to = y;
     uint32_t left = n;
 
-    for (; left >= 4u; left -= 4u) {
-        const uint32_t p0 = from[0];
-        const uint32_t p1 = from[1];
-        const uint32_t p2 = from[2];
-        const uint32_t p3 = from[3];
-
-        to[0] = p0;
-        to[1] = p1;
-        to[2] = p2;
-        to[3] = p3;
-        from = &from[4];
-        to = &to[4];
+#if defined(__ARM_ARCH_ISA_THUMB) && !defined(__ARM_ARCH_ISA_ARM)
+    if (n >= 8u) {
+        mcugen1_words_thumb(x, y, n);
+        left = 0;
     }
+#endif
     for (; left > 0u; left--) {
         *to = *from;
         from = &from[1];
@@ -326,18 +286,24 @@ static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 #endif
 }
 
-/* The same lanes, other halos. */
+/* The same lanes, other halos. Rows without pad columns are one run. */
 static void by_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y)
 {
     const uint32_t from_pitch = mcugen_lanes_pitch(&k->from);
     const uint32_t to_pitch = mcugen_lanes_pitch(&k->to);
+    uint32_t runs = k->to.rows;
+    uint32_t n = k->to.width;
 
+    if (from_pitch == n && to_pitch == n) {
+        n *= runs;
+        runs = 1;
+    }
     for (uint32_t c = 0; c < k->to.channels; c++) {
         uint32_t from = (k->from.plane * c) + ((uint32_t)mcugen_lanes_at(&k->from, 0, 0) / 4u);
         uint32_t to = (k->to.plane * c) + ((uint32_t)mcugen_lanes_at(&k->to, 0, 0) / 4u);
 
-        for (uint32_t row = 0; row < k->to.rows; row++) {
-            copy(&x[from], &y[to], k->to.width);
+        for (uint32_t run = 0; run < runs; run++) {
+            copy(&x[from], &y[to], n);
             from += from_pitch;
             to += to_pitch;
         }

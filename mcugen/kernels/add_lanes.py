@@ -52,14 +52,17 @@ class AddLanes(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        y, out = node.output.type, sig.output
+        op, y, out = node.op, node.output.type, sig.output
+        assert isinstance(op, Add)
         c, _, w = y.shape
         if "mve" in core.isa:
             word, run, channel = 10.0, 41.0, 15.0
         else:
             word, run, channel = base.simulated(core, (32, 55, 67), (80, 52, 28), (61, 117, 56))
-            if "m0" in core.isa and node.op.to.lo:  # type: ignore[attr-defined]
+            if "m0" in core.isa and op.to.lo:
                 word = 92  # in C
+            elif "m0" in core.isa and min(op.mult_a, op.mult_b, op.add) >= 0:
+                word += 5.5  # pixels below 0 take less time, and there are none
         if all(lay.pad_cols == out.pad_cols for lay in sig.inputs):  # garbage rows and pad columns are added too
             cost = word * (out.rows_per_lane * out.pitch - out.pad_cols) + run
         else:

@@ -39,6 +39,7 @@ class Costs:
     channel: float
     row: float  # of the program, when it is made
     tap: float
+    alone: float  # less for a row of one tap
     unpack: float  # of a channel, besides what base.unpack_cycles says
     run: float
     next_row: float  # of y, in runs of strips of two words
@@ -48,22 +49,22 @@ class Costs:
 
 
 _DSP = Costs(
-    *(80, 13.3, 8.8, 47, 93, 16, (2, 6, 6)),
+    *(80, 13.3, 8.8, 4, 47, 93, 16, (2, 6, 6)),
     ((35, 35, 37, 37, 37), (44, 44, 34.5, 46, 46), (44, 44, 46, 46, 46)),
     ((18, 23, 31, 36, 45), (25, 35, 43.5, 57, 66), (25, 36, 49, 58, 74)),
 )
 _M7 = Costs(
-    *(51, 2.7, 5.3, 24, 66, 12, (2, 4, 4)),
+    *(51, 2.7, 5.3, 2, 24, 66, 12, (2, 4, 4)),
     ((18, 18, 17.5, 17.5, 17.5), (23, 23, 20.5, 22.5, 22.5), (23, 23, 22.5, 22.5, 22.5)),
     ((9, 12, 16.5, 19.5, 23.5), (12, 19, 23.5, 31.5, 36.5), (12, 20, 29.5, 32.5, 40.5)),
 )
 _M3 = Costs(
-    *(81, 13.3, 9.8, 47, 95, 16, (0, 0, 0)),
+    *(81, 13.3, 9.8, 5, 47, 95, 16, (0, 0, 0)),
     ((64,) * 5, (102,) * 5, (102,) * 5),
     ((22, 36, 50, 64, 78), (34, 60, 86, 112, 138), (34, 60, 86, 112, 138)),
 )
 _M0 = Costs(
-    *(147, 13.3, 17.5, 105, 115, 18, (0, 0, 0)),
+    *(147, 13.3, 17.5, 5.5, 105, 115, 18, (0, 0, 0)),
     ((102,) * 5, (165,) * 5, (165,) * 5),
     ((27, 43, 59, 75, 91), (40, 69, 98, 127, 156), (40, 69, 98, 127, 156)),
 )
@@ -142,7 +143,8 @@ class Direct(base.Kernel):
             return _instructions(node, sig, rows, self.encoding, core)
         costs, n = _costs(core), len(rows.distances)
         runs, ups = _runs(node, sig), sum(scale & 0xFF > 0 for scale, _ in base.tails32(node, acc))
-        each = costs.channel + n * (costs.row + rows.taps * costs.tap) + costs.run * len(runs)
+        row = costs.row + rows.taps * costs.tap - (costs.alone if rows.taps == 1 else 0)
+        each = costs.channel + n * row + costs.run * len(runs)
         total = base.seal_cycles(sig.output, y, core)
         if self.encoding != I8:
             total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, rows.weights.size, core)

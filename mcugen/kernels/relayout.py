@@ -8,6 +8,9 @@ from ..ir import Tensor
 from ..layout import LANES, Layout
 from . import base
 
+WIDEST = 8  # words of a row that relayout_thumb.S keeps in registers
+HALOS_BYTES = 230  # of a function for rows of one width
+
 
 @dataclass(frozen=True)
 class Relayout:
@@ -30,50 +33,42 @@ class Relayout:
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
+        name = _function(t, src, dst)
         t = _column(t, src, dst)
-        needs = ("lanes", "mcugen_dsp")  # linked even where dst is flat: one function serves all directions
-        return base.Bound((base.lanes_field("from", src, t), base.lanes_field("to", dst, t)), needs=needs)
+        return base.Bound(
+            (
+                base.lanes_field("from", src, t),
+                base.lanes_field("to", dst, t),
+                base.Field("move", "mcugen_relayout_fn", f"mcugen1_{name}"),
+            ),
+            needs=("lanes",),  # linked even where dst is flat: one function serves all other directions
+            parts=(base.Part(name, HALOS_BYTES),) if "halos" in name else (),
+        )
 
     def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
-        """Estimated cycles of one call."""
+        """Estimated cycles of one call, as simulated."""
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
+        if _halos(t, src, dst):
+            return _halos_cycles(t, dst, core)
+        if _three_to_four(t, src, dst) and "dsp" in core.isa:
+            return _three_to_four_cycles(t, dst, core)
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
         if src.runs != dst.runs and not src.flat and not dst.flat:
             once, pixel, byte = base.simulated(core, (95, 114, 7.25), (100, 118, 7.5), (150, 131, 9.75))
             return once + t.size * byte + t.size / t.shape[0] * pixel + seal
+        if not src.flat and src.rows_per_lane == dst.rows_per_lane:
+            return seal + _words_cycles(t, src, dst, core)
         c, h, w = _column(t, src, dst).shape
         rows = min(h, (src if dst.flat else dst).rows_per_lane)
-        # Once, of a row of lanes, of that in a channel, of four words and of each that is left.
-        costs: tuple[float, ...]
-        if src.flat and "mve" in core.isa:
-            costs = 72, 136, 23, 9, 9
-        elif src.flat:
-            costs = base.simulated(core, (72, 136, 43, 29, 16), (90, 134, 45, 57, 14.5), (192, 186, 72, 71, 20))
-        elif dst.flat and "mve" in core.isa:
-            lanes = h / rows
-            costs = 100, 126, 12 + 9 * lanes, 4 * lanes, 4 * lanes
-        elif dst.flat:
-            costs = base.simulated(core, (105, 126, 20, 52, 13), (102, 127, 19, 52, 13), (213, 155, 33, 76, 19))
-        elif src.rows_per_lane == dst.rows_per_lane and "mve" in core.isa:
-            costs = 80 + 32.5 * c, 0, 13.1, 3, 3
-            rows = dst.rows_per_lane
-        elif src.rows_per_lane == dst.rows_per_lane:
-            rows = dst.rows_per_lane
-            costs = base.simulated(core, (95, 0, 32, 17, 5.6), (95, 0, 33, 17, 5.5), (130, 0, 37, 29.7, 6))
-        elif "mve" in core.isa:
-            costs = 42, 129, 30, 45, 11.4
-        else:
-            costs = base.simulated(core, (55, 169, 39, 59, 15), (50, 169, 41, 59, 14.6), (150, 223, 66, 72.6, 19.3))
-        once, row, each, four, one = costs
-        by_fours = "mve" in core.isa and (src.flat or dst.flat or src.rows_per_lane == dst.rows_per_lane)
-        total, whole = once + seal, h - (LANES - 1) * rows
+        whole = h - (LANES - 1) * rows
         # Of a column the pixels that all lanes have are one row of a flat image.
         column = w == 1 and (src.flat or dst.flat) and whole > 0 and max(src.pad_cols, dst.pad_cols) == 0
+        once, total = 0.0, seal
         for count, words in ((1, whole), (rows - whole, 1)) if column else ((rows, w),):
-            left = min(words % 4, 1) if by_fours else words % 4
-            total += count * (row + c * (each + four * (words // 4) + one * left))
-        return total
+            once, row, channel = _row_cycles(words, src, dst, core, -(-h // rows))
+            total += count * (row + c * channel)
+        return once + total
 
 
 def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
@@ -81,3 +76,99 @@ def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
     if (src.runs or dst.runs) and (src.flat or dst.flat):
         return replace(t, shape=(t.shape[0], t.shape[1] * t.shape[2], 1))
     return t
+
+
+def _function(t: Tensor, src: Layout, dst: Layout) -> str:
+    """The function of relayout.h."""
+    if _halos(t, src, dst):
+        return f"relayout_halos{t.shape[2]}"
+    return "relayout_3to4" if _three_to_four(t, src, dst) else "relayout_ref"
+
+
+def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
+    """True if relayout_dsp.S moves the image, where there is the DSP extension."""
+    rows = src.rows_per_lane, dst.rows_per_lane
+    return (
+        not (src.runs or dst.runs)
+        and rows == (3, 4)
+        and t.shape[2] >= 4
+        and (dst.halo_top, dst.pad_cols) == (0, 1)
+        and dst.halo_bottom <= 1
+    )
+
+
+def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
+    """True if a function for rows of the image's width can move it."""
+    alike = not (src.flat or src.runs or dst.runs) and src.rows_per_lane == dst.rows_per_lane and t.shape[2] <= WIDEST
+    return alike and max(dst.halo_top, dst.halo_bottom) <= 1 and (src.pad_cols, dst.pad_cols) == (0, 1)
+
+
+def _halos_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
+    c, _, w = t.shape
+    rows, top, bottom = dst.rows_per_lane, dst.halo_top, dst.halo_bottom
+    if "mve" in core.isa:
+        one = int(w == 1)
+        return 40 + c * (14 + (2 + one) * rows + 2 * -(-rows // 2) + (2 + w) * top + (3 + w + one) * bottom)
+    if "m0" in core.isa:
+        halves = int(w > 5)  # of a row
+        channel = 29 + (6 + 2 * w + 2 * halves) * rows + (4 + 3 * w + (5 + w) * halves) * top
+        channel += (6 + 4 * w + 2 * halves) * bottom
+        return base.simulated(core, (), (), (86.0 + c * channel,))[0]
+    channel = 23 + (5 + 2 * w + (w == 1)) * rows + 4 * (rows % 2) + (1 + 2 * w) * top + (2 + 3 * w) * bottom
+    total = 56.0 + c * channel
+    return base.simulated(core, (total,), (total,), ())[0]
+
+
+def _three_to_four_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
+    c, _, w = t.shape
+    fours = -(-(w + 1) // 4)  # of the halo and its pad
+    if "mve" in core.isa:
+        return 90 + c * (18 + 22 * w + (12 + 8 * fours) * dst.halo_bottom)
+    total = 130.0 + c * (27 + 25 * w + (11 + 18 * fours) * dst.halo_bottom)
+    return base.simulated(core, (total,), (), ())[0]
+
+
+def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
+    """Runs of words: rows, or all that have no pad columns between them."""
+    (c, _, n), runs = t.shape, dst.rows_per_lane
+    if src.pad_cols + dst.pad_cols == 0:
+        n, runs = n * runs, 1
+    if "mve" in core.isa:
+        return 80 + c * (32.5 + runs * (13.1 + 3 * -(-n // 4)))
+    # Once, of a channel; of a short run and each of its words; of a long one, each group, and what is left.
+    costs = base.simulated(
+        core,
+        (72, 38, 11, 7, 52.4, 22.1, 4.5),
+        (73, 42, 11, 7, 52.4, 22.1, 4.5),
+        (101, 51.7, 13.7, 5 + core.branch, 37.8, 13, 3.7),
+    )
+    once, channel, short, word, run, group, rest = costs
+    at_once = 4 if "m0" in core.isa else 8
+    left = (n % at_once).bit_count()
+    each = short + word * n if n < 8 else run + group * (n // at_once) + rest * left
+    return once + c * (channel + runs * each)
+
+
+def _row_cycles(w: int, src: Layout, dst: Layout, core: base.Core, lanes: int) -> tuple[float, float, float]:
+    """Cycles once, of a row of lanes, and of that in a channel."""
+    fours, left = divmod(w, 4)
+    up = -(-w // 4)
+    if "mve" in core.isa:
+        if src.flat:
+            return 72, 78, 20 + 9 * up
+        return (100, 126, 12 + (9 + 4 * up) * lanes) if dst.flat else (42, 150, 10 + 9 * w + 2 * up)
+    if dst.flat:  # and of a channel, of four words and of each that is left
+        costs = base.simulated(core, (85, 128, 19, 52, 13), (87, 133, 19, 52, 13), (225, 153, 32, 84, 21))
+        return costs[0], costs[1], costs[2] + costs[3] * fours + costs[4] * left
+    if "m0" in core.isa:
+        spread = 44 + 18 * (fours > 0) + 72 * fours + 7 * (left > 0) + 24 * left
+        gather = 43 + 14 * (fours > 0) + 73 * fours + 8 * (left > 0) + 22 * left
+    else:
+        unaligned = (0, 5, 2, 5)[left]  # of the words of four rows, one behind the other
+        four = (24 if "dsp" in core.isa else 30) + unaligned
+        spread = 20 + 3 * (left == 0) + 4 * (fours % 2) + four * fours + 14 * left
+        gather = 14 + 4 * up + 10 * w
+    flat = base.simulated(core, (85, 144.5, spread), (87, 147.5, spread), (223, 175, spread))
+    other = base.simulated(core, (73, 186, gather), (74, 191, gather), (223, 201, gather))
+    once, row, channel = flat if src.flat else other
+    return once, row, channel

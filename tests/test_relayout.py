@@ -1,0 +1,70 @@
+"""What relayouts cost, beside their estimates, and every byte; test_kernels.py moves images between all layouts."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcugen import layout, resources, targets
+from mcugen.ir import DType, Quant, Tensor
+from mcugen.kernels import Relayout
+from mcugen.layout import FLAT, Layout
+from mcugen.sim import cycles
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+
+from kernels import FLASH, RAM, placed
+
+PACKAGES = all(importlib.util.find_spec(name) for name in ("unicorn", "capstone"))
+pytestmark = pytest.mark.skipif(
+    not (PACKAGES and shutil.which("arm-none-eabi-gcc")), reason="no unicorn, capstone or arm-none-eabi-gcc"
+)
+CORES = ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33"]
+GUARD = b"\xa5" * 16
+# (C, H, W); rows per lane, halo above and below, pad columns, before and after: no rows are a flat image
+MOVES = (
+    *(((64, 25, 5), (7, 0, 0, 0), (7, 1, 1, 1)), ((128, 6, 6), (2, 0, 0, 0), (2, 1, 1, 1))),
+    *(((256, 3, 3), (1, 0, 0, 0), (1, 1, 1, 1)), ((64, 8, 8), (2, 0, 0, 0), (2, 0, 1, 1))),
+    *(((32, 40, 1), (10, 1, 1, 0), (10, 1, 1, 1)), ((64, 2, 2), (1, 0, 0, 0), (1, 1, 0, 1))),
+    *(((32, 16, 16), (4, 0, 0, 0), (4, 1, 1, 1)), ((16, 32, 32), (8, 0, 0, 0), (8, 1, 1, 1))),
+    *(((32, 40, 1), (10, 0, 0, 0), (10, 2, 2, 0)), ((64, 25, 5), (7, 1, 1, 1), (7, 0, 0, 0))),
+    *(((64, 12, 12), (3, 0, 0, 0), (4, 0, 1, 1)), ((64, 3, 3), (1, 0, 0, 0), (2, 1, 1, 1))),
+    *(((1, 49, 10), (), (14, 4, 4, 1)), ((3, 96, 96), (), (24, 0, 1, 1)), ((3, 32, 32), (), (8, 1, 1, 1))),
+    *(((64, 6, 6), (), (2, 0, 0, 0)), ((3, 21, 13), (), (6, 0, 0, 0)), ((64, 25, 5), (7, 0, 0, 0), ())),
+)
+
+
+def _layout(t: Tensor, numbers: tuple[int, ...]) -> Layout:
+    return layout.lanes(t, *numbers) if numbers else FLAT
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_byte_and_the_cost(core: str, tmp_path: Path) -> None:
+    names = ("relayout_ref.c", "relayout_thumb.S", "relayout_dsp.S", "lanes.c", "lanes_ref.c", "lanes_thumb.S")
+    own = ("3to4",) if "dsp" in targets.get(core).core.isa else ()
+    functions = [f"mcugen1_relayout_{n}" for n in ("ref", *(f"halos{w}" for w in range(1, 9)), *own)]
+    elf = cycles.build_elf(
+        [resources.KERNELS / n for n in names], functions[0], tmp_path / "relayout.elf", core, keep=functions
+    )
+    machine, used = cycles.Machine(elf, core), set()
+    for shape, before, after in MOVES:
+        t = Tensor(DType.U8, shape, Quant(1.0, 7))
+        src, dst = _layout(t, before), _layout(t, after)
+        x = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+        image, want = layout.store(src, x).tobytes(), layout.store(dst, x).tobytes()
+        y = RAM + -(-len(image) // 8) * 8
+        memory = {RAM: image, y: GUARD + bytes(len(want)) + GUARD}
+        bound = Relayout().bind(t, src, dst)
+        function = bound.fields[-1].function if bound.fields[-1].function in functions else functions[0]
+        placed(bound.fields, memory, FLASH, lambda _: 0)
+        call = machine.call(function, [FLASH, RAM, y + len(GUARD)], memory)
+        assert call.memory[y] == GUARD + want + GUARD, (shape, src, dst)
+        estimate = Relayout().cycles(t, src, dst, targets.get(core).core)
+        assert estimate == pytest.approx(call.cycles, rel=0.05), (shape, src, dst)
+        used.add(function)
+    assert len(used) == 7 + len(own)
