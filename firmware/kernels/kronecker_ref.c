@@ -105,45 +105,41 @@ static void keep(const struct mcugen_kronecker *k, const uint8_t *x, uint8_t *ke
     }
 }
 
-/* A row of the window in all channels: the pixels of its runs. */
-static const uint8_t **look(const struct mcugen_kronecker *k, const uint8_t *from, uint32_t channel,
-                            const uint8_t **rows)
+/* The pixels of all runs of a row of y, which sees rows of x from `first` on; that one is kept at `place`. */
+static void look(const struct mcugen_kronecker *k, const uint8_t *x, const uint8_t *kept, int32_t first, uint32_t place,
+                 const uint8_t **rows)
 {
+    const uint32_t padded = k->padded, around = k->span * padded, height = k->x_h, width = k->x_w;
+    const uint32_t copied = k->copied, channels = k->x_c, count = k->column_count, down = k->dilation;
     const uint16_t *const columns = k->columns;
-    const uint32_t count = k->column_count;
-    const uint8_t *row = from;
     const uint8_t **next = rows;
-
-    for (uint32_t c = k->x_c; c != 0u; c--) {
-        for (uint32_t j = 0; j < count; j++) {
-            next[j] = &row[columns[j]];
-        }
-        next = &next[count];
-        row = &row[channel];
-    }
-    return next;
-}
-
-/* The rows that a row of y sees, from row `first` of x on, which is kept at `place`. */
-static void look_down(const struct mcugen_kronecker *k, const uint8_t *x, const uint8_t *kept, int32_t first,
-                      uint32_t place, const uint8_t **rows)
-{
-    const uint32_t step = (uint32_t)k->dilation * k->padded, around = (uint32_t)k->span * k->padded;
-    const uint32_t height = k->x_h, width = k->x_w;
-    const uint8_t **next = rows;
-    uint32_t at = place * k->padded, y = (uint32_t)first; /* above the image beyond its height, too */
+    uint32_t at = place * padded, y = (uint32_t)first; /* above the image beyond its height, too */
 
     for (uint32_t i = k->kernel_h; i != 0u; i--) {
-        if (k->copied != 0u) {
-            next = look(k, &kept[at], around, next);
-            at += step;
+        const uint8_t *from = &kept[at];
+        uint32_t channel = around;
+
+        if (copied != 0u) {
+            at += down * padded;
             at -= (at >= around) ? around : 0u;
         } else if (y < height) {
-            next = look(k, &x[y * width], height * width, next);
+            from = &x[y * width];
+            channel = height * width;
         } else {
-            next = look(k, kept, 0, next);
+            from = kept;
+            channel = 0;
         }
-        y += k->dilation;
+        for (uint32_t c = channels; c != 0u; c--) {
+            uint32_t j = 0;
+
+            do {
+                next[j] = &from[columns[j]];
+                j++;
+            } while (j != count);
+            next = &next[count];
+            from = &from[channel];
+        }
+        y += down;
     }
 }
 
@@ -191,7 +187,7 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
             next++;
             next_place = ((next_place + 1u) == k->span) ? 0u : (next_place + 1u);
         }
-        look_down(k, image, kept, first, place, rows);
+        look(k, image, kept, first, place, rows);
         if (k->first != NULL) {
             memcpy(scratch, k->first, 4u * k->out.channels);
         }
