@@ -78,7 +78,7 @@ struct mcugen_kronecker {
 };
 
 /* A layer. x: flat, any alignment; y: planes in lanes, sealed here; scratch: a word for each channel of y, then padded
- * bytes: copied, of each channel of x span rows; else one row. */
+ * bytes: copied, span times for each channel of x; else once. */
 void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const void *x, void *y, void *scratch);
 
 static inline void mcugen1_kronecker(const struct mcugen_kronecker *k, const void *x, void *y, void *scratch)

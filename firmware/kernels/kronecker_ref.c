@@ -84,8 +84,8 @@ MCUGEN_WEAK void mcugen1_kronecker_three2(const struct mcugen_kronecker_job *job
 static void keep(const struct mcugen_kronecker *k, const uint8_t *x, uint8_t *kept, uint32_t place, int32_t y)
 {
     const uint32_t room = (uint32_t)k->padded - k->left, n = (room < k->x_w) ? room : k->x_w;
-    const uint32_t around = (uint32_t)k->span * k->padded, plane = (uint32_t)k->x_h * k->x_w;
-    uint8_t *to = &kept[(place * k->padded) + k->left];
+    const uint32_t padded = k->padded, plane = (uint32_t)k->x_h * k->x_w;
+    uint8_t *to = &kept[(place * k->x_c * padded) + k->left];
 
     for (uint32_t c = 0; c < k->x_c; c++) {
         if ((y >= 0) && (y < (int32_t)k->x_h)) {
@@ -101,45 +101,54 @@ static void keep(const struct mcugen_kronecker *k, const uint8_t *x, uint8_t *ke
         } else {
             memset(to, k->pad_value, n);
         }
-        to = &to[around];
+        to = &to[padded];
     }
 }
 
-/* The pixels of all runs of a row of y, which sees rows of x from `first` on; that one is kept at `place`. */
-static void look(const struct mcugen_kronecker *k, const uint8_t *x, const uint8_t *kept, int32_t first, uint32_t place,
+/* The pixels of all runs of a row of y, which sees rows of x from `first` on; of y's first row, if rows are kept. */
+static void look(const struct mcugen_kronecker *k, const uint8_t *x, const uint8_t *kept, int32_t first,
                  const uint8_t **rows)
 {
-    const uint32_t padded = k->padded, around = k->span * padded, height = k->x_h, width = k->x_w;
+    const uint32_t padded = k->padded, height = k->x_h, width = k->x_w;
     const uint32_t copied = k->copied, channels = k->x_c, count = k->column_count, down = k->dilation;
     const uint16_t *const columns = k->columns;
     const uint8_t **next = rows;
-    uint32_t at = place * padded, y = (uint32_t)first; /* above the image beyond its height, too */
+    uint32_t at = 0, y = (uint32_t)first; /* above the image beyond its height, too */
 
     for (uint32_t i = k->kernel_h; i != 0u; i--) {
         const uint8_t *from = &kept[at];
-        uint32_t channel = around;
+        uint32_t channel = padded;
 
         if (copied != 0u) {
-            at += down * padded;
-            at -= (at >= around) ? around : 0u;
+            at += down * channels * padded;
         } else if (y < height) {
             from = &x[y * width];
             channel = height * width;
         } else {
-            from = kept;
             channel = 0;
         }
         for (uint32_t c = channels; c != 0u; c--) {
-            uint32_t j = 0;
-
-            do {
+            for (uint32_t j = 0; j < count; j++) {
                 next[j] = &from[columns[j]];
-                j++;
-            } while (j != count);
+            }
             next = &next[count];
             from = &from[channel];
         }
         y += down;
+    }
+}
+
+/* Where rows are kept: the pixels of the next row of y. */
+static void look_on(const struct mcugen_kronecker *k, const uint8_t *kept, const uint8_t **rows, uint32_t runs)
+{
+    const uint32_t row = (uint32_t)k->x_c * k->padded, on = (k->stride % k->span) * row, around = k->span * row;
+    const uint8_t *const end = &kept[around];
+
+    for (uint32_t r = 0; r < runs; r++) {
+        const uint8_t *at = rows[r];
+
+        at = ((uint32_t)(end - at) > on) ? &at[on] : (at - (around - on));
+        rows[r] = at;
     }
 }
 
@@ -172,7 +181,7 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
     const uint8_t *rows[MCUGEN_KRONECKER_GROUPS];
     struct mcugen_kronecker_job job;
     int32_t first = -(int32_t)k->top, next = first; /* rows of x: that y's row begins with, and that is not kept yet */
-    uint32_t place = 0, next_place = 0, lane = 0, lane_row = 0;
+    uint32_t place = 0, lane = 0, lane_row = 0; /* where the next row is kept; of y's row */
 
     job.rows = rows;
     job.runs = (uint32_t)k->kernel_h * k->x_c * k->column_count;
@@ -183,17 +192,20 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
     memset(kept, k->pad_value, ((k->copied != 0u) ? ((uint32_t)k->x_c * k->span) : 1u) * k->padded);
     for (uint32_t oy = 0; oy < k->out.height; oy++) {
         while ((k->copied != 0u) && (next < (first + (int32_t)k->span))) {
-            keep(k, image, kept, next_place, next);
+            keep(k, image, kept, place, next);
             next++;
-            next_place = ((next_place + 1u) == k->span) ? 0u : (next_place + 1u);
+            place = ((place + 1u) == k->span) ? 0u : (place + 1u);
         }
-        look(k, image, kept, first, place, rows);
+        if ((oy == 0u) || (k->copied == 0u)) {
+            look(k, image, kept, first, rows);
+        } else {
+            look_on(k, kept, rows, job.runs);
+        }
         if (k->first != NULL) {
             memcpy(scratch, k->first, 4u * k->out.channels);
         }
         blocks(k, &job, &out[mcugen_lanes_at(&k->out, (int32_t)lane_row, 0) + (int32_t)lane]);
         first += (int32_t)k->stride;
-        place = (place + k->stride) % k->span;
         lane_row++;
         if (lane_row == k->out.rows) {
             lane_row = 0;

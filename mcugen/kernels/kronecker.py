@@ -45,8 +45,9 @@ class Costs:
 
     layer: float
     row: float
-    height: float  # a row of the window in a row
-    run: float  # of a row
+    height: float  # a row of the window in a row, where rows are not copied
+    run: float  # of a row, too
+    on: float  # a run of a row, where they are
     kept: float  # a copied row of a channel
     byte: float  # of it
     first: float  # word of a row
@@ -59,9 +60,9 @@ class Costs:
     five: tuple[float, float]  # channel and group of a row of five places
 
 
-_DSP = Costs(295, 135, 50, 9.3, 62.5, 3.1, 4.8, 87, (72.3, 61), (10, 8), (24, 20), (36, 29), (20, 4.3), (46, 7.7))
-_M7 = Costs(225, 64, 29, 4.6, 34, 1.4, 4.1, 57, (42, 36), (6, 5), (13, 11), (20.5, 17), (10, 5), (31, 4.7))
-_REF = Costs(200, 250, 40, 20, 70, 5, 5, 60, (400, 300), (160, 120), (0, 0), (0, 0), (0, 0), (300, 120))  # in C
+_DSP = Costs(200, 182, 28, 14.7, 8.9, 61, 2.7, 3, 85, (72.3, 61), (10, 8), (24, 20), (36, 29), (20, 4.3), (46, 7.7))
+_M7 = Costs(150, 106, 16, 7.1, 4.8, 32.4, 1.3, 2.8, 52, (42, 36), (6, 5), (13, 11), (20.5, 17), (10, 5), (31, 4.7))
+_REF = Costs(200, 250, 40, 20, 20, 70, 5, 5, 60, (400, 300), (160, 120), (0, 0), (0, 0), (0, 0), (300, 120))  # in C
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class Kronecker(base.Kernel):
         assert isinstance(op, Conv2d) and op.to is not None
         costs = _REF if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
         channels, rows, groups = y.shape[0], y.shape[1], len(shape.groups)
-        each = costs.row + w.shape[2] * costs.height + shape.runs * costs.run + shape.constant * channels * costs.first
+        look = shape.runs * costs.on if shape.copied else w.shape[2] * costs.height + shape.runs * costs.run
+        each = costs.row + look + shape.constant * channels * costs.first
         for kind, (words, blocks) in enumerate(((4, shape.fours), (3, shape.threes))):
             known = _function(node, words).endswith(f"g{groups}")
             channel, group = costs.five if known and words == 3 else (costs.channel[kind], costs.group[kind])
