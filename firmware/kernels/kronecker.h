@@ -31,17 +31,18 @@ extern "C" {
 
 #define MCUGEN_KRONECKER_GROUPS 20 /* at most, and so many runs */
 
-/* A block in all channels; the assembler knows the order. */
+/* Blocks of a row in all channels, from the last one on to the left; the assembler knows the order. */
 struct mcugen_kronecker_job {
     const uint8_t *const *rows; /* of each run the pixel of a row's first place */
-    uint32_t at;                /* bytes from there to the block's first place */
+    uint32_t at;                /* bytes from there to the last block's first place */
     uint32_t runs;
     const int32_t *program;
     uint32_t groups; /* as many as runs, or twice as many: columns j and j + 1 of a run */
     uint32_t *carry; /* of each channel: the lowest digits to the right, << 12, then the block's */
-    uint8_t *y;      /* the block's first byte, in the first channel */
+    uint8_t *y;      /* the last block's first byte, in the first channel */
     const uint8_t *end;
     uint32_t plane; /* bytes of a channel of y */
+    uint32_t blocks;
 };
 
 typedef void (*mcugen_kronecker_fn)(const struct mcugen_kronecker_job *job);

@@ -1,4 +1,4 @@
-/* kronecker_dsp.h - a block of kronecker, for cores with the DSP extension: four products an instruction.
+/* kronecker_dsp.h - blocks of kronecker, for cores with the DSP extension: four products an instruction.
  *
  *     r4-r11   sums of 64 bits of four words; of three r4-r9      r0  weights of a group
  *     r12      the program                                        r1-r3, lr  its pixels
@@ -17,14 +17,18 @@
 
 #include "mcugen.h"
 
-/* The frame: the end of struct mcugen_kronecker_job, and what follows of it. */
+/* struct mcugen_kronecker_job, and the frame: what follows of it for a block. */
+        .equ    BLOCKS, 36
+
         .equ    CARRY, 0                /* of the channel */
         .equ    Y, 4
         .equ    END, 8
         .equ    PLANE, 12
         .equ    ENTRY, 16               /* code of a channel's second group */
         .equ    NEXT, 20                /* bytes of a channel of the program */
-        .equ    HERE, 24                /* what is gathered */
+        .equ    JOB, 24
+        .equ    INDEX, 28               /* of the block, from the right */
+        .equ    HERE, 32                /* what is gathered */
 
 /* Of four bytes, with a step of 2: words of columns j and j + 1. The lower pixel is added by UXTAB, the upper one shifted to
  * bit 21; lr is its mask.
@@ -185,11 +189,22 @@
         usat    \v, #8, \v, asr #16
         .endm
 
-/* Registers are saved, the frame is filled, pixels are gathered; r12 is the program. */
+/* Registers are saved; 0: the frame is filled for a block, pixels are gathered; r12 is the program. */
         .macro  BEGIN words, step, most, exact
         push    {r4-r11, lr}
         sub     sp, sp, #HERE + 4 * \words * \most
+        movs    r3, #0
+        str     r0, [sp, #JOB]
+0:      str     r3, [sp, #INDEX]
         ldm     r0, {r4-r12}            /* rows, at, runs, program, groups, carry, y, end, plane */
+        .if     \words == 3
+        add     r3, r3, r3, lsl #1
+        .else
+        lsl     r3, r3, #2
+        .endif
+        sub     r5, r5, r3, lsl #\step
+        sub     r10, r10, r3, lsl #3
+        sub     r11, r11, r3, lsl #3
         stm     sp, {r9-r12}
         .if     \exact
         mov     r12, r7
@@ -288,6 +303,12 @@
         str     r2, [sp, #Y]
         cmp     r2, r0
         bne     3b
+        ldr     r0, [sp, #JOB]
+        ldr     r3, [sp, #INDEX]
+        ldr     r1, [r0, #BLOCKS]
+        adds    r3, r3, #1
+        cmp     r3, r1
+        bne     0b
         add     sp, sp, #HERE + 4 * \words * \most
         pop     {r4-r11, pc}
         .size   \name, . - \name

@@ -35,49 +35,51 @@ static void digits(const struct mcugen_kronecker_job *job, const int32_t *w, uin
     }
 }
 
-static inline void block(const struct mcugen_kronecker_job *job, uint32_t words, uint32_t step)
+static inline void blocks(const struct mcugen_kronecker_job *job, uint32_t words, uint32_t step)
 {
-    const int32_t *w = job->program;
-    uint32_t *carry = job->carry;
+    for (uint32_t back = 0; back < (words * job->blocks); back += words) {
+        const uint32_t channels = (uint32_t)(job->end - job->y) / job->plane;
+        const int32_t *w = job->program;
 
-    for (uint8_t *y = job->y; y != job->end; y += job->plane) {
-        const int32_t *const tail = &w[job->groups];
-        uint32_t right = *carry >> 12;
-        uint32_t n = words;
+        for (uint32_t c = 0; c < channels; c++) {
+            uint8_t *const y = &job->y[c * job->plane] - (8u * back);
+            const int32_t *const tail = &w[job->groups];
+            uint32_t right = job->carry[c] >> 12;
+            uint32_t n = words;
 
-        while (n != 0u) {
-            int32_t sums[3];
+            while (n != 0u) {
+                int32_t sums[3];
 
-            n--;
-            digits(job, w, job->at + (2u * step * n), step, sums);
-            y[8u * n] = result((uint32_t)sums[1], tail);
-            y[(8u * n) + 4u] = result((uint32_t)sums[2] + right, tail);
-            right = (uint32_t)sums[0];
+                n--;
+                digits(job, w, job->at - (2u * step * back) + (2u * step * n), step, sums);
+                y[8u * n] = result((uint32_t)sums[1], tail);
+                y[(8u * n) + 4u] = result((uint32_t)sums[2] + right, tail);
+                right = (uint32_t)sums[0];
+            }
+            job->carry[c] = right << 12;
+            w = &tail[2];
         }
-        *carry = right << 12;
-        carry = &carry[1];
-        w = &tail[2];
     }
 }
 
 MCUGEN_WEAK void mcugen1_kronecker_four1(const struct mcugen_kronecker_job *job)
 {
-    block(job, 4, 1);
+    blocks(job, 4, 1);
 }
 
 MCUGEN_WEAK void mcugen1_kronecker_four2(const struct mcugen_kronecker_job *job)
 {
-    block(job, 4, 2);
+    blocks(job, 4, 2);
 }
 
 MCUGEN_WEAK void mcugen1_kronecker_three1(const struct mcugen_kronecker_job *job)
 {
-    block(job, 3, 1);
+    blocks(job, 3, 1);
 }
 
 MCUGEN_WEAK void mcugen1_kronecker_three2(const struct mcugen_kronecker_job *job)
 {
-    block(job, 3, 2);
+    blocks(job, 3, 2);
 }
 
 /* Row y of x in all channels to its place among the rows that are kept, where pads are already. */
@@ -152,26 +154,15 @@ static void look_on(const struct mcugen_kronecker *k, const uint8_t *kept, const
     }
 }
 
-/* A row of y, from its last block to its first. */
-static void blocks(const struct mcugen_kronecker *k, struct mcugen_kronecker_job *job, uint8_t *y)
+/* n blocks of a row of y, of which the last begins with a word of x. */
+static void make(const struct mcugen_kronecker *k, mcugen_kronecker_fn blocks_of, struct mcugen_kronecker_job *job,
+                 uint8_t *y, uint32_t word, uint32_t n)
 {
-    const uint32_t fours = 4u * k->fours;
-    uint32_t word = fours + (3u * k->threes);
-
-    while (word != 0u) {
-        mcugen_kronecker_fn make = k->four;
-        uint32_t words = 4;
-
-        if (word > fours) {
-            make = k->three;
-            words = 3;
-        }
-        word -= words;
-        job->at = 2u * k->step * word;
-        job->y = &y[8u * word];
-        job->end = &job->y[k->out.channels * job->plane];
-        make(job);
-    }
+    job->at = 2u * k->step * word;
+    job->y = &y[8u * word];
+    job->end = &job->y[k->out.channels * job->plane];
+    job->blocks = n;
+    blocks_of(job);
 }
 
 MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const void *x, void *y, void *scratch)
@@ -191,6 +182,8 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
     job.plane = 4u * k->out.plane;
     memset(kept, k->pad_value, ((k->copied != 0u) ? ((uint32_t)k->x_c * k->span) : 1u) * k->padded);
     for (uint32_t oy = 0; oy < k->out.height; oy++) {
+        uint8_t *to;
+
         while ((k->copied != 0u) && (next < (first + (int32_t)k->span))) {
             keep(k, image, kept, place, next);
             next++;
@@ -204,7 +197,13 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
         if (k->first != NULL) {
             memcpy(scratch, k->first, 4u * k->out.channels);
         }
-        blocks(k, &job, &out[mcugen_lanes_at(&k->out, (int32_t)lane_row, 0) + (int32_t)lane]);
+        to = &out[mcugen_lanes_at(&k->out, (int32_t)lane_row, 0) + (int32_t)lane];
+        if (k->threes != 0u) {
+            make(k, k->three, &job, to, (4u * k->fours) + (3u * k->threes) - 3u, k->threes);
+        }
+        if (k->fours != 0u) {
+            make(k, k->four, &job, to, (4u * k->fours) - 4u, k->fours);
+        }
         first += (int32_t)k->stride;
         lane_row++;
         if (lane_row == k->out.rows) {

@@ -1,4 +1,4 @@
-"""kronecker: Conv2d of few taps with any weights of up to 8 bits, flat to lanes, four products a multiplication.
+"""kronecker: Conv2d of few taps with 8-bit weights, from a flat image to lanes, four products a multiplication.
 
 Two weights of a row of the window, and two pixels for places side by side, are digits of numbers whose product has the
 products of both places as its digits (firmware/kernels/kronecker.h): Kronecker's substitution, for cores whose product
@@ -60,8 +60,8 @@ class Costs:
     five: tuple[float, float]  # channel and group of a row of five places
 
 
-_DSP = Costs(200, 182, 28, 14.7, 8.9, 61, 2.7, 3, 85, (72.3, 61), (10, 8), (24, 20), (36, 29), (20, 4.3), (46, 7.7))
-_M7 = Costs(150, 106, 16, 7.1, 4.8, 32.4, 1.3, 2.8, 52, (42, 36), (6, 5), (13, 11), (20.5, 17), (10, 5), (31, 4.7))
+_DSP = Costs(250, 226, 36, 10, 8.5, 57, 2.7, 3, 50, (72.3, 61), (10, 8), (24, 20), (36, 29), (20, 4.3), (46, 7.7))
+_M7 = Costs(170, 126, 20, 5, 4.8, 31, 1.3, 2.8, 34, (42, 36), (6, 5), (13, 11), (20.5, 17), (10, 5), (31, 4.7))
 _REF = Costs(200, 250, 40, 20, 20, 70, 5, 5, 60, (400, 300), (160, 120), (0, 0), (0, 0), (0, 0), (300, 120))  # in C
 
 
@@ -101,7 +101,7 @@ class Kronecker(base.Kernel):
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
         assert isinstance(op, Conv2d)
-        if w.dtype not in (DType.I8, DType.T) or op.to is None or op.groups != 1 or not y.dtype.unsigned:
+        if w.dtype is not DType.I8 or op.to is None or op.groups != 1 or not y.dtype.unsigned:
             return None
         if not inputs[0].flat or output.flat or not base.fits(x, w, y):
             return None
