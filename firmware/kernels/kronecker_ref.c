@@ -38,11 +38,11 @@ static void digits(const struct mcugen_kronecker_job *job, const int32_t *w, uin
 static inline void blocks(const struct mcugen_kronecker_job *job, uint32_t words, uint32_t step)
 {
     for (uint32_t back = 0; back < (words * job->blocks); back += words) {
-        const uint32_t channels = (uint32_t)(job->end - job->y) / job->plane;
         const int32_t *w = job->program;
+        uint32_t c = 0;
 
-        for (uint32_t c = 0; c < channels; c++) {
-            uint8_t *const y = &job->y[c * job->plane] - (8u * back);
+        for (uint8_t *last = job->y; last != job->end; last += job->plane) {
+            uint8_t *const y = last - (8u * back);
             const int32_t *const tail = &w[job->groups];
             uint32_t right = job->carry[c] >> 12;
             uint32_t n = words;
@@ -57,6 +57,7 @@ static inline void blocks(const struct mcugen_kronecker_job *job, uint32_t words
                 right = (uint32_t)sums[0];
             }
             job->carry[c] = right << 12;
+            c++;
             w = &tail[2];
         }
     }
@@ -144,20 +145,25 @@ static void look(const struct mcugen_kronecker *k, const uint8_t *x, const uint8
 static void look_on(const struct mcugen_kronecker *k, const uint8_t *kept, const uint8_t **rows, uint32_t runs)
 {
     const uint32_t row = (uint32_t)k->x_c * k->padded, on = (k->stride % k->span) * row, around = k->span * row;
-    const uint8_t *const end = &kept[around];
+    const uint8_t *const end = &kept[around - on];
 
     for (uint32_t r = 0; r < runs; r++) {
         const uint8_t *at = rows[r];
 
-        at = ((uint32_t)(end - at) > on) ? &at[on] : (at - (around - on));
+        at = (at < end) ? &at[on] : (at - (around - on));
         rows[r] = at;
     }
 }
 
-/* n blocks of a row of y, of which the last begins with a word of x. */
-static void make(const struct mcugen_kronecker *k, mcugen_kronecker_fn blocks_of, struct mcugen_kronecker_job *job,
-                 uint8_t *y, uint32_t word, uint32_t n)
+/* n blocks of so many words, of which the last one begins with a word of a row of y. */
+static void make(const struct mcugen_kronecker *k, struct mcugen_kronecker_job *job, uint8_t *y, uint32_t words,
+                 uint32_t word, uint32_t n)
 {
+    mcugen_kronecker_fn blocks_of = k->four;
+
+    if (words == 3u) {
+        blocks_of = k->three;
+    }
     job->at = 2u * k->step * word;
     job->y = &y[8u * word];
     job->end = &job->y[k->out.channels * job->plane];
@@ -199,10 +205,10 @@ MCUGEN_WEAK void mcugen1_kronecker_ref(const struct mcugen_kronecker *k, const v
         }
         to = &out[mcugen_lanes_at(&k->out, (int32_t)lane_row, 0) + (int32_t)lane];
         if (k->threes != 0u) {
-            make(k, k->three, &job, to, (4u * k->fours) + (3u * k->threes) - 3u, k->threes);
+            make(k, &job, to, 3, (4u * k->fours) + (3u * k->threes) - 3u, k->threes);
         }
         if (k->fours != 0u) {
-            make(k, k->four, &job, to, (4u * k->fours) - 4u, k->fours);
+            make(k, &job, to, 4, (4u * k->fours) - 4u, k->fours);
         }
         first += (int32_t)k->stride;
         lane_row++;
