@@ -26,6 +26,7 @@ from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
+from mcugen.kernels.kronecker import Kronecker
 from mcugen.kernels.sparse import DECODED, Sparse
 from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
@@ -123,7 +124,7 @@ BAR: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
     "rice": RICE,
     "base3": {},
 }
-PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
+PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -231,20 +232,24 @@ def direct_layer(name: str) -> Node:
 
 
 def offered(node: Node, kernel: Kernel) -> Signature | None:
-    """Runs where they are shorter and without pads, or lanes of as few rows as hold the image; the output is bare."""
+    """Runs where they are shorter and without pads, lanes of as few rows as hold the image, or the image as it lies; the output
+    is bare."""
     x, y = node.inputs[0].type, node.output.type
     if layout.shorter(y) and (found := kernel.offered(node, (layout.runs(x),), layout.runs(y))):
         return found
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1])
-    return kernel.layouts(node, (layout.lanes(x, stride * rows),), layout.lanes(y, rows))
+    like = layout.FLAT if isinstance(kernel, Kronecker) else layout.lanes(x, stride * rows)
+    return kernel.layouts(node, (like,), layout.lanes(y, rows))
 
 
 def signature(node: Node, kernel: Kernel) -> Signature:
     """As offered, but for a layer that pointwise ones do not follow the output has the halo of the input."""
     found, y = offered(node, kernel), node.output.type
     assert found is not None
-    if found.output.runs or isinstance(node.op, DepthwiseConv2d) or getattr(node.op, "stride", (1, 1))[0] > 1:
+    if found.inputs[0].flat or found.output.runs or isinstance(node.op, DepthwiseConv2d):
+        return found
+    if getattr(node.op, "stride", (1, 1))[0] > 1:
         return found
     rows = found.output.rows_per_lane
     a = found.inputs[0]
@@ -300,6 +305,8 @@ def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     else:
         yield Direct(I8)
         yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
+        if "dsp" in core.isa:
+            yield Kronecker()
 
 
 def measured(
@@ -331,7 +338,13 @@ def measured(
         raise MismatchError("E601", f"wrote behind its scratch at density {density}", where=where)
     if call.memory[y_at] != want.tobytes():
         raise MismatchError("E601", f"wrong result at density {density}", where=where)
-    layer_code = ("sparse", *PRODUCTS, "unpack", "memcpy")  # the rest is the seal, and on Armv6-M its divisions
+    layer_code = (
+        "sparse",
+        *PRODUCTS,
+        "unpack",
+        "memcpy",
+        "memset",
+    )  # the rest is the seal, and on Armv6-M its divisions
     seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
@@ -383,6 +396,7 @@ def rows(
         ]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
+        kept += [f"mcugen1_kronecker_{n}{step}" for n in ("four", "three") for step in (1, 2)]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
         machine = cycles.Machine(elf, core.name)
         return [

@@ -160,6 +160,8 @@ FAULTS = (
         "0",
         ("^Conv2d .*im2col/quads",),
     ),
+    Fault("lowest digits dropped", "kronecker_ref.c", "sums[2] + right", "sums[2]", ("^Conv2d .*kronecker",)),
+    Fault("pads of another row", "kronecker_ref.c", "k->pad_value, n);", "k->lo, n);", ("^Conv2d .*kronecker",)),
     Fault(
         "the window's second row twice",
         "window_ref.c",

@@ -20,6 +20,7 @@ from .depthwise_lanes import DepthwiseLanes
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
 from .im2col import Im2colPairs, Im2colQuads
+from .kronecker import Kronecker
 from .linear import Linear
 from .linear_codes import LinearCodes
 from .linear_dots import LinearDots
@@ -53,6 +54,7 @@ KERNELS: tuple[Kernel, ...] = (
     *(Direct(e) for e in ENCODINGS),
     Im2colPairs(),
     Im2colQuads(),
+    Kronecker(),
     Sparse(),
     Sparse("bytes"),
     Sparse("rice"),
