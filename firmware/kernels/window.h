@@ -41,7 +41,7 @@ struct mcugen_window_job {
     int32_t x_words; /* bytes of x that the strips of two words of a row go on by */
     int32_t pitch; /* bytes of x between rows of the window */
     uint32_t step; /* words of x between neighbouring words of y: 1 or 2 */
-    uint32_t full; /* the first rows, in all of whose lanes is the image; of the mixed functions, which want 1 .. rows - 1 */
+    uint32_t full; /* of the rows the first ones, with the image in all lanes: 1 .. rows - 1; mixed functions only */
 };
 
 typedef void (*mcugen_window_fn)(struct mcugen_window_job *job);
