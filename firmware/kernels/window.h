@@ -41,6 +41,7 @@ struct mcugen_window_job {
     int32_t x_words; /* bytes of x that the strips of two words of a row go on by */
     int32_t pitch; /* bytes of x between rows of the window */
     uint32_t step; /* words of x between neighbouring words of y: 1 or 2 */
+    uint32_t full; /* of the rows the first ones, with the image in all lanes: 1 .. rows - 1; mixed functions only */
 };
 
 typedef void (*mcugen_window_fn)(struct mcugen_window_job *job);
@@ -55,6 +56,7 @@ struct mcugen_window {
     uint16_t y_first;
     uint16_t words; /* of a row of y, at least 2 */
     uint16_t rows;
+    uint16_t full; /* of the rows the first ones, in all of whose lanes is the image, where `strips` asks for that */
     uint16_t x_row; /* words of x between rows of y */
     uint16_t pitch; /* words of x between rows of the window */
     uint8_t step; /* 1 or 2 */
@@ -75,18 +77,22 @@ static inline void mcugen1_window(const struct mcugen_window *k, const void *x, 
 void mcugen1_window_words(struct mcugen_window_job *job);
 
 /* The same with a step of 1 and of 2; `low`: for planes in whose highest lane no row is of the image. Anything may be left
- * in that lane, which the seal writes.
+ * in that lane, which the seal writes. `mixed`: for planes where that is so behind the first rows.
  */
 void mcugen1_window3(struct mcugen_window_job *job);
 void mcugen1_window3x2(struct mcugen_window_job *job);
 void mcugen1_window3low(struct mcugen_window_job *job);
 void mcugen1_window3x2low(struct mcugen_window_job *job);
+void mcugen1_window3mixed(struct mcugen_window_job *job);
+void mcugen1_window3x2mixed(struct mcugen_window_job *job);
 
 #if !defined(__ARM_ARCH_ISA_THUMB) && !defined(__ARM_FEATURE_DSP) /* there is no assembly for this machine */
 #define mcugen1_window3 mcugen1_window_words
 #define mcugen1_window3x2 mcugen1_window_words
 #define mcugen1_window3low mcugen1_window_words
 #define mcugen1_window3x2low mcugen1_window_words
+#define mcugen1_window3mixed mcugen1_window_words
+#define mcugen1_window3x2mixed mcugen1_window_words
 #endif
 
 #ifdef __cplusplus

@@ -25,7 +25,7 @@
         movt    r12, #:upper16:MASK
         .endm
 
-/* A row of weights, scaled by r2 bits: 12 cycles. */
+/* A row of weights, scaled by r2 bits: 11 cycles. */
         .macro  WEIGHT_ROW row
         ldrsb   r5, [r0, #3 * \row]
         ldrsb   r6, [r0, #3 * \row + 1]
@@ -35,16 +35,24 @@
         lsl     r7, r7, r2
         pkhbt   r5, r5, r6, lsl #16
         pkhbt   r6, r6, r7, lsl #16
-        strd    r5, r6, [sp, #WEIGHTS + 8 * \row]
+        str     r5, [sp, #WEIGHTS + 8 * \row]
+        str     r6, [sp, #WEIGHTS + 8 * \row + 4]
         .endm
 
         .macro  PREPARE
         ubfx    r2, r5, #8, #8
         eor     r5, r5, #PIXEL_BITS
-        strd    r5, r6, [sp, #SCALE]
+        str     r5, [sp, #SCALE]
+        str     r6, [sp, #MORE]
         WEIGHT_ROW 0
         WEIGHT_ROW 1
         WEIGHT_ROW 2
+        .endm
+
+        .macro  BEGIN
+        .if     LANES < 4
+        ldr     r11, [sp, #PITCH]
+        .endif
         .endm
 
 /* From words in r0, r1 the pairs of lanes 0, 1 in r0, r2; then, by UPPER, those of lanes 2, 3 in r0, r1: 6 cycles. */
@@ -57,9 +65,7 @@
 
         .macro  UPPER
         and     r0, r12, r1, lsl #PIXEL_BITS
-        .if     LANES > 3
         and     r1, r12, r1, ror #8 - PIXEL_BITS
-        .endif
         .endm
 
 /* After the loads of a row: to the next, or back from the last. */
@@ -93,10 +99,8 @@
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
         SUM     \begin, smultb, smlatb, r10, r0, lr
-        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
         SUM     \begin, smultb, smlatb, r11, r1, lr
-        .endif
         ldr     r0, [r3, #8]
         ldr     r1, [r3, #12]
         ldr     lr, [sp, #WEIGHTS + 8 * \row + 4]
@@ -110,10 +114,8 @@
         UPPER
         smlabt  r6, r0, lr, r6
         smlad   r10, r0, lr, r10
-        .if     LANES > 3
         smlabt  r7, r1, lr, r7
         smlad   r11, r1, lr, r11
-        .endif
         .endm
 
 /* With a step of 2: pixels 0, 1; 2, which both words share; 3, 4. 14 + 8 + 6 + 15 cycles. */
@@ -126,25 +128,19 @@
         SUM     \begin, smuad, smlad, r5, r2, lr
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
-        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
-        .endif
         ldr     r0, [r3, #8]
         and     r2, r12, r0, lsl #PIXEL_BITS
         and     r0, r12, r0, ror #8 - PIXEL_BITS
         SUM     \begin, smulbb, smlabb, r8, r2, lr
         SUM     \begin, smultb, smlatb, r10, r2, lr
         SUM     \begin, smulbb, smlabb, r9, r0, lr
-        .if     LANES > 3
         SUM     \begin, smultb, smlatb, r11, r0, lr
-        .endif
         ldr     lr, [sp, #WEIGHTS + 8 * \row + 4]
         smlabt  r4, r2, lr, r4
         smlatt  r6, r2, lr, r6
         smlabt  r5, r0, lr, r5
-        .if     LANES > 3
         smlatt  r7, r0, lr, r7
-        .endif
         ldr     r0, [r3, #12]
         ldr     r1, [r3, #16]
         ldr     r2, [sp, #PITCH]
@@ -154,9 +150,103 @@
         smlad   r9, r2, lr, r9
         UPPER
         smlad   r10, r0, lr, r10
-        .if     LANES > 3
         smlad   r11, r1, lr, r11
+        .endm
+
+/* With three lanes r7 and r11 are free, for the second word of weights and the pitch. */
+
+/* From words in r0, r1 the pairs of lanes 0, 1, 2 in r0, r2, r1: 5 cycles. */
+        .macro  PAIRS
+        pkhbt   r2, r0, r1, lsl #16
+        pkhtb   r1, r1, r0, asr #16
+        and     r0, r12, r2, lsl #PIXEL_BITS
+        and     r2, r12, r2, ror #8 - PIXEL_BITS
+        and     r1, r12, r1, lsl #PIXEL_BITS
+        .endm
+
+/* From the word \x pixels of lanes 0 and 2 in r2, of lane 1 in \x. */
+        .macro  SINGLES x
+        and     r2, r12, \x, lsl #PIXEL_BITS
+        and     \x, r12, \x, ror #8 - PIXEL_BITS
+        .endm
+
+        .macro  NEXT_ROW_3 row
+        .if     \row < 2
+        add     r3, r3, r11
+        .else
+        sub     r3, r3, r11, lsl #1
         .endif
+        .endm
+
+/* With a step of 1: pixels 1 and 2, which both words share, are pairs for both; 0 and 3. 16 + 14 cycles. */
+        .macro  ROW_1_3 row, begin
+        ldr     r0, [r3, #4]
+        ldr     r1, [r3, #8]
+        ldr     lr, [sp, #WEIGHTS + 8 * \row]
+        ldr     r7, [sp, #WEIGHTS + 8 * \row + 4]
+        PAIRS
+        SUM     \begin, smuad, smlad, r4, r0, r7
+        SUM     \begin, smuad, smlad, r8, r0, lr
+        SUM     \begin, smuad, smlad, r5, r2, r7
+        SUM     \begin, smuad, smlad, r9, r2, lr
+        SUM     \begin, smuad, smlad, r6, r1, r7
+        SUM     \begin, smuad, smlad, r10, r1, lr
+        ldr     r0, [r3]
+        ldr     r1, [r3, #12]
+        NEXT_ROW_3 \row
+        SINGLES r0
+        smlabb  r4, r2, lr, r4
+        smlatb  r6, r2, lr, r6
+        smlabb  r5, r0, lr, r5
+        SINGLES r1
+        smlabt  r8, r2, r7, r8
+        smlatt  r10, r2, r7, r10
+        smlabt  r9, r1, r7, r9
+        .endm
+
+/* With a step of 2: 13 + 10 + 12 cycles. */
+        .macro  ROW_2_3 row, begin
+        ldr     r0, [r3]
+        ldr     r1, [r3, #4]
+        ldr     lr, [sp, #WEIGHTS + 8 * \row]
+        ldr     r7, [sp, #WEIGHTS + 8 * \row + 4]
+        PAIRS
+        SUM     \begin, smuad, smlad, r4, r0, lr
+        SUM     \begin, smuad, smlad, r5, r2, lr
+        SUM     \begin, smuad, smlad, r6, r1, lr
+        ldr     r0, [r3, #12]
+        ldr     r1, [r3, #16]
+        PAIRS
+        SUM     \begin, smuad, smlad, r8, r0, r7
+        SUM     \begin, smuad, smlad, r9, r2, r7
+        SUM     \begin, smuad, smlad, r10, r1, r7
+        ldr     r0, [r3, #8]
+        NEXT_ROW_3 \row
+        SINGLES r0
+        smlabt  r4, r2, r7, r4
+        smlatt  r6, r2, r7, r6
+        smlabt  r5, r0, r7, r5
+        smlabb  r8, r2, lr, r8
+        smlatb  r10, r2, lr, r10
+        smlabb  r9, r0, lr, r9
+        .endm
+
+/* For one word: 6 + 14 cycles. */
+        .macro  ROW_ONE_3 row, begin
+        ldr     r0, [r3]
+        ldr     r1, [r3, #4]
+        ldr     r8, [r3, #8]
+        ldr     lr, [sp, #WEIGHTS + 8 * \row]
+        ldr     r7, [sp, #WEIGHTS + 8 * \row + 4]
+        NEXT_ROW_3 \row
+        PAIRS
+        SUM     \begin, smuad, smlad, r4, r0, lr
+        SUM     \begin, smuad, smlad, r5, r2, lr
+        SUM     \begin, smuad, smlad, r6, r1, lr
+        SINGLES r8
+        smlabt  r4, r2, r7, r4
+        smlatt  r6, r2, r7, r6
+        smlabt  r5, r8, r7, r5
         .endm
 
 /* For one word: 7 + 17 cycles. */
@@ -173,17 +263,13 @@
         SUM     \begin, smuad, smlad, r5, r2, lr
         UPPER
         SUM     \begin, smuad, smlad, r6, r0, lr
-        .if     LANES > 3
         SUM     \begin, smuad, smlad, r7, r1, lr
-        .endif
         and     r0, r12, r8, lsl #PIXEL_BITS
         and     r8, r12, r8, ror #8 - PIXEL_BITS
         smlabt  r4, r0, r9, r4
         smlatt  r6, r0, r9, r6
         smlabt  r5, r8, r9, r5
-        .if     LANES > 3
         smlatt  r7, r8, r9, r7
-        .endif
         .endm
 
 /* Four sums to a word in \l0, 9 cycles, three 7; r0, r1 = scale, more. The result is the upper half, which fits. */
@@ -209,9 +295,15 @@
 
 /* With a step of 1: 114 + 25 cycles, and more where weights have no room for all bits of up. */
         .macro  STRIP step
+        .if     LANES > 3
         ROW_\step 0, 1
         ROW_\step 1, 0
         ROW_\step 2, 0
+        .else
+        ROW_\step\()_3 0, 1
+        ROW_\step\()_3 1, 0
+        ROW_\step\()_3 2, 0
+        .endif
         ldm     sp, {r0, r1, r2, lr}
         tst     r0, #0xff
         bne     5f
@@ -220,9 +312,15 @@
         .endm
 
         .macro  ONE
+        .if     LANES > 3
         ROW_ONE 0, 1
         ROW_ONE 1, 0
         ROW_ONE 2, 0
+        .else
+        ROW_ONE_3 0, 1
+        ROW_ONE_3 1, 0
+        ROW_ONE_3 2, 0
+        .endif
         ldm     sp, {r0, r1, r2}
         tst     r0, #0xff
         bne     7f
@@ -238,7 +336,9 @@
         UP      \l0
         UP      \l1
         UP      \l2
+        .if     LANES > 3
         UP      \l3
+        .endif
         .endm
 
         .macro  RARE

@@ -187,6 +187,9 @@
         .endif
         .endm
 
+        .macro  BEGIN
+        .endm
+
         .macro  STRIP step
         ROW     2, \step, 0
         ROW     2, \step, 1

@@ -71,6 +71,7 @@ MCUGEN_WEAK void mcugen1_window_ref(const struct mcugen_window *k, const void *x
     job.x_words = k->step * (bytes & ~7);
     job.pitch = 4 * k->pitch;
     job.step = k->step;
+    job.full = k->full;
     if (k->unpack == NULL) {
         k->strips(&job);
     } else {

@@ -34,13 +34,14 @@ class Costs:
     strips: tuple[tuple[float, float], tuple[float, float]]
     one: tuple[float, float]
     up: tuple[float, float]  # more for a strip of two words, and of one, whose weights are not scaled
+    mixed: float  # of a channel with rows of four lanes and of three; 0: all are of four
     unpack: float  # of a channel, besides what base.unpack_cycles says
 
 
-_DSP = Costs(150, 70, 18, ((148, 163), (126, 141)), (99, 88), (27, 15), 120)
-_M7 = Costs(105, 44, 11, ((84, 96), (76, 83)), (59, 55), (14, 8), 70)
-_M3 = Costs(153, 70, 18, ((291, 306), (239, 254)), (175, 149), (0, 0), 110)
-_M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0), 240)
+_DSP = Costs(150, 61, 17, ((147, 162), (119, 134)), (94, 80), (27, 15), 1, 120)
+_M7 = Costs(105, 43, 11, ((82, 94), (65, 74)), (58, 46), (14, 8), 2, 70)
+_M3 = Costs(153, 61, 17, ((290, 305), (238, 253)), (170, 144), (0, 0), 1, 110)
+_M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0), 0, 240)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Window(base.Kernel):
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
         base.check_planes(node, a, b)
         x_first, y_first, words, rows = _run(node, sig)
-        function = f"window3{'x2' * (op.stride[1] - 1)}{'low' * _low(node, sig)}"
+        full = _full(node, sig, rows)
+        function = f"window3{'x2' * (op.stride[1] - 1)}{'low' if full == 0 else 'mixed' if full < rows else ''}"
         return base.Bound(
             (
                 base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
@@ -80,6 +82,7 @@ class Window(base.Kernel):
                 base.Field("y_first", "uint16_t", y_first),
                 base.Field("words", "uint16_t", words),
                 base.Field("rows", "uint16_t", rows),
+                base.Field("full", "uint16_t", full),
                 base.Field("x_row", "uint16_t", op.stride[0] * a.pitch),
                 base.Field("pitch", "uint16_t", op.dilation[0] * a.pitch),
                 base.Field("step", "uint8_t", op.stride[1]),
@@ -94,11 +97,17 @@ class Window(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, y = node.op, node.output.type
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
-        costs, kind, low = _costs(core), op.stride[1] - 1, _low(node, sig)
+        costs, kind = _costs(core), op.stride[1] - 1
         _, _, words, rows = _run(node, sig)
+        full = _full(node, sig, rows)
         ups = sum(scale & 0xFF != PIXEL_BITS for scale, _ in _tails(node, acc))
         strips, odd = divmod(words, STRIP)
-        each = costs.channel + rows * (costs.row + strips * costs.strips[low][kind] + odd * costs.one[low])
+        each = costs.channel + rows * costs.row
+        if 0 < full < rows:
+            each += costs.mixed
+            full = full if costs.mixed else rows
+        for low, count in enumerate((full, rows - full)):
+            each += count * (strips * costs.strips[low][kind] + odd * costs.one[low])
         total = costs.layer + y.shape[0] * each + ups * rows * (strips * costs.up[0] + odd * costs.up[1])
         if self.encoding != I8:
             total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
@@ -127,9 +136,10 @@ def _tails(node: Node, acc: Range) -> list[tuple[int, int]]:
     return found
 
 
-def _low(node: Node, sig: base.Signature) -> bool:
-    """True if no row of the image lies in the highest lane."""
-    return node.output.type.shape[1] <= (LANES - 1) * sig.output.rows_per_lane
+def _full(node: Node, sig: base.Signature, rows: int) -> int:
+    """The rows of a run, `rows` long, that begin with rows of the image in the highest lane too."""
+    height, per_lane = node.output.type.shape[1], sig.output.rows_per_lane
+    return min(rows, max(0, height - (LANES - 1) * per_lane))
 
 
 def _run(node: Node, sig: base.Signature) -> tuple[int, int, int, int]:
