@@ -232,7 +232,7 @@ def direct_layer(name: str) -> Node:
 
 
 def offered(node: Node, kernel: Kernel) -> Signature | None:
-    """Runs where they are shorter, lanes of as few rows as hold the image, or the image as it lies; the output is bare."""
+    """Runs where they are shorter, lanes of as few rows as hold the image, or the flat image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
     if layout.shorter(y) and (found := kernel.offered(node, (layout.runs(x),), layout.runs(y))):
         return found
