@@ -115,7 +115,7 @@ _DSP = Costs(
     3,
     _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
     decoded=Decoding(168, 17.2, 22.5, 11),
-    digits=Decoding(170, 10.6, 15.4, weight=13.6),
+    digits=Decoding(158, 10.6, 18, weight=13.6),
     by_byte=(6, 9, 12, 17),
     byte_channel=12,
 )
@@ -128,7 +128,7 @@ _M3 = Costs(
     4,
     _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
     decoded=Decoding(168, 19.2, 22.5, 11),
-    digits=Decoding(142, 10.2, 12, weight=13.8),
+    digits=Decoding(120, 10.2, 19, weight=13.8),
     by_byte=(8, 12, 16, 22),
 )
 _M7 = Costs(
@@ -140,7 +140,7 @@ _M7 = Costs(
     2,
     _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
-    digits=Decoding(80, 3.2, 8, weight=6.3),
+    digits=Decoding(75, 3.2, 9, weight=6.3),
     by_byte=(3.8, 5.6, 7.3, 10.3),
 )
 _WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
@@ -157,7 +157,7 @@ _M0PLUS = Costs(
     lo=9,
     below=4,
     decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
-    digits=Decoding(188, 16.6, 15, weight=17),
+    digits=Decoding(150, 16.6, 28, weight=17),
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
@@ -176,7 +176,7 @@ _M0 = Costs(
     lo=10,
     below=4,
     decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
-    digits=Decoding(190, 18.6, 17, weight=18),
+    digits=Decoding(150, 18.6, 31, weight=18),
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
