@@ -21,7 +21,9 @@ from mcugen.plan import ALIGN, Area, Plan, peak, place, plan, slide
 from mcugen.program import Buffer, Program, Step
 
 CORE = targets.get("cortex-m4").core
-FLAT_KERNELS = tuple(k for k in KERNELS if "lanes" not in k.stem and k.stem not in ("sparse", "direct", "im2col"))
+FLAT_KERNELS = tuple(
+    k for k in KERNELS if "lanes" not in k.stem and k.stem not in ("sparse", "paired", "direct", "im2col")
+)
 SEEDS = 300
 
 
