@@ -139,7 +139,9 @@ BAR: dict[str, Bars] = {
     "rice": RICE,
     "base3": {},
     "pairs16": PAIRS16,
+    "paired rice": {},
 }
+PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
@@ -309,7 +311,7 @@ def variant(core: Core, stem: str = "sparse") -> str:
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     """Those that a layer is measured with."""
     if name not in DIRECT:
-        yield Paired() if encoding == "pairs16" else Sparse(encoding)
+        yield Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)
     elif not DIRECT[name][1]:
         yield next(k for k in (Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
@@ -325,7 +327,10 @@ def measured(
     if name in DIRECT:
         node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
     else:
-        node, function = layer(name, density, unsplit or encoding in DECODED), variant(core, kernel.stem)
+        node, function = (
+            layer(name, density, unsplit or kernel.name.endswith(tuple(DECODED))),
+            variant(core, kernel.stem),
+        )
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -401,6 +406,7 @@ def rows(
         kept = [
             "mcugen1_sparse_rice",
             "mcugen1_sparse_base3",
+            "mcugen1_paired_rice",
             "mcugen1_unpack_i8",
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]
@@ -415,7 +421,8 @@ def rows(
             for name in layers
             for kernel in kernels(name, core, encoding)
             for d in ((1.0,) if name in DIRECT else densities)
-            if not isinstance(kernel, Paired) or kernel.accepts(node := layer(name, d), accumulators(node))
+            if not isinstance(kernel, Paired)
+            or kernel.accepts(node := layer(name, d, kernel.weights in DECODED), accumulators(node))
         ]
 
 

@@ -269,10 +269,19 @@ KEEP, COMBINE, END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE = 29, 30, 31, 32, 33
 _FIRST_ENDS = (END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE)
 
 
+_PAIRS = (2, -2, 4, -4, -1, 1, -3, 3)  # 3 a + b
+
+
 def pair_lists(a: Array, b: Array, distances: Array) -> list[Array]:
     """The distances of weights (a, b) = (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1), (-1, 0), (1, 0)."""
-    wanted = (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1), (-1, 0), (1, 0)
-    return [distances[(a == one) & (b == other)] for one, other in wanted]
+    both = 3 * a + b
+    return [distances[both == one] for one in _PAIRS]
+
+
+def pair_counts(a: Array, b: Array) -> list[int]:
+    """How long the lists of pair_lists are."""
+    counts = np.bincount(3 * a.astype(np.int64) + b + 4, minlength=9)
+    return [int(counts[one + 4]) for one in _PAIRS]
 
 
 def pack_pairs16(shared: Sequence[Array], b: Sequence[Lists], first_end: int, a: Sequence[Lists], end: int) -> Array:
@@ -309,6 +318,45 @@ def pack_pairs16(shared: Sequence[Array], b: Sequence[Lists], first_end: int, a:
             program.extend([some, *offsets[at : at + some]])
             at, n = at + some, n - some
     return np.array(program, np.uint16)
+
+
+def list_gaps(lists: Sequence[Array], n: int) -> Array:
+    """Of each of several lists of places below n, rising: the places before each one, and those behind the last."""
+    last = np.array([n])
+    ends = np.concatenate([part for places in lists for part in (places, last)])
+    starts = np.cumsum([0, *(places.size + 1 for places in lists[:-1])])
+    before = np.roll(ends, 1)
+    before[starts] = -1
+    return np.asarray(ends - before - 1)
+
+
+def gaps_bits(gaps: Array) -> tuple[int, int]:
+    """(bits, k) of pack_gaps with its best parameter k, 0 .. MOST_RICE."""
+    bits = [int((gaps >> k).sum()) + (k + 1) * gaps.size for k in range(MOST_RICE + 1)]
+    k = int(np.argmin(bits))
+    return bits[k], k
+
+
+def pack_gaps(gaps: Array, k: int) -> Array:
+    """The Rice code of pack_rice without signs, as halfwords: gap >> k zeros, a one, the k low bits of gap inverted."""
+    ends = np.cumsum((gaps >> k) + k + 1)
+    bits = np.zeros(int(ends[-1]), np.uint8)
+    bits[ends - k - 1] = 1
+    for i in range(k):
+        bits[ends - 1 - i] = gaps >> i & 1 ^ 1
+    return _halfwords(bits, -(-bits.size // 16) + 1)
+
+
+def unpack_gaps(data: Array, k: int, count: int) -> Array:
+    """The inverse of pack_gaps, of so many gaps."""
+    text = "".join(f"{v:016b}" for v in data.tolist())
+    gaps, at = [], 0
+    for _ in range(count):
+        one = text.index("1", at)
+        low = (1 << k) - 1 - int(text[one + 1 : one + 1 + k] or "0", 2) if k else 0
+        gaps.append((one - at << k) + low)
+        at = one + 1 + k
+    return np.array(gaps)
 
 
 Sum = tuple[dict[int, int], int]  # weights by distance, and a centre

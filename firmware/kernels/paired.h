@@ -32,8 +32,14 @@
 extern "C" {
 #endif
 
+struct mcugen_paired;
+
+/* Writes the next unit's program to scratch and returns it. pair: it has two channels, else one. */
+typedef const uint16_t *(*mcugen_paired_decode_fn)(const struct mcugen_paired *k, struct mcugen_sparse_decoder *d,
+                                                   uint32_t pair, void *scratch);
+
 struct mcugen_paired {
-    const uint16_t *weights; /* programs of all units, one behind the other */
+    const uint16_t *weights; /* programs of all units, one behind the other; or a code */
     const uint16_t *units; /* of one channel or two: what MCUGEN_UNIT says of a, then of b, in the order of programs */
     const uint16_t *runs; /* of strips, as in sparse.h */
     uint16_t run_count;
@@ -42,6 +48,21 @@ struct mcugen_paired {
     struct mcugen_lanes out;
     uint8_t step;
     uint16_t unit_count;
+    const uint16_t *packing; /* 0; or, of a code, MCUGEN_PAIRED_K and what follows it */
+    mcugen_paired_decode_fn decode; /* 0: weights are programs */
+};
+
+/* The code (docs/FORMAT.md, "pairs rice") has eight lists for a pair, or the last two of them, each a Rice code of gaps in
+ * the order of rows and columns of the kernel, x's channels. Behind these numbers stand the offset of the last channel
+ * of each pixel of the kernel, and what ends each list: tokens, of which 17 has its centre behind it.
+ */
+enum {
+    MCUGEN_PAIRED_K,
+    MCUGEN_PAIRED_CHANNELS, /* of x */
+    MCUGEN_PAIRED_PLANE, /* words of a channel of x */
+    MCUGEN_PAIRED_TAPS, /* pixels of the kernel */
+    MCUGEN_PAIRED_ALONE, /* halfwords of tokens before those of the last two lists */
+    MCUGEN_PAIRED_OFFSETS
 };
 
 /* Of a channel: its number, and its packed tail (mcugen_sparse_unpack_tail). */
@@ -52,7 +73,7 @@ enum {
     MCUGEN_UNIT_PAIR = 0x8000 /* in a's number, if b follows */
 };
 
-/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: not used. */
+/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
 void mcugen1_paired_ref(const struct mcugen_paired *k, const void *x, void *y, void *scratch);
 void mcugen1_paired_dsp(const struct mcugen_paired *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
 void mcugen1_paired_m3(const struct mcugen_paired *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
@@ -67,6 +88,12 @@ static inline void mcugen1_paired(const struct mcugen_paired *k, const void *x, 
     mcugen1_paired_m3(k, x, y, scratch);
 #endif
 }
+
+/* A mcugen_paired_decode_fn each, in assembler for Armv7-M, elsewhere the same as ref. */
+const uint16_t *mcugen1_paired_rice(const struct mcugen_paired *k, struct mcugen_sparse_decoder *d, uint32_t pair,
+                                    void *scratch);
+const uint16_t *mcugen1_paired_rice_ref(const struct mcugen_paired *k, struct mcugen_sparse_decoder *d, uint32_t pair,
+                                        void *scratch);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,7 @@
         ldr     r9, [r0, #28]           /* out.plane */
         ldrb    r10, [r0, #32]          /* step */
         ldrh    r11, [r0, #34]          /* unit_count */
+        strd    r0, r3, [sp, #KERNEL]
         add     r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r7, [sp, #UNIT]
@@ -76,8 +77,22 @@
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
         str     r0, [sp, #TABLE]
+        mvn     r1, #15                 /* nothing is decoded yet */
+        mov     r0, #0
+        str     r12, [sp, #DECODER + 8]
+        strd    r0, r1, [sp, #DECODER + 16]
 
-1:                                      /* a unit: r12 = its program */
+1:                                      /* a unit: r12 = its program, or where it is written next */
+        ldrd    r0, r3, [sp, #KERNEL]
+        ldr     r4, [r0, #40]           /* decode */
+        cbz     r4, 3f
+        ldr     r7, [sp, #UNIT]
+        add     r1, sp, #DECODER
+        ldrh    r2, [r7]
+        lsr     r2, r2, #15
+        blx     r4
+        mov     r12, r0
+3:
         ldrh    r0, [r12], #4
         lsl     r0, r0, #2
         strd    r0, r12, [sp, #FIRST]

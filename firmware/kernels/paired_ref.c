@@ -82,14 +82,18 @@ static const uint16_t *run_pair(const struct mcugen_paired *k, const uint16_t *p
 MCUGEN_WEAK void mcugen1_paired_ref(const struct mcugen_paired *k, const void *x, void *y, void *scratch)
 {
     const uint16_t *program = k->weights, *of = k->units;
+    struct mcugen_sparse_decoder decoder = {{0, 0}, k->weights, NULL, 0, -16, 0};
 
-    (void)scratch;
     for (uint32_t u = 0U; u < k->unit_count; u++) {
         struct channel unit[2] = {{{0, 0}, y}, {{0, 0}, y}};
-        const uint32_t count = ((of[MCUGEN_UNIT_CHANNEL] & MCUGEN_UNIT_PAIR) != 0U) ? 2U : 1U;
-        const uint16_t *next = program;
+        const uint32_t pair = (uint32_t)of[MCUGEN_UNIT_CHANNEL] >> 15;
+        const uint16_t *next;
 
-        for (uint32_t i = 0U; i < count; i++) {
+        if (k->decode != NULL) {
+            program = k->decode(k, &decoder, pair, scratch);
+        }
+        next = program;
+        for (uint32_t i = 0U; i <= pair; i++) {
             const uint32_t number = of[MCUGEN_UNIT_CHANNEL];
 
             (void)mcugen_sparse_unpack_tail(&of[MCUGEN_UNIT_TAIL], unit[i].tail);

@@ -59,6 +59,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("rice"),
     Sparse("base3"),
     Paired(),
+    Paired("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
