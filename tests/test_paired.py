@@ -26,13 +26,9 @@ from mcugen.ops.conv2d import Conv2d
 
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
-MACHINES = [
-    "host",
+MACHINES = [  # the others run what these do, and the matrix of all kernels
     "sanitised",
-    *(
-        pytest.param(m, marks=needs_arm)
-        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
-    ),
+    *(pytest.param(m, marks=needs_arm) for m in ("mps2-an385", "mps2-an386", "mps2-an505")),
 ]
 FULL, NARROW = Out.full(DType.U8), Out(DType.U8, Quant(1.0, 10), 10, 200)
 KERNEL, RICE = Paired(), Paired("rice")
@@ -280,16 +276,18 @@ def test_alike_channels_are_paired() -> None:
 @cache
 def programs() -> tuple[Program, ...]:
     found = []
-    for name, node in (*layers(), *edges(), *codes()):
+    for i, (name, node) in enumerate((*layers(), *edges(), *codes())):
         w, x, acc = node.inputs[1].const, node.inputs[0].type, harness.accumulators(node)
         rng = np.random.default_rng(w.size)
-        flat = [np.full((w.shape[1], 1, 1), v) for v in (0, x.dtype.hi)]
-        if w[0].size == w.shape[1]:  # the ends of the sums
-            flat += [x.dtype.hi * (sign * row.reshape(-1, 1, 1) > 0) for row in w[:2] for sign in (1, -1)]
-        images = [np.broadcast_to(v, x.shape) for v in flat] + [rng.integers(0, x.dtype.hi + 1, x.shape)]
+        images = [np.full(x.shape, x.dtype.hi), rng.integers(0, x.dtype.hi + 1, x.shape)]
+        if "edge" in name:  # the ends of the sums
+            some = (x.dtype.hi * (sign * row.reshape(-1, 1, 1) > 0) for row in w[:2] for sign in (1, -1))
+            images += [np.broadcast_to(v, x.shape) for v in some]
         inputs = [np.stack(images).astype(np.uint8)]
         want = harness.evaluate(node, inputs)
-        for kernel in (KERNEL, RICE) if "edge" not in name else (KERNEL,):
+        kind = name.split()[0]
+        kernels = (KERNEL,) if kind == "edge" else (RICE,) if kind in ("group", "only") else (KERNEL, RICE)
+        for kernel in kernels[i % 2 :][:1] if kind == "lists" else kernels:
             if kernel.accepts(node, acc):
                 found.append(node_program(f"{name} {kernel.name}", node, kernel, signature(node), inputs, want))
     return tuple(found)
@@ -322,17 +320,16 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     for encoding, density in (("pairs16", 0.2), ("paired rice", 0.5)):
         for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [density], encoding=encoding):
             assert abs(r.estimated / r.cycles - 1) < off, r
+            if (encoding, core, r.layer) == ("paired rice", "cortex-m4", "c3_64_8"):
+                assert r.per_mac < 0.53 and r.bits_per_weight < 1.81, r
 
 
 @needs_arm
 def test_pairs_take_less(bench: ModuleType) -> None:  # noqa: F811
-    """Than lists do, with 32-bit sums or without, as little as the prototypes; or, decoded, at 1.8 bits a weight."""
+    """Than lists do, with 32-bit sums or without, and as little as the prototypes."""
     pytest.importorskip("unicorn")
     core = targets.get("cortex-m4").core
-    pairs, lists, coded = (
-        bench.rows(core, ["c3_64_8"], [0.35, 0.5], encoding=e) for e in ("pairs16", "lists16", "paired rice")
-    )
+    pairs, lists = (bench.rows(core, ["c3_64_8"], [0.35, 0.5], encoding=e) for e in ("pairs16", "lists16"))
     for a, b, share in zip(pairs, lists, (0.82, 0.76), strict=True):
         assert a.input == b.input == "u8" and a.cycles < share * b.cycles and a.table_bytes < b.table_bytes, (a, b)
         assert a.per_mac < 1.03 * a.bar, a
-    assert coded[1].per_mac < 0.53 and coded[1].bits_per_weight < 1.81, coded

@@ -17,7 +17,7 @@
  * offsets are written upwards; the token of a group stands before its offsets and is written when these are. A list's
  * first offset stands before what ends the list before it.
  *
- * A weight takes 18 cycles on Cortex-M4 on average, a group 22, a list 60, a halfword read 11, another tap 16.
+ * A weight takes 15.5 cycles on Cortex-M4 on average, a full group 23, a list 72, a halfword read 8, another tap 15.
  */
 /* clang-format off */
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
