@@ -27,6 +27,7 @@ from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
 from mcugen.kernels.kronecker import Kronecker
+from mcugen.kernels.paired import Paired
 from mcugen.kernels.sparse import DECODED, Sparse
 from mcugen.kernels.window import Window
 from mcugen.ops import base as ops
@@ -46,7 +47,8 @@ LAYERS = {
 }
 # The figures to reach: prototypes of these kernels on the same layers, in the same simulation.
 DENSITIES = (0.1, 0.2, 0.35, 0.5)
-LISTS16 = {
+Bars = dict[str, dict[str, tuple[float, ...]]]  # by core, layer, density
+LISTS16: Bars = {
     "cortex-m4": {
         "pw64_25x5": (0.223, 0.327, 0.481, 0.638),
         "c3_16_32": (0.146, 0.248, 0.402, 0.556),
@@ -88,7 +90,7 @@ DIRECT = {
     "first_resnet": ((3, 32, 32), 16, (3, 3), 1, (1, 1, 1, 1)),
     "first_vww": ((3, 96, 96), 8, (3, 3), 2, (0, 0, 1, 1)),
 }
-RICE = {
+RICE: Bars = {
     "cortex-m4": {
         "pw64_25x5": (0.253, 0.373, 0.551, 0.731),
         "c3_16_32": (0.150, 0.254, 0.411, 0.567),
@@ -106,7 +108,7 @@ RICE = {
         "pw256_3": (0.597, 1.019, 1.637, 2.253),
     },
 }
-BYTES = {
+BYTES: Bars = {
     "cortex-m4": {
         "pw64_25x5": (0.221, 0.325, 0.479, 0.637),
         "pw128_6": (0.203, 0.310, 0.475, 0.637),
@@ -118,12 +120,29 @@ BYTES = {
         "pw256_3": (0.294, 0.476, 0.749, 1.022),
     },
 }
-BAR: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {
+PAIRS16: Bars = {
+    "cortex-m4": {
+        "pw64_25x5": (0.217, 0.327, 0.463, 0.558),
+        "c3_16_32": (0.149, 0.251, 0.368, 0.459),
+        "c3_32_16": (0.126, 0.218, 0.328, 0.417),
+        "c3_64_8": (0.115, 0.203, 0.314, 0.402),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.316, 0.449, 0.609, 0.726),
+        "c3_16_32": (0.205, 0.329, 0.472, 0.586),
+        "c3_32_16": (0.166, 0.279, 0.415, 0.527),
+        "c3_64_8": (0.147, 0.256, 0.394, 0.504),
+    },
+}
+BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
     "rice": RICE,
     "base3": {},
+    "pairs16": PAIRS16,
+    "paired rice": {},
 }
+PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
@@ -290,15 +309,15 @@ def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, address
     return free
 
 
-def variant(core: Core) -> str:
-    """The sparse kernel's function for a core."""
-    return f"mcugen1_sparse_{next((isa for isa in core.isa if isa in ('dsp', 'm3', 'm0')), 'ref')}"
+def variant(core: Core, stem: str = "sparse") -> str:
+    """The function for a core of the sparse kernel, or of that for pairs of channels."""
+    return f"mcugen1_{stem}_{next((isa for isa in core.isa if isa in ('dsp', 'm3', 'm0')), 'ref')}"
 
 
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     """Those that a layer is measured with."""
     if name not in DIRECT:
-        yield Sparse(encoding)
+        yield Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)
     elif not DIRECT[name][1]:
         yield next(k for k in (Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
@@ -316,7 +335,10 @@ def measured(
     if name in DIRECT:
         node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
     else:
-        node, function = layer(name, density, unsplit or encoding in DECODED), variant(core)
+        node, function = (
+            layer(name, density, unsplit or kernel.name.endswith(tuple(DECODED))),
+            variant(core, kernel.stem),
+        )
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -339,6 +361,7 @@ def measured(
         raise MismatchError("E601", f"wrong result at density {density}", where=where)
     layer_code = (
         "sparse",
+        "paired",
         *PRODUCTS,
         "unpack",
         "memcpy",
@@ -383,17 +406,22 @@ def rows(
 ) -> list[Row]:
     """A row for each layer: for each density, or one for those of 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
-        sparse = sorted(p for p in resources.KERNELS.glob("sparse*") if p.suffix in (".c", ".S"))
+        sparse = sorted(
+            p for s in ("sparse", "paired") for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S")
+        )
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
         lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
         sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = [
             "mcugen1_sparse_rice",
             "mcugen1_sparse_base3",
+            "mcugen1_paired_rice",
             "mcugen1_unpack_i8",
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
+        if {"dsp", "m3"} & {*core.isa}:
+            kept.append(variant(core, "paired"))
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         kept += [f"mcugen1_kronecker_{n}{step}" for n in ("four", "three") for step in (1, 2)]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
@@ -403,6 +431,8 @@ def rows(
             for name in layers
             for kernel in kernels(name, core, encoding)
             for d in ((1.0,) if name in DIRECT else densities)
+            if not isinstance(kernel, Paired)
+            or kernel.accepts(node := layer(name, d, kernel.weights in DECODED), accumulators(node))
         ]
 
 

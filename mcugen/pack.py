@@ -6,6 +6,7 @@ what its weights cost.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -260,6 +261,145 @@ def _unpack_program(data: Array, size: int) -> tuple[list[Lists], int, int]:
                 return parts, token, at
         else:
             offsets += [following, *data[at : at + token - 1].tolist()]
+            following, at = int(data[at + token - 1]), at + token
+
+
+# Tokens of pairs16 besides (firmware/kernels/paired.h).
+KEEP, COMBINE, END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE = 29, 30, 31, 32, 33
+_FIRST_ENDS = (END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE)
+
+
+_PAIRS = (2, -2, 4, -4, -1, 1, -3, 3)  # 3 a + b
+
+
+def pair_lists(a: Array, b: Array, distances: Array) -> list[Array]:
+    """The distances of weights (a, b) = (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1), (-1, 0), (1, 0)."""
+    both = 3 * a + b
+    return [distances[both == one] for one in _PAIRS]
+
+
+def pair_counts(a: Array, b: Array) -> list[int]:
+    """How long the lists of pair_lists are."""
+    counts = np.bincount(3 * a.astype(np.int64) + b + 4, minlength=9)
+    return [int(counts[one + 4]) for one in _PAIRS]
+
+
+def pack_pairs16(shared: Sequence[Array], b: Sequence[Lists], first_end: int, a: Sequence[Lists], end: int) -> Array:
+    """The program (uint16) of two channels a and b, as lists16 with the tokens of pairs.
+
+    shared: the first four of pair_lists; a, b: the parts of the others, the first with a centre, as pack_lists16 has
+    them: part of none with END_FIRST_WIDE or END_WIDE only. b ends first.
+    """
+    assert (len(b) > 1) == (first_end == END_FIRST_WIDE) and (len(a) > 1) == (end == END_WIDE)
+    q_plus, q_minus, p_plus, p_minus = shared
+    q, p = q_plus.size + q_minus.size > 0, p_plus.size > 0
+    steps: list[Array | Sequence[int]] = [q_plus]
+    steps += [[NEGATE, 0] if q_plus.size else [], q_minus, [KEEP] if q else []]
+    steps += [p_plus, [NEGATE, 0] if p or q else [], p_minus, [COMBINE if q else KEEP]]  # -(P - Q), kept = -(P + Q)
+    for parts, last in ((b, first_end), (a, end)):
+        for i, (lead, rest, centre) in enumerate(parts):
+            steps += [[WIDE_ADD if i > 1 else WIDE_SET] if i else [], lead]
+            steps += [[NEGATE, centre & 0xFFFF] if centre is not None else [], rest]
+        steps.append([last])
+    offsets = [d for step in steps if isinstance(step, np.ndarray) for d in step.tolist()] + [0, 0]
+    none = not any(some.size for some in shared)
+    if none:  # the offset of a pixel that is there, its sum dropped
+        offsets.insert(0, 0)
+    program, at, first = [*offsets[:2], *[CLEAR] * none], 2, not none
+    for step in steps:
+        if not isinstance(step, np.ndarray):
+            program.extend(step)
+            continue
+        n = step.size
+        if n and first:  # the first offset sets the sums
+            n, first = n - 1, False
+        while n > 0:
+            some = min(n, MOST_ADDED)
+            program.extend([some, *offsets[at : at + some]])
+            at, n = at + some, n - some
+    return np.array(program, np.uint16)
+
+
+def list_gaps(lists: Sequence[Array], n: int) -> Array:
+    """Of each of several lists of places below n, rising: the places before each one, and those behind the last."""
+    last = np.array([n])
+    ends = np.concatenate([part for places in lists for part in (places, last)])
+    starts = np.cumsum([0, *(places.size + 1 for places in lists[:-1])])
+    before = np.roll(ends, 1)
+    before[starts] = -1
+    return np.asarray(ends - before - 1)
+
+
+def gaps_bits(gaps: Array) -> tuple[int, int]:
+    """(bits, k) of pack_gaps with its best parameter k, 0 .. MOST_RICE."""
+    bits = [int((gaps >> k).sum()) + (k + 1) * gaps.size for k in range(MOST_RICE + 1)]
+    k = int(np.argmin(bits))
+    return bits[k], k
+
+
+def pack_gaps(gaps: Array, k: int) -> Array:
+    """The Rice code of pack_rice without signs, as halfwords: gap >> k zeros, a one, the k low bits of gap inverted."""
+    ends = np.cumsum((gaps >> k) + k + 1)
+    bits = np.zeros(int(ends[-1]), np.uint8)
+    bits[ends - k - 1] = 1
+    for i in range(k):
+        bits[ends - 1 - i] = gaps >> i & 1 ^ 1
+    return _halfwords(bits, -(-bits.size // 16) + 1)
+
+
+def unpack_gaps(data: Array, k: int, count: int) -> Array:
+    """The inverse of pack_gaps, of so many gaps."""
+    text = "".join(f"{v:016b}" for v in data.tolist())
+    gaps, at = [], 0
+    for _ in range(count):
+        one = text.index("1", at)
+        low = (1 << k) - 1 - int(text[one + 1 : one + 1 + k] or "0", 2) if k else 0
+        gaps.append((one - at << k) + low)
+        at = one + 1 + k
+    return np.array(gaps)
+
+
+Sum = tuple[dict[int, int], int]  # weights by distance, and a centre
+
+
+def unpack_pairs16(data: Array) -> tuple[list[Sum], int, list[Sum], int, int]:
+    """What a program computes: the parts of b and its end, the parts of a and its end; and the program's halfwords.
+
+    It is run with sums of weights in place of sums of pixels.
+    """
+    sums: Counter[int] = Counter([int(data[0])])
+    kept: Counter[int] = Counter()
+    parts: list[Sum] = []
+    first: tuple[list[Sum], int] | None = None
+    following, at = int(data[1]), 2
+
+    def times(one: Counter[int], n: int) -> Counter[int]:
+        return Counter({key: n * value for key, value in one.items()})
+
+    def part() -> Sum:
+        return {key: value for key, value in sums.items() if value and key >= 0}, sums[-1]
+
+    while True:
+        token, at = int(data[at]), at + 1
+        if token == NEGATE:
+            sums = times(sums, -1)
+            sums[-1] += (int(data[at]) ^ 0x8000) - 0x8000  # no distance: the centre
+            at += 1
+        elif token == CLEAR:
+            sums = Counter()
+        elif token in (KEEP, COMBINE):
+            old, kept = kept, Counter(sums)
+            if token == COMBINE:
+                kept.update(times(old, 2))
+        elif token in (WIDE_SET, WIDE_ADD):
+            parts, sums = [*parts, part()], Counter()
+        elif token in _FIRST_ENDS:
+            first, parts, sums = ([*parts, part()], token), [], kept
+        elif token in _ENDS:
+            assert first is not None
+            return *first, [*parts, part()], token, at
+        else:
+            sums.update([following, *data[at : at + token - 1].tolist()])
             following, at = int(data[at + token - 1]), at + token
 
 

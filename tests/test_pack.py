@@ -17,6 +17,7 @@ from mcugen.pack import (
     BASE3,
     ENCODINGS,
     END,
+    END_FIRST,
     END_LIMITS,
     END_LONG,
     END_SHIFT,
@@ -30,7 +31,9 @@ from mcugen.pack import (
     pack_bitmap,
     pack_bytes,
     pack_lists16,
+    pack_pairs16,
     pack_rice,
+    pair_lists,
     rice_bits,
     unpack_base3x10,
     unpack_bitmap,
@@ -388,6 +391,14 @@ def test_programs_of_the_format_document() -> None:
         lists = [(np.array(a), np.array(b), c) for a, b, c in parts]
         found = packed(parts, int(end[1])) if name == "lists16" else pack_bytes([(lists[0], int(end[1]))])
         assert found.astype("<u2").tobytes().hex(" ").split() == data.split()
+
+
+def test_pairs16_of_the_format_document() -> None:
+    shown = re.search(r"pairs16 +a (\S+), b (\S+) at 5 .* =([ \da-f\n]+)", FORMAT.read_text())
+    assert shown is not None
+    lists = pair_lists(trits(shown[1]), trits(shown[2]), np.arange(5, 11))
+    packed = pack_pairs16(lists[:4], [(*lists[4:6], 3)], END_FIRST, [(*lists[6:], -2)], END)
+    assert packed.astype("<u2").tobytes() == bytes.fromhex(shown[3])
 
 
 def test_bitmap_of_the_format_document() -> None:

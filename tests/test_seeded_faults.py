@@ -132,6 +132,8 @@ FAULTS = (
     ),
     Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
+    Fault("kept once", "paired_ref.c", "? 2 * kept[i]", "? kept[i]", ("^Conv2d .*paired/pairs16",)),
+    Fault("a list's tokens", "paired_rice_ref.c", "w->ended > 0U; w", "w->ended > 1U; w", ("^Conv2d .*paired/rice",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
     Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),
     Fault("lower half borrows", "dots8_ref.c", "0x8000U - (", "0U - (", ("^Linear .*dots8",)),
@@ -249,6 +251,20 @@ ELSEWHERE = (
     (
         "mps2-an386",
         Fault("odd pixels clamped to 127", "sparse_dsp.h", "usat16  \\o, #8", "usat16  \\o, #7", ("^Conv2d .*sparse",)),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "kept once",
+            "sparse_dsp.h",
+            "sadd16  r2, r2, r2",
+            "sadd16  r2, r2, r0",
+            ("^Conv2d .*paired/pairs16",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault("a full group", "paired_rice_thumb2.S", "cmp     r3, #34", "cmp     r3, #36", ("^Conv2d .*paired/rice",)),
     ),
     (
         "mps2-an386",

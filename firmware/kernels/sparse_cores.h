@@ -1,4 +1,5 @@
-/* sparse_cores.h - the assembler macros of `sparse` for this core; MCUGEN_SPARSE_STRIPS where there are any. */
+/* sparse_cores.h - the assembler macros of `sparse` for this core; MCUGEN_SPARSE_STRIPS where there are any, MCUGEN_SPARSE_PAIRS
+ * where they have tokens for pairs of channels. */
 /* clang-format off */
 #ifndef MCUGEN_SPARSE_CORES_H
 #define MCUGEN_SPARSE_CORES_H
@@ -9,6 +10,7 @@
 #include "sparse_mve.h"
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 #define MCUGEN_SPARSE_STRIPS
+#define MCUGEN_SPARSE_PAIRS
 #if defined(__ARM_FEATURE_DSP)
 #include "sparse_dsp.h"
 #else

@@ -29,10 +29,20 @@
         usub16  \o, r0, \o
         .endm
 
+/* Token 30 of pairs, 10 cycles for a word: twice the sums kept at \at and these take their place. */
+        .macro  WORD_COMBINE e, o, at
+        ldrd    r0, r2, [sp, #\at]
+        sadd16  r0, r0, r0
+        sadd16  r2, r2, r2
+        sadd16  r0, r0, \e
+        sadd16  r2, r2, \o
+        strd    r0, r2, [sp, #\at]
+        .endm
+
 /* For each channel, r2, r3 = its tail: mult << (32 - shift) and add >> (shift - 16), exact where token 0 is. A shift
  * below 16, as tokens 25 and 26 have, is as 16 with add so much larger, and they make the sums larger.
  */
-        .macro  PREPARE
+        .macro  PREPARE ready=READY
         asr     r4, r2, #16
         sub     r4, r4, #16
         usat    r5, #5, r4
@@ -41,7 +51,7 @@
         asr     r2, r2, r5
         lsl     r3, r3, r4
         asr     r3, r3, r5
-        strd    r2, r3, [sp, #READY]
+        strd    r2, r3, [sp, #\ready]
         .endm
 
 /* Token 25, and twice for 26, before what token 0 does; no half overflows. */
@@ -54,9 +64,9 @@
  * half and, as is proven, in 32 bits; rounding down there and rounding down the product before r1, a whole number, is
  * added are the same.
  */
-        .macro  LOAD_TAIL
-        ldr     r0, [sp, #READY]
-        ldr     r1, [sp, #READY + 4]
+        .macro  LOAD_TAIL ready=READY, add=ADD
+        ldr     r0, [sp, #\ready]
+        ldr     r1, [sp, #\ready + 4]
         .endm
 
         .macro  END_TAIL

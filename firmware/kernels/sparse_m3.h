@@ -36,11 +36,19 @@
         sub     \o, r2, \o
         .endm
 
+/* Token 30 of pairs, 8 cycles for a word: twice the sums kept at \at and these take their place. */
+        .macro  WORD_COMBINE e, o, at
+        ldrd    r0, r2, [sp, #\at]
+        add     r0, \e, r0, lsl #1
+        add     r2, \o, r2, lsl #1
+        strd    r0, r2, [sp, #\at]
+        .endm
+
 /* For each channel, r2, r3 = its tail: mult, shift. */
-        .macro  PREPARE
+        .macro  PREPARE ready=READY
         asr     r3, r2, #16
         sxth    r2, r2
-        strd    r2, r3, [sp, #READY]
+        strd    r2, r3, [sp, #\ready]
         .endm
 
 /* Tokens 25 and 26 are as token 0 here. */
@@ -48,11 +56,11 @@
         .endm
 
 /* Tokens 0, 19 and 23, 30 cycles for a word: sums to pixels in \e; r0, r1 = the tail, lr = its shift. */
-        .macro  LOAD_TAIL
+        .macro  LOAD_TAIL ready=READY, add=ADD
         str     lr, [sp, #BASE]
-        ldr     r0, [sp, #READY]
-        ldr     r1, [sp, #ADD]
-        ldr     lr, [sp, #READY + 4]
+        ldr     r0, [sp, #\ready]
+        ldr     r1, [sp, #\add]
+        ldr     lr, [sp, #\ready + 4]
         .endm
 
         .macro  END_TAIL

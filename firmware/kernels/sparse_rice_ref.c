@@ -1,38 +1,6 @@
 /* sparse_rice_ref.c - the Rice code of a channel's weights to its program, in C. */
 #include "sparse_scratch.h"
 
-/* Sees to it that there are 16 bits. */
-static inline void refill(struct mcugen_sparse_decoder *d)
-{
-    if (d->spare < 0) {
-        d->bits |= (uint32_t)*d->weights++ << -d->spare;
-        d->spare += 16;
-    }
-}
-
-static inline void drop(struct mcugen_sparse_decoder *d, uint32_t n)
-{
-    d->bits <<= n;
-    d->spare -= (int32_t)n;
-}
-
-/* How far it is to the next weight that is not 0, from the one before it; 1 for neighbours. Its sign comes next. */
-static inline uint32_t distance(struct mcugen_sparse_decoder *d, uint32_t k)
-{
-    uint32_t high = 0;
-
-    refill(d);
-    for (; d->bits >> 31 == 0; high++) {
-        drop(d, 1);
-        refill(d);
-    }
-    drop(d, 1);
-    const uint32_t low = ~d->bits >> (31 - k) >> 1;
-
-    drop(d, k);
-    return (high << k) + low + 1U;
-}
-
 MCUGEN_WEAK const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d,
                                                     void *scratch)
 {
@@ -51,7 +19,7 @@ MCUGEN_WEAK const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *
     }
     for (;;) {
         if (!waiting) {
-            channel += (int32_t)distance(&now, p[MCUGEN_RICE_K]);
+            channel += (int32_t)mcugen_sparse_distance(&now, p[MCUGEN_RICE_K]);
         }
         waiting = 0;
         while (channel >= channels) {
@@ -73,8 +41,8 @@ MCUGEN_WEAK const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *
 
         const uint32_t minus = now.bits >> 31;
 
-        drop(&now, 1);
-        refill(&now);
+        mcugen_sparse_drop(&now, 1);
+        mcugen_sparse_refill(&now);
         if (minus != 0) {
             mcugen_sparse_minus(&list, offset);
         } else {

@@ -1,4 +1,4 @@
-/* sparse_scratch.h - decoders in C: a channel's program in scratch, from a middle downwards and upwards. */
+/* sparse_scratch.h - decoders in C: a channel's program in scratch, from a middle downwards and upwards; a Rice code. */
 #ifndef MCUGEN_SPARSE_SCRATCH_H
 #define MCUGEN_SPARSE_SCRATCH_H
 
@@ -11,9 +11,9 @@
 
 struct mcugen_sparse_writer {
     uint16_t *middle;
-    uint16_t *lead;  /* where the next -1 goes; above, there is room for one 1 */
+    uint16_t *lead; /* where the next -1 goes; above, there is room for one 1 */
     uint16_t *group; /* the token */
-    uint16_t *rest;  /* and where the next 1 goes */
+    uint16_t *rest; /* and where the next 1 goes */
     uint16_t led;
 };
 
@@ -86,6 +86,38 @@ static inline const uint16_t *mcugen_sparse_end(struct mcugen_sparse_writer *w, 
     lead[1] = lead[2];
     lead[2] = (uint16_t)(w->led - 2U);
     return lead;
+}
+
+/* Sees to it that there are 16 bits. */
+static inline void mcugen_sparse_refill(struct mcugen_sparse_decoder *d)
+{
+    if (d->spare < 0) {
+        d->bits |= (uint32_t)*d->weights++ << -d->spare;
+        d->spare += 16;
+    }
+}
+
+static inline void mcugen_sparse_drop(struct mcugen_sparse_decoder *d, uint32_t n)
+{
+    d->bits <<= n;
+    d->spare -= (int32_t)n;
+}
+
+/* How far it is to the next weight that is not 0, from the one before it; 1 for neighbours. A sign may come next. */
+static inline uint32_t mcugen_sparse_distance(struct mcugen_sparse_decoder *d, uint32_t k)
+{
+    uint32_t high = 0;
+
+    mcugen_sparse_refill(d);
+    for (; d->bits >> 31 == 0; high++) {
+        mcugen_sparse_drop(d, 1);
+        mcugen_sparse_refill(d);
+    }
+    mcugen_sparse_drop(d, 1);
+    const uint32_t low = ~d->bits >> (31 - k) >> 1;
+
+    mcugen_sparse_drop(d, k);
+    return (high << k) + low + 1U;
 }
 
 #endif

@@ -48,11 +48,21 @@
         .equ    UNUSUAL, 208    /* the same + 1 if tails have 2 words in place of 3 halfwords */
         .equ    FRAME, 212      /* with 9 registers a multiple of 8 */
 
+/* And of a layer of pairs (paired_layer.h): the same for the channel that ends first, and the sums that are kept. */
+        .equ    OTHER, 204      /* bytes from a word of the channel that ends last to that of the other */
+        .equ    OTHER_SCALE, 212
+        .equ    OTHER_ADD, 216
+        .equ    OTHER_READY, 220
+        .equ    KEPT, 228       /* 32 bytes */
+        .equ    PAIRED_FRAME, 260
+
 /* Behind the tokens in the table of a strip, for the code that strips of all widths share (sparse_shift.S,
  * sparse_split.S, sparse_long.S): where to go on. The table is at r1.
  */
         .equ    NEXT, 4 * 27    /* to the next token */
         .equ    CLAMP, 4 * 28   /* to the pixels' clamp and the end */
+
+        .equ    FIRST_CLAMP, 4 * 34 - CLAMP     /* to be added to r1: CLAMP is that of the channel that ends first */
 
         .macro  WORD_CLEAR e, o
         mov     \e, #0
@@ -70,6 +80,33 @@
         .endif
         .if     \words > 3
         \op     r10, r11
+        .endif
+        .endm
+
+/* The same for the sums that are kept, of 8 bytes for each word; and all sums to there and back. */
+        .macro  EACH_KEPT words, op
+        \op     r4, r5, KEPT
+        .if     \words > 1
+        \op     r6, r7, KEPT + 8
+        .endif
+        .if     \words > 2
+        \op     r8, r9, KEPT + 16
+        .endif
+        .if     \words > 3
+        \op     r10, r11, KEPT + 24
+        .endif
+        .endm
+
+        .macro  SUMS words, op
+        add     r0, sp, #KEPT
+        .if     \words == 4
+        \op     r0, {r4-r11}
+        .elseif \words == 3
+        \op     r0, {r4-r9}
+        .elseif \words == 2
+        \op     r0, {r4-r7}
+        .else
+        \op     r0, {r4-r5}
         .endif
         .endm
 
@@ -172,11 +209,11 @@
         .endm
 
 /* For an end in 32 bits: r0, r1 = the channel's tail, lr = its shift; and from there back to the strip. */
-        .macro  LOAD_WIDE_TAIL
+        .macro  LOAD_WIDE_TAIL scale=SCALE, add=ADD
         str     lr, [sp, #BASE]
         str     r1, [sp, #HOME]
-        ldr     r0, [sp, #SCALE]
-        ldr     r1, [sp, #ADD]
+        ldr     r0, [sp, #\scale]
+        ldr     r1, [sp, #\add]
         asr     lr, r0, #16
         sxth    r0, r0
         .endm
@@ -193,8 +230,10 @@
  * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
  *
  * \size: bytes of a program's offsets and tokens. A program of bytes is never split.
+ *
+ * \pairs = 1: programs may be of two channels (paired.h), and it goes on to mcugen1_paired_next.
  */
-        .macro  STRIPS name, words, step, size=2
+        .macro  STRIPS name, words, step, size=2, pairs=0
         HOT     \name
         .thumb
         .p2align 2
@@ -207,6 +246,10 @@
         .word   17f + 1, 18f + 1, 19f + 1, 0, 0, 0, 23f + 1, 0
         .endif
         .word   28f + 1, 29f + 1, 25f + 1, 26f + 1
+        .if     \pairs
+        .word   33f + 1, 34f + 1, 35f + 1, 36f + 1, 39f + 1, 38f + 1
+        .weak   mcugen1_paired_split
+        .endif
 
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
@@ -317,11 +360,75 @@
         cmp     r11, r10
         .endif
         bne     32b
+        .if     \pairs
+        b       mcugen1_paired_next
+        .else
         b       mcugen1_sparse_next
+        .endif
 
 26:     LOAD_LIMITS
         EACH    \words, WORD_CLAMP
         b       31b
+
+        .if     \pairs
+33:                                     /* token 29: the sums are kept */
+        .if     \words < 4
+        sub     r12, r12, #2 * 29
+        .endif
+        SUMS    \words, stm
+        DISPATCH \words, \size
+
+34:                                     /* token 30: sums + 2 * those kept are kept */
+        .if     \words < 4
+        sub     r12, r12, #2 * 30
+        .endif
+        EACH_KEPT \words, WORD_COMBINE
+        DISPATCH \words, \size
+
+36:                                     /* token 32: as 31, with a clamp to other limits */
+        .if     \words < 4
+        sub     r12, r12, #2
+        .endif
+        cmp     r0, r0
+35:                                     /* token 31: the end of one channel; the sums kept are the other's */
+        .if     \words < 4
+        sub     r12, r12, #2 * 31
+        .endif
+        str     r3, [sp, #AT]
+        LOAD_TAIL OTHER_READY, OTHER_ADD
+        EACH    \words, WORD_SCALE
+        END_TAIL
+        beq     38f
+37:
+        ldr     r1, [sp, #OTHER]
+        .if     \words == 4
+        ldr     r0, [sp, #OUT]
+        add     r1, r1, r0
+        stm     r1, {r4, r6, r8, r10}
+        .else
+        add     r1, r1, r11
+        .if     \words == 3
+        stm     r1, {r4, r6, r8}
+        .elseif \words == 2
+        stm     r1, {r4, r6}
+        .else
+        str     r4, [r1]
+        .endif
+        .endif
+        ldr     r3, [sp, #AT]
+        SUMS    \words, ldm
+        DISPATCH \words, \size
+
+39:                                     /* token 33: as 31, of 32-bit sums + sums */
+        str     r3, [sp, #AT]
+        add     r1, r1, #FIRST_CLAMP
+        SHARED  \words, \size, 33, mcugen1_paired_split
+
+38:     LOAD_LIMITS
+        EACH    \words, WORD_CLAMP
+        cmp     lr, #0                  /* Z is clear again */
+        b       37b
+        .endif
         .size   \name, . - \name
         .endm
 

@@ -36,6 +36,7 @@ from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
+from .paired import Paired
 from .pixels_flat import PixelsFlat
 from .pixels_lanes import PixelsLanes
 from .relayout import Relayout as Relayout
@@ -59,6 +60,8 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("bytes"),
     Sparse("rice"),
     Sparse("base3"),
+    Paired(),
+    Paired("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),

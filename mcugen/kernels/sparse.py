@@ -289,26 +289,14 @@ class Sparse(base.Kernel):
 
     def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
-        op, w = node.op, _weights(node)
-        assert isinstance(op, Conv2d | DepthwiseConv2d)
+        w = _weights(node)
         groups = node.inputs[0].type.shape[0] // w.shape[1]
-        channel, i, j = np.meshgrid(*map(np.arange, w.shape[1:]), indexing="ij")
-        distances = (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
-        if self.weights == "bytes":
-            distances = channel.ravel()
-        programs: list[list[pack.Lists]] = []
+        offsets = channel_numbers(w) if self.weights == "bytes" else distances(node, lay)
         channels = _channels(node, acc)
-        for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True)):
-            there = distances + o * groups // len(w) * w.shape[1] * lay.plane
-            lists = there[row == -1], there[row == 1]
-            entries = np.concatenate(lists if how.minus_first else lists[::-1])
-            parts: list[pack.Lists] = []
-            at = 0
-            for part in how.parts:
-                end = at + part.lead + part.rest
-                parts.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
-                at = end
-            programs.append(parts)
+        programs = [
+            parts(row, offsets + o * groups // len(w) * w.shape[1] * lay.plane, how)
+            for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True))
+        ]
         both = [*zip(programs, (how.end for how in channels), strict=True)]
         fields = (
             base.Field(
@@ -379,6 +367,32 @@ def _weights(node: Node) -> Array:
     return w if w.ndim == 4 else w[:, None]
 
 
+def channel_numbers(w: Array) -> Array:
+    """The channel of x of each weight of an output channel."""
+    return np.asarray(np.indices(w.shape[1:])[0].ravel())
+
+
+def distances(node: Node, lay: Layout) -> Array:
+    """Words from the pixel of weight (0, 0, 0) to that of each weight of an output channel, in the first group."""
+    op = node.op
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    channel, i, j = np.indices(_weights(node).shape[1:])
+    return (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
+
+
+def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
+    """The parts of a channel's program; offsets: of its weights' pixels."""
+    lists = offsets[row == -1], offsets[row == 1]
+    entries = np.concatenate(lists if how.minus_first else lists[::-1])
+    found: list[pack.Lists] = []
+    at = 0
+    for part in how.parts:
+        end = at + part.lead + part.rest
+        found.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
+        at = end
+    return found
+
+
 def _costs(core: base.Core) -> Costs | None:
     """None for sparse_ref.c."""
     if "dsp" in core.isa:
@@ -397,17 +411,22 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     packed = costs.packed if costs and all(map(_packs, channels)) else 0
     for how, clamp in zip(channels, clamps, strict=True):
-        entries = sum(part.lead + part.rest for part in how.parts)
+        entries, tokens = entries_and_tokens(how)
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
             yield sum(run[2] for run in runs) * (word + entries * entry)
             continue
-        tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
-        tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
-        n = max(entries, 1)
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], n, tokens, how, step) for run in runs)
+        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamp
+
+
+def entries_and_tokens(how: Channel) -> tuple[int, int]:
+    """Of a channel's program; tokens that add."""
+    entries = sum(part.lead + part.rest for part in how.parts)
+    tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
+    tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
+    return max(entries, 1), tokens
 
 
 def _by_byte(costs: Costs) -> Costs:

@@ -1,0 +1,6 @@
+/* paired4x2.S - the same over every second word of x. */
+#include "sparse_cores.h"
+
+#ifdef MCUGEN_SPARSE_PAIRS
+        STRIPS  mcugen1_paired4x2, 4, 2, pairs=1
+#endif
