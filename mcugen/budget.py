@@ -62,8 +62,9 @@ def within(problem: Problem, limits: Limits, only: tuple[Option, ...] = ()) -> F
         if choices is None:
             return None
         found = problem.made(choices)
-        if kept(found.program, found.plan, limits):
-            return found
+        for one in (found, problem.made(choices, shrunk=False)):
+            if kept(one.program, one.plan, limits):
+                return one
         beyond.append(choices)
         if i < TRIES:
             continue
@@ -236,9 +237,10 @@ class Problem:
                 outside.update(node.args)
         return {**{(v, 0): 0 for v in self.graph.inputs}, **found, **{(v, 0): 0 for v in outside}}
 
-    def made(self, choices: tuple[Choice, ...]) -> Found:
-        """The program of some choices."""
-        program = shrink.shrunk(select.program(self.graph, choices, self.core), self.objective)
+    def made(self, choices: tuple[Choice, ...], *, shrunk: bool = True) -> Found:
+        """The program of some choices, as it is or after shrink.py, which can take more flash."""
+        program = select.program(self.graph, choices, self.core)
+        program = shrink.shrunk(program, self.objective) if shrunk else program
         moves = (select.move(*m, self.core, self.objective) for c in choices for m in c.moves)
         cost = sum(c.option.cost for c in choices) + sum(m for m in moves if m is not None)
         return Found(program, plan.plan(program), cost)

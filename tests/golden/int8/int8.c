@@ -5,7 +5,7 @@
 
 #include "conv2d_lanes.h"
 #include "im2col.h"
-#include "linear_quads.h"
+#include "linear_dots.h"
 #include "relayout.h"
 #include "unpack.h"
 
@@ -13,9 +13,12 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(relayout_halos6)
+
 static const struct mcugen_relayout x_to_lanes2_k = {
     /* from */ {2, 6, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 6, 6, 2, 1, 1, 1, 128, 29},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_im2col v0_k = {
@@ -23,14 +26,20 @@ static const struct mcugen_im2col v0_k = {
     /* weights */ int8_v0_weights,
     /* taps */ int8_v0_taps,
     /* x_at */ 0,
-    /* y_at */ 8,
+    /* y_at */ 0,
     /* x_row */ 7,
     /* rows */ 2,
     /* groups */ 4,
     /* step */ 1,
     /* lo */ 0,
     /* hi */ 255,
-    /* out */ {4, 6, 6, 2, 1, 1, 1, 0, 29},
+    /* out */ {4, 6, 6, 2, 0, 0, 0, 0, 12},
+};
+
+static const struct mcugen_relayout v0_halos_k = {
+    /* from */ {4, 6, 6, 2, 0, 0, 0, 0, 12},
+    /* to */ {4, 6, 6, 2, 1, 1, 1, 0, 29},
+    /* move */ mcugen1_relayout_halos6,
 };
 
 static const struct mcugen_conv2d_lanes v1_k = {
@@ -50,21 +59,23 @@ static const struct mcugen_conv2d_lanes v1_k = {
     /* groups */ 2,
 };
 
-static const struct mcugen_linear_quads v2_k = {
+static const struct mcugen_linear_dots v2_k = {
     /* finish */ mcugen1_linear_sums,
     /* tail */ {int8_v2_mult, int8_v2_add, int8_v2_shift, -32768, 32767, 2, 1},
     /* weights */ int8_v2_weights,
     /* n */ 192,
     /* outputs */ 3,
+    /* chunk */ 48,
 };
 
 void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
     int16_t y[INT8_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const x_lanes2_at = arena + 464; /* 232 B, steps 0..1, u8[2,6,6] lanes2+1+1p1 */
-    uint8_t *const v0_lanes2_at = arena + 0; /* 464 B, steps 1..2, u8[4,6,6] lanes2+1+1p1 */
-    uint8_t *const v1_lanes2_at = arena + 464; /* 192 B, steps 2..3, u8[4,6,6] lanes2+0+0p0 */
+    uint8_t *const x_lanes2_at = arena + 0; /* 232 B, steps 0..1, u8[2,6,6] lanes2+1+1p1 */
+    uint8_t *const v0_lanes2_at = arena + 240; /* 192 B, steps 1..2, u8[4,6,6] lanes2+0+0p0 */
+    uint8_t *const v0_lanes2_at_2 = arena + 0; /* 464 B, steps 2..3, u8[4,6,6] lanes2+1+1p1 */
+    uint8_t *const v1_lanes2_at = arena + 576; /* 192 B, steps 3..4, u8[4,6,6] lanes2+0+0p0 */
 
     (void)arena;
     switch (step) {
@@ -72,13 +83,16 @@ void int8_step(struct int8 *m, unsigned step, const uint8_t x[INT8_IN_LEN],
         mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
         break;
     case 1: /* u8[2,6,6] -> u8[4,6,6], 2592 MAC */
-        mcugen1_im2col(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 696);
+        mcugen1_im2col(&v0_k, x_lanes2_at, v0_lanes2_at, arena + 432);
         break;
-    case 2: /* u8[4,6,6] -> u8[4,6,6], 2592 MAC */
-        mcugen1_conv2d_lanes(&v1_k, v0_lanes2_at, v1_lanes2_at, arena + 656);
+    case 2: /* u8[4,6,6] -> u8[4,6,6] */
+        mcugen1_relayout(&v0_halos_k, v0_lanes2_at, v0_lanes2_at_2);
         break;
-    case 3: /* u8[4,6,6] -> i16[3], 432 MAC */
-        mcugen1_linear_quads(&v2_k, v1_lanes2_at, y);
+    case 3: /* u8[4,6,6] -> u8[4,6,6], 2592 MAC */
+        mcugen1_conv2d_lanes(&v1_k, v0_lanes2_at_2, v1_lanes2_at, arena + 464);
+        break;
+    case 4: /* u8[4,6,6] -> i16[3], 432 MAC */
+        mcugen1_linear_dots(&v2_k, v1_lanes2_at, y, arena + 0);
         break;
     default:
         break;

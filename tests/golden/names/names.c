@@ -3,7 +3,7 @@
 
 #include "names_weights.h"
 
-#include "linear_lists.h"
+#include "linear_rice.h"
 #include "relayout.h"
 #include "sparse.h"
 
@@ -11,12 +11,14 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(relayout_halos4)
 MCUGEN_PART(sparse4)
 MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout int_to_lanes1_k = {
     /* from */ {1, 4, 4, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 4, 4, 1, 1, 1, 1, 0, 16},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse names_run_k = {
@@ -37,6 +39,7 @@ static const struct mcugen_sparse names_run_k = {
 static const struct mcugen_relayout names_run_halos_k = {
     /* from */ {2, 4, 4, 1, 0, 0, 0, 0, 4},
     /* to */ {2, 4, 4, 1, 1, 1, 1, 0, 16},
+    /* move */ mcugen1_relayout_halos4,
 };
 
 static const struct mcugen_sparse n1_abs_k = {
@@ -54,13 +57,13 @@ static const struct mcugen_sparse n1_abs_k = {
     /* decode */ 0,
 };
 
-static const struct mcugen_linear_lists uint8_t_k = {
+static const struct mcugen_linear_rice uint8_t_k = {
     /* finish */ mcugen1_linear_halves,
     /* tail */ {names_uint8t_mult, names_uint8t_add, names_uint8t_shift, -32768, 32767, 2, 0},
     /* weights */ names_uint8t_weights,
-    /* span */ 32,
+    /* n */ 32,
     /* outputs */ 2,
-    /* block */ 32,
+    /* k */ 1,
 };
 
 void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
@@ -87,7 +90,7 @@ void names_step(struct names *m, unsigned step, const uint8_t x[NAMES_IN_LEN],
         mcugen1_sparse(&n1_abs_k, names_run_lanes1_at_2, n1_abs_lanes1_at, arena);
         break;
     case 4: /* u8[2,4,4] -> i16[2], 64 MAC */
-        mcugen1_linear_lists(&uint8_t_k, n1_abs_lanes1_at, y);
+        mcugen1_linear_rice(&uint8_t_k, n1_abs_lanes1_at, y);
         break;
     default:
         break;

@@ -18,6 +18,7 @@ MCUGEN_PART(sparse_shift)
 static const struct mcugen_relayout x_to_lanes2_k = {
     /* from */ {1, 8, 8, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 8, 8, 2, 0, 2, 0, 0, 32},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -38,6 +39,7 @@ static const struct mcugen_sparse v2_k = {
 static const struct mcugen_relayout v2_halos_k = {
     /* from */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
     /* to */ {3, 6, 6, 2, 0, 2, 0, 0, 24},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v4_k = {

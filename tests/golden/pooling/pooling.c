@@ -13,6 +13,7 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(relayout_halos5)
 MCUGEN_PART(sparse2)
 MCUGEN_PART(sparse3)
 MCUGEN_PART(sparse4)
@@ -21,6 +22,7 @@ MCUGEN_PART(sparse_shift)
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 14, 10, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 14, 10, 4, 1, 1, 1, 0, 67},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v0_k = {
@@ -40,13 +42,19 @@ static const struct mcugen_sparse v0_k = {
 
 static const struct mcugen_maxpool_lanes v1_k = {
     /* in */ {3, 14, 10, 4, 0, 0, 0, 0, 40},
-    /* out */ {3, 7, 5, 2, 1, 1, 1, 0, 25},
+    /* out */ {3, 7, 5, 2, 0, 0, 0, 0, 10},
     /* kernel_h */ 2,
     /* kernel_w */ 2,
     /* stride_h */ 2,
     /* stride_w */ 2,
     /* top */ 0,
     /* left */ 0,
+};
+
+static const struct mcugen_relayout v1_halos_k = {
+    /* from */ {3, 7, 5, 2, 0, 0, 0, 0, 10},
+    /* to */ {3, 7, 5, 2, 1, 1, 1, 0, 25},
+    /* move */ mcugen1_relayout_halos5,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -91,9 +99,10 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const x_lanes4_at = arena + 480; /* 268 B, steps 0..1, u8[1,14,10] lanes4+1+1p1 */
     uint8_t *const v0_lanes4_at = arena + 0; /* 480 B, steps 1..2, u8[3,14,10] lanes4+0+0p0 */
-    uint8_t *const v1_lanes2_at = arena + 480; /* 300 B, steps 2..3, u8[3,7,5] lanes2+1+1p1 */
-    uint8_t *const v2_lanes2_at = arena + 0; /* 240 B, steps 3..4, u8[4,7,5] lanes2+0+1p0 */
-    uint8_t *const v3_lanes1_at = arena + 240; /* 32 B, steps 4..5, u8[4,3,2] lanes1+0+0p0 */
+    uint8_t *const v1_lanes2_at = arena + 480; /* 120 B, steps 2..3, u8[3,7,5] lanes2+0+0p0 */
+    uint8_t *const v1_lanes2_at_2 = arena + 0; /* 300 B, steps 3..4, u8[3,7,5] lanes2+1+1p1 */
+    uint8_t *const v2_lanes2_at = arena + 300; /* 240 B, steps 4..5, u8[4,7,5] lanes2+0+1p0 */
+    uint8_t *const v3_lanes1_at = arena + 0; /* 32 B, steps 5..6, u8[4,3,2] lanes1+0+0p0 */
 
     (void)arena;
     switch (step) {
@@ -106,13 +115,16 @@ void pooling_step(struct pooling *m, unsigned step, const uint8_t x[POOLING_IN_L
     case 2: /* u8[3,14,10] -> u8[3,7,5] */
         mcugen1_maxpool_lanes(&v1_k, v0_lanes4_at, v1_lanes2_at);
         break;
-    case 3: /* u8[3,7,5] -> u8[4,7,5], 3780 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes2_at, arena);
+    case 3: /* u8[3,7,5] -> u8[3,7,5] */
+        mcugen1_relayout(&v1_halos_k, v1_lanes2_at, v1_lanes2_at_2);
         break;
-    case 4: /* u8[4,7,5] -> u8[4,3,2] */
+    case 4: /* u8[3,7,5] -> u8[4,7,5], 3780 MAC */
+        mcugen1_sparse(&v2_k, v1_lanes2_at_2, v2_lanes2_at, arena);
+        break;
+    case 5: /* u8[4,7,5] -> u8[4,3,2] */
         mcugen1_avgpool_lanes(&v3_k, v2_lanes2_at, v3_lanes1_at);
         break;
-    case 5: /* u8[4,3,2] -> i32[3], 72 MAC */
+    case 6: /* u8[4,3,2] -> i32[3], 72 MAC */
         mcugen1_linear_lists(&v4_k, v3_lanes1_at, y);
         break;
     default:

@@ -5,10 +5,11 @@
 
 #include "add_flat.h"
 #include "argmax_flat.h"
+#include "linear.h"
 #include "linear_lists.h"
-#include "linear_quads.h"
 #include "relayout.h"
 #include "sparse.h"
+#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -20,6 +21,7 @@ MCUGEN_PART(sparse_shift)
 static const struct mcugen_relayout image_to_lanes2_k = {
     /* from */ {1, 6, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 6, 6, 2, 1, 0, 1, 0, 22},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v0_k = {
@@ -46,12 +48,13 @@ static const struct mcugen_linear_lists v1_k = {
     /* block */ 24,
 };
 
-static const struct mcugen_linear_quads v2_k = {
-    /* finish */ mcugen1_linear_bytes,
+static const struct mcugen_linear v2_k = {
     /* tail */ {ports_v2_mult, ports_v2_add, ports_v2_shift, 0, 255, 1, 0},
     /* weights */ ports_v2_weights,
+    /* unpack */ mcugen1_unpack_i8,
     /* n */ 6,
     /* outputs */ 4,
+    /* chunk */ 0,
 };
 
 static const struct mcugen_add_flat v3_k = {
@@ -105,7 +108,7 @@ void ports_step(struct ports *m, unsigned step,
         mcugen1_linear_lists(&v1_k, v0_lanes1_at, v1_at);
         break;
     case 3: /* u4[6] -> u8[4], 24 MAC */
-        mcugen1_linear_quads(&v2_k, imu_raw, v2_at);
+        mcugen1_linear(&v2_k, imu_raw, v2_at, arena);
         break;
     case 4: /* u8[4], u8[4] -> u8[4] */
         mcugen1_add_flat(&v3_k, v1_at, v2_at, v3_at);

@@ -35,15 +35,16 @@ const int16_t ports_v2_mult[4] MCUGEN_WEIGHTS = {
 };
 
 const int32_t ports_v2_add[4] MCUGEN_WEIGHTS = {
-    120720608, 164633636, 74497440, 45518209,
+    3772519, 82316816, 2328045, 2844888,
 };
 
-const uint8_t ports_v2_shift[1] MCUGEN_WEIGHTS = {
-    0x00,
+const uint8_t ports_v2_shift[4] MCUGEN_WEIGHTS = {
+    0x0f, 0x13, 0x0f, 0x10,
 };
 
-const uint32_t ports_v2_weights[6] MCUGEN_WEIGHTS = {
-    2155927168, 2155879463, 2155874944, 2150050944, 1676349056, 2155874642,
+const uint8_t ports_v2_weights[24] MCUGEN_WEIGHTS = {
+    0x00, 0xa7, 0x00, 0x00, 0x00, 0xd2, 0x56, 0x9c, 0x8a, 0xac, 0x8e, 0x89, 0x00, 0x00, 0x00, 0xa7, 0x6b, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0xe3, 0x00,
 };
 
 const int16_t ports_logits_mult[3] MCUGEN_WEIGHTS = {

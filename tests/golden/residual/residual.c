@@ -11,11 +11,13 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(relayout_halos8)
 MCUGEN_PART(sparse4)
 
 static const struct mcugen_relayout x_to_lanes3_k = {
     /* from */ {2, 12, 8, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 12, 8, 3, 1, 1, 1, 128, 46},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v0_k = {
@@ -25,12 +27,18 @@ static const struct mcugen_sparse v0_k = {
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
-    /* out */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
+    /* out */ {4, 12, 8, 3, 0, 0, 0, 128, 24},
     /* step */ 1,
     /* wide_run_count */ 0,
     /* x_plane */ 0,
     /* packing */ residual_v0_packing,
     /* decode */ 0,
+};
+
+static const struct mcugen_relayout v0_halos_k = {
+    /* from */ {4, 12, 8, 3, 0, 0, 0, 128, 24},
+    /* to */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
+    /* move */ mcugen1_relayout_halos8,
 };
 
 static const struct mcugen_sparse v1_k = {
@@ -40,12 +48,18 @@ static const struct mcugen_sparse v1_k = {
     /* run_count */ 3,
     /* lo */ 0,
     /* hi */ 255,
-    /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
     /* step */ 1,
     /* wide_run_count */ 0,
     /* x_plane */ 0,
     /* packing */ residual_v1_packing,
     /* decode */ 0,
+};
+
+static const struct mcugen_relayout v1_halos_k = {
+    /* from */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
+    /* to */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* move */ mcugen1_relayout_halos8,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -66,13 +80,19 @@ static const struct mcugen_sparse v2_k = {
 static const struct mcugen_add_lanes v3_k = {
     /* a */ {4, 12, 8, 3, 1, 1, 1, 128, 46},
     /* b */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
-    /* out */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* out */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
     /* add */ 2523136,
     /* lo */ 0,
     /* hi */ 255,
     /* mult_a */ 6024,
     /* mult_b */ 23475,
     /* shift */ 15,
+};
+
+static const struct mcugen_relayout v3_halos_k = {
+    /* from */ {4, 12, 8, 3, 0, 0, 0, 0, 24},
+    /* to */ {4, 12, 8, 3, 1, 1, 1, 0, 46},
+    /* move */ mcugen1_relayout_halos8,
 };
 
 static const struct mcugen_sparse v4_k = {
@@ -93,18 +113,22 @@ static const struct mcugen_sparse v4_k = {
 static const struct mcugen_relayout v4_to_flat_k = {
     /* from */ {2, 12, 8, 3, 0, 0, 0, 0, 24},
     /* to */ {2, 12, 8, 0, 0, 0, 0, 0, 0},
+    /* move */ mcugen1_relayout_ref,
 };
 
 void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_IN_LEN],
     uint8_t y[RESIDUAL_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const x_lanes3_at = arena + 736; /* 368 B, steps 0..1, u8[2,12,8] lanes3+1+1p1 */
-    uint8_t *const v0_lanes3_at = arena + 0; /* 736 B, steps 1..4, u8[4,12,8] lanes3+1+1p1 */
-    uint8_t *const v1_lanes3_at = arena + 736; /* 736 B, steps 2..3, u8[4,12,8] lanes3+1+1p1 */
-    uint8_t *const v2_lanes3_at = arena + 1472; /* 384 B, steps 3..4, u8[4,12,8] lanes3+0+0p0 */
-    uint8_t *const v3_lanes3_at = arena + 736; /* 736 B, steps 4..5, u8[4,12,8] lanes3+1+1p1 */
-    uint8_t *const v4_lanes3_at = arena + 0; /* 192 B, steps 5..6, u8[2,12,8] lanes3+0+0p0 */
+    uint8_t *const x_lanes3_at = arena + 696; /* 368 B, steps 0..1, u8[2,12,8] lanes3+1+1p1 */
+    uint8_t *const v0_lanes3_at = arena + 312; /* 384 B, steps 1..2, u8[4,12,8] lanes3+0+0p0 */
+    uint8_t *const v0_lanes3_at_2 = arena + 0; /* 736 B, steps 2..6, u8[4,12,8] lanes3+1+1p1 */
+    uint8_t *const v1_lanes3_at = arena + 1048; /* 384 B, steps 3..4, u8[4,12,8] lanes3+0+0p0 */
+    uint8_t *const v1_lanes3_at_2 = arena + 736; /* 736 B, steps 4..5, u8[4,12,8] lanes3+1+1p1 */
+    uint8_t *const v2_lanes3_at = arena + 1472; /* 384 B, steps 5..6, u8[4,12,8] lanes3+0+0p0 */
+    uint8_t *const v3_lanes3_at = arena + 1472; /* 384 B, steps 6..7, u8[4,12,8] lanes3+0+0p0 */
+    uint8_t *const v3_lanes3_at_2 = arena + 0; /* 736 B, steps 7..8, u8[4,12,8] lanes3+1+1p1 */
+    uint8_t *const v4_lanes3_at = arena + 736; /* 192 B, steps 8..9, u8[2,12,8] lanes3+0+0p0 */
 
     (void)arena;
     switch (step) {
@@ -114,19 +138,28 @@ void residual_step(struct residual *m, unsigned step, const uint8_t x[RESIDUAL_I
     case 1: /* u8[2,12,8] -> u8[4,12,8], 6912 MAC */
         mcugen1_sparse(&v0_k, x_lanes3_at, v0_lanes3_at, arena);
         break;
-    case 2: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_sparse(&v1_k, v0_lanes3_at, v1_lanes3_at, arena);
+    case 2: /* u8[4,12,8] -> u8[4,12,8] */
+        mcugen1_relayout(&v0_halos_k, v0_lanes3_at, v0_lanes3_at_2);
         break;
     case 3: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes3_at, v2_lanes3_at, arena);
+        mcugen1_sparse(&v1_k, v0_lanes3_at_2, v1_lanes3_at, arena);
         break;
-    case 4: /* u8[4,12,8], u8[4,12,8] -> u8[4,12,8] */
-        mcugen1_add_lanes(&v3_k, v0_lanes3_at, v2_lanes3_at, v3_lanes3_at);
+    case 4: /* u8[4,12,8] -> u8[4,12,8] */
+        mcugen1_relayout(&v1_halos_k, v1_lanes3_at, v1_lanes3_at_2);
         break;
-    case 5: /* u8[4,12,8] -> u8[2,12,8], 6912 MAC */
-        mcugen1_sparse(&v4_k, v3_lanes3_at, v4_lanes3_at, arena);
+    case 5: /* u8[4,12,8] -> u8[4,12,8], 13824 MAC */
+        mcugen1_sparse(&v2_k, v1_lanes3_at_2, v2_lanes3_at, arena);
         break;
-    case 6: /* u8[2,12,8] -> u8[192] */
+    case 6: /* u8[4,12,8], u8[4,12,8] -> u8[4,12,8] */
+        mcugen1_add_lanes(&v3_k, v0_lanes3_at_2, v2_lanes3_at, v3_lanes3_at);
+        break;
+    case 7: /* u8[4,12,8] -> u8[4,12,8] */
+        mcugen1_relayout(&v3_halos_k, v3_lanes3_at, v3_lanes3_at_2);
+        break;
+    case 8: /* u8[4,12,8] -> u8[2,12,8], 6912 MAC */
+        mcugen1_sparse(&v4_k, v3_lanes3_at_2, v4_lanes3_at, arena);
+        break;
+    case 9: /* u8[2,12,8] -> u8[192] */
         mcugen1_relayout(&v4_to_flat_k, v4_lanes3_at, y);
         break;
     default:

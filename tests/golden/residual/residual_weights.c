@@ -7,7 +7,7 @@ const uint16_t residual_v0_weights[40] MCUGEN_WEIGHTS = {
 };
 
 const uint16_t residual_v0_runs[12] MCUGEN_WEIGHTS = {
-    0, 10, 8, 4, 9, 19, 8, 4, 18, 28, 8, 4,
+    0, 0, 8, 4, 9, 8, 8, 4, 18, 16, 8, 4,
 };
 
 const uint16_t residual_v0_packing[12] MCUGEN_WEIGHTS = {
@@ -20,7 +20,7 @@ const uint16_t residual_v1_weights[55] MCUGEN_WEIGHTS = {
 };
 
 const uint16_t residual_v1_runs[12] MCUGEN_WEIGHTS = {
-    0, 10, 8, 4, 9, 19, 8, 4, 18, 28, 8, 4,
+    0, 0, 8, 4, 9, 8, 8, 4, 18, 16, 8, 4,
 };
 
 const uint16_t residual_v1_packing[12] MCUGEN_WEIGHTS = {

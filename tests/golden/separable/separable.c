@@ -5,7 +5,7 @@
 
 #include "avgpool_global_lanes.h"
 #include "depthwise_flat.h"
-#include "linear_quads.h"
+#include "linear.h"
 #include "relayout.h"
 #include "sparse.h"
 #include "unpack.h"
@@ -43,6 +43,7 @@ static const struct mcugen_depthwise_flat v0_k = {
 static const struct mcugen_relayout v0_to_lanes1_k = {
     /* from */ {3, 4, 3, 0, 0, 0, 0, 0, 0},
     /* to */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v1_k = {
@@ -65,12 +66,13 @@ static const struct mcugen_avgpool_global_lanes v2_k = {
     /* in */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
 };
 
-static const struct mcugen_linear_quads v3_k = {
-    /* finish */ mcugen1_linear_bytes,
+static const struct mcugen_linear v3_k = {
     /* tail */ {separable_v3_mult, separable_v3_add, separable_v3_shift, 0, 255, 1, 0},
     /* weights */ separable_v3_weights,
+    /* unpack */ mcugen1_unpack_i8,
     /* n */ 3,
     /* outputs */ 4,
+    /* chunk */ 0,
 };
 
 void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABLE_IN_LEN],
@@ -97,7 +99,7 @@ void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABL
         mcugen1_avgpool_global_lanes(&v2_k, v1_lanes1_at, v2_at);
         break;
     case 4: /* u8[3,1,1] -> u8[4], 12 MAC */
-        mcugen1_linear_quads(&v3_k, v2_at, y);
+        mcugen1_linear(&v3_k, v2_at, y, arena);
         break;
     default:
         break;

@@ -47,13 +47,13 @@ const int16_t separable_v3_mult[4] MCUGEN_WEIGHTS = {
 };
 
 const int32_t separable_v3_add[4] MCUGEN_WEIGHTS = {
-    206616228, 177601925, 208937352, 23223936,
+    103308112, 177601920, 1671498752, 725748,
 };
 
-const uint8_t separable_v3_shift[1] MCUGEN_WEIGHTS = {
-    0x00,
+const uint8_t separable_v3_shift[4] MCUGEN_WEIGHTS = {
+    0x13, 0x14, 0x17, 0x0f,
 };
 
-const uint32_t separable_v3_weights[3] MCUGEN_WEIGHTS = {
-    653230208, 2160361672, 2155905195,
+const uint8_t separable_v3_weights[12] MCUGEN_WEIGHTS = {
+    0x00, 0x48, 0x2b, 0x00, 0x00, 0x00, 0x6f, 0x44, 0x00, 0xa6, 0x00, 0x00,
 };

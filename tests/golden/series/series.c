@@ -19,6 +19,7 @@ MCUGEN_PART(sparse_shift)
 static const struct mcugen_relayout x_to_lanes8_k = {
     /* from */ {2, 30, 1, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 30, 1, 8, 2, 1, 0, 0, 11},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_im2col v0_k = {

@@ -11,6 +11,7 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
+MCUGEN_PART(relayout_halos6)
 MCUGEN_PART(sparse3)
 MCUGEN_PART(sparse4)
 MCUGEN_PART(sparse_shift)
@@ -18,6 +19,7 @@ MCUGEN_PART(sparse_shift)
 static const struct mcugen_relayout x_to_lanes4_k = {
     /* from */ {1, 16, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {1, 16, 6, 4, 1, 1, 1, 0, 43},
+    /* move */ mcugen1_relayout_ref,
 };
 
 static const struct mcugen_sparse v0_k = {
@@ -42,12 +44,18 @@ static const struct mcugen_sparse v1_k = {
     /* run_count */ 2,
     /* lo */ 0,
     /* hi */ 255,
-    /* out */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
+    /* out */ {4, 8, 6, 2, 0, 0, 0, 0, 12},
     /* step */ 1,
     /* wide_run_count */ 0,
     /* x_plane */ 0,
     /* packing */ strides_v1_packing,
     /* decode */ 0,
+};
+
+static const struct mcugen_relayout v1_halos_k = {
+    /* from */ {4, 8, 6, 2, 0, 0, 0, 0, 12},
+    /* to */ {4, 8, 6, 2, 1, 0, 1, 0, 22},
+    /* move */ mcugen1_relayout_halos6,
 };
 
 static const struct mcugen_sparse v2_k = {
@@ -80,8 +88,9 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const x_lanes4_at = arena + 576; /* 172 B, steps 0..1, u8[1,16,6] lanes4+1+1p1 */
     uint8_t *const v0_lanes4_at = arena + 0; /* 576 B, steps 1..2, u8[4,16,6] lanes4+1+0p1 */
-    uint8_t *const v1_lanes2_at = arena + 576; /* 352 B, steps 2..3, u8[4,8,6] lanes2+1+0p1 */
-    uint8_t *const v2_lanes1_at = arena + 0; /* 96 B, steps 3..4, u8[4,4,6] lanes1+0+0p0 */
+    uint8_t *const v1_lanes2_at = arena + 576; /* 192 B, steps 2..3, u8[4,8,6] lanes2+0+0p0 */
+    uint8_t *const v1_lanes2_at_2 = arena + 0; /* 352 B, steps 3..4, u8[4,8,6] lanes2+1+0p1 */
+    uint8_t *const v2_lanes1_at = arena + 352; /* 96 B, steps 4..5, u8[4,4,6] lanes1+0+0p0 */
 
     (void)arena;
     switch (step) {
@@ -94,10 +103,13 @@ void strides_step(struct strides *m, unsigned step, const uint8_t x[STRIDES_IN_L
     case 2: /* u8[4,16,6] -> u8[4,8,6], 6912 MAC */
         mcugen1_sparse(&v1_k, v0_lanes4_at, v1_lanes2_at, arena);
         break;
-    case 3: /* u8[4,8,6] -> u8[4,4,6], 3456 MAC */
-        mcugen1_sparse(&v2_k, v1_lanes2_at, v2_lanes1_at, arena);
+    case 3: /* u8[4,8,6] -> u8[4,8,6] */
+        mcugen1_relayout(&v1_halos_k, v1_lanes2_at, v1_lanes2_at_2);
         break;
-    case 4: /* u8[4,4,6] -> i16[3], 288 MAC */
+    case 4: /* u8[4,8,6] -> u8[4,4,6], 3456 MAC */
+        mcugen1_sparse(&v2_k, v1_lanes2_at_2, v2_lanes1_at, arena);
+        break;
+    case 5: /* u8[4,4,6] -> i16[3], 288 MAC */
         mcugen1_linear_lists(&v3_k, v2_lanes1_at, y);
         break;
     default:

@@ -20,7 +20,7 @@ const uint16_t strides_v1_weights[75] MCUGEN_WEIGHTS = {
 };
 
 const uint16_t strides_v1_runs[8] MCUGEN_WEIGHTS = {
-    0, 8, 6, 3, 14, 15, 6, 3,
+    0, 0, 6, 3, 14, 6, 6, 3,
 };
 
 const uint16_t strides_v1_packing[12] MCUGEN_WEIGHTS = {
