@@ -18,7 +18,7 @@ from test_sparse import bench, tailed, with_tail  # noqa: F401  (bench is a fixt
 
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
-from mcugen.kernels import paired, sparse
+from mcugen.kernels import paired, strips
 from mcugen.kernels.base import Signature
 from mcugen.kernels.paired import PAIR, Paired, Unit
 from mcugen.ops import base as ops
@@ -154,7 +154,7 @@ def test_programs_are_the_weights_and_their_sums_fit() -> None:
     for name, node in (*layers(), *edges()):
         if not KERNEL.accepts(node, harness.accumulators(node)):
             continue
-        w, distances = node.inputs[1].const, sparse.distances(node, signature(node).inputs[0])
+        w, distances = node.inputs[1].const, strips.distances(node, signature(node).inputs[0])
         tail = [v.const.astype(int).tolist() for v in node.inputs[2:]]
         highest = node.inputs[0].type.dtype.hi
         found = set[int]()

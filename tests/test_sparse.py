@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
-from mcugen.kernels import sparse
+from mcugen.kernels import sparse, strips
 from mcugen.kernels.base import NULL, Signature
 from mcugen.kernels.sparse import Sparse, SparseDepthwise
 from mcugen.ops import base as ops
@@ -55,7 +55,7 @@ def drawn(n: int, limits: tuple[int, int], which: str, rng: np.random.Generator)
     return np.full(n, known[which]) if which in known else rng.integers(limits[0], limits[1] + 1, n)
 
 
-def sums(how: sparse.Channel, plus: Array, minus: Array) -> int:
+def sums(how: strips.Channel, plus: Array, minus: Array) -> int:
     """What the kernel computes from the pixels of +1 and of -1 weights: parts of 16 bits, their sum in 32."""
     entries = np.concatenate([minus, plus] if how.minus_first else [plus, minus])
     total = at = 0
@@ -69,7 +69,7 @@ def sums(how: sparse.Channel, plus: Array, minus: Array) -> int:
     return total
 
 
-def result(how: sparse.Channel, total: int, to: Out) -> int:
+def result(how: strips.Channel, total: int, to: Out) -> int:
     """What the kernel makes of such a sum, by the instructions of the DSP extension."""
     mult, shift = (how.scale & 0xFFFF ^ 0x8000) - 0x8000, how.scale >> 16
     if how.end in (pack.END, pack.END_LIMITS):
@@ -112,7 +112,7 @@ def test_every_sum_is_the_accumulator(
     short = all(-(1 << 31) <= acc * m + a < 1 << 31 for acc in (lo, hi))
     if not short and (s < 16 or abs(a) >= (1 << 31) - (1 << 23)):
         return  # what the kernel does not accept
-    how = sparse.choose(n, p, lo, hi, m, a, s, full=to == FULL, highest=dtype.hi)
+    how = strips.choose(n, p, lo, hi, m, a, s, full=to == FULL, highest=dtype.hi)
     assert (how.end == pack.END_WIDE) == (short and dtype.hi * (n + p) > 0xFFFF)
     assert (how.end == pack.END_LONG) == (not short)
     rng = np.random.default_rng(seed)
@@ -138,8 +138,8 @@ def test_every_sum_is_the_accumulator(
     ],
 )
 def test_parts_of_a_list(minus: int, plus: int, dtype: DType, parts: list[tuple[int, int, int | None]]) -> None:
-    how = sparse.choose(minus, plus, -dtype.hi * minus, dtype.hi * plus, 9000, 0, 20, full=True, highest=dtype.hi)
-    assert [*how.parts] == [sparse.Part(*part) for part in parts]
+    how = strips.choose(minus, plus, -dtype.hi * minus, dtype.hi * plus, 9000, 0, 20, full=True, highest=dtype.hi)
+    assert [*how.parts] == [strips.Part(*part) for part in parts]
 
 
 def test_usual_tails_end_with_token_0() -> None:
@@ -148,7 +148,7 @@ def test_usual_tails_end_with_token_0() -> None:
         lo, hi = -255 * n, 255 * p
         m, a, s = (int(v[0]) for v in fixed.lower(*map(np.array, ([mult], [7.0], [lo], [hi])), 0, 255))
         for full, end in ((True, pack.END), (False, pack.END_LIMITS)):
-            how = sparse.choose(n, p, lo, hi, m, a, s, full=full, highest=255)
+            how = strips.choose(n, p, lo, hi, m, a, s, full=full, highest=255)
             assert how.end == end
             assert (how.parts[0].centre is None) == (n == 0 or p == 0)
 
@@ -173,7 +173,7 @@ def test_257_bytes_fit_and_258_are_split(plus: int, minus: int) -> None:
     def split(node: Node, limits: harness.Limits = None) -> bool:
         acc = harness.accumulators(node, limits)
         assert KERNEL.accepts(node, acc)
-        return [len(how.parts) > 1 for how in sparse._channels(node, acc)] == [True, True, False]
+        return [len(how.parts) > 1 for how in strips.channels(node, acc)] == [True, True, False]
 
     assert not split(dense(plus - (plus > 0), minus - (plus == 0)))
     assert not split(dense(plus, minus))
@@ -201,12 +201,12 @@ def test_products_beyond_32_bits_have_64() -> None:
 
     def ends(node: Node) -> list[int]:
         assert KERNEL.accepts(node, acc)
-        return [how.end for how in sparse._channels(node, acc)]
+        return [how.end for how in strips.channels(node, acc)]
 
     assert ends(node) == [pack.END_WIDE, pack.END_WIDE, pack.END]
     longer = other_tail(node, mult=2, shift=1)
     assert ends(longer) == [pack.END_LONG, pack.END_LONG, pack.END]
-    assert [part.lead for part in sparse._channels(longer, acc)[0].parts] == [128, 128, 128, 128, 64]
+    assert [part.lead for part in strips.channels(longer, acc)[0].parts] == [128, 128, 128, 128, 64]
     room = (1 << 31) - 1 - int(acc.hi.max()) * int(node.inputs[2].const[0])
     assert ends(other_tail(node, add=room))[0] == pack.END_WIDE
     assert ends(other_tail(node, add=room + 1))[0] == pack.END_LONG
@@ -430,9 +430,7 @@ def test_bytes_are_for_pointwise_layers_of_256_channels() -> None:
             for a, b in ((lead, words), (rest, others)):
                 assert (a * sig.inputs[0].plane).tolist() == b.tolist()
         assert at == data[1].size
-    ends = {
-        end for _, node in channels() for end in {c.end for c in sparse._channels(node, harness.accumulators(node))}
-    }
+    ends = {end for _, node in channels() for end in {c.end for c in strips.channels(node, harness.accumulators(node))}}
     assert ends == {pack.END, pack.END_SHIFT, pack.END_LIMITS, pack.END_TWICE}
 
 
@@ -442,7 +440,7 @@ def test_tails_of_6_bytes() -> None:
     for node in nodes:
         for how in sparse._compact(node, harness.accumulators(node)) or [None]:
             assert how is not None
-            low, high = (half & 0xFFFF for half in sparse._packed_tail(how))
+            low, high = (half & 0xFFFF for half in strips.packed_tail(how))
             rest = (high << 16 | low) - (high >> 15 << 32)
             assert (rest & 31, rest >> 5 << max(0, (rest & 31) - 16)) == (how.scale >> 16, how.add)
             assert (how.end == pack.END_SHIFT) == (rest & 31 < 16)
@@ -452,7 +450,7 @@ def test_tails_of_6_bytes() -> None:
         assert KERNEL.accepts(node, harness.accumulators(node)) and not RICE.accepts(node, harness.accumulators(node))
     for at in (1020.0, 1028.0, -1020.0, -1028.0):  # lists have 8 bytes instead, for all channels
         node = layer([(13, 13), (0, 1)], (60, 1, 1), 0.4, at)
-        channels = sparse._channels(node, harness.accumulators(node))
+        channels = strips.channels(node, harness.accumulators(node))
         tails, packing = (np.asarray(f.value) for f in sparse._tails(channels))
         if abs(at) > 1024:
             assert tails.tolist() == [[how.scale, how.add] for how in channels] and packing == NULL
@@ -473,7 +471,7 @@ def test_a_code_has_no_split_channels_and_no_groups() -> None:
     long = other_tail(dense(128, 0), add=(1 << 31) - (1 << 24))
     acc = harness.accumulators(long)
     assert KERNEL.accepts(long, acc) and not RICE.accepts(long, acc)
-    assert {len(how.parts) > 1 for how in sparse._channels(long, acc)} == {True, False}
+    assert {len(how.parts) > 1 for how in strips.channels(long, acc)} == {True, False}
     lay = layout.lanes(ops.activation("x", (6, 9, 7), 0).type, 3)
     for groups in (1, 2, 6):
         node = geometry((6, 9, 7), (1, 1), Conv2d(groups=groups), out=6)
@@ -617,7 +615,7 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
     a, step = sig.inputs[0], stride[1]
     for out, helium in itertools.product((sig.output, layout.lanes(y, rows, 1, 2, a.pad_cols)), (False, True)):
         written = np.zeros(out.plane, int)
-        made = sparse._helium_runs if helium else sparse._runs
+        made = sparse._helium_runs if helium else strips.runs
         for x_at, at, n, words in made(node, Signature(sig.inputs, out)):
             assert n % words == 0 or (helium and n > words)
             assert at >= 0 and at + n <= out.plane
@@ -636,7 +634,7 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
     "words, want", [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (5, "3+2"), (7, "4+3"), (16, "4+4+4+4")]
 )
 def test_cover(words: int, want: str) -> None:
-    found = [str(strip) for strip, n in sparse.cover(words, 40) for _ in range(n)]
+    found = [str(strip) for strip, n in strips.cover(words, 40) for _ in range(n)]
     assert "+".join(found) == want
 
 

@@ -22,7 +22,7 @@
  *     22        end: the same for 32-bit sums + sums in place of sum
  *     24        end: that in 64 bits; shift is 16 at least, |add| < 2^31 - 2^23
  *
- * Sums have 16 bits, modulo 2^16. That those which remain fit is proven for every channel by mcugen/kernels/sparse.py,
+ * Sums have 16 bits, modulo 2^16. That those which remain fit is proven for every channel by mcugen/kernels/strips.py,
  * and so is that sum * mult + add fits 32 bits, but for 24. 0 and 23 say in addition that shift is 16 at least and that
  * the result fits 16 bits before it is clamped: there are instructions for just that; 0 says that lo and hi are 0 and 255.
  * 25 (26) says the same as 0, but that shift is 15 (14), and that twice (four times) the sum fits 16 bits.

@@ -1,6 +1,6 @@
 /* sparse_long_mve.S - the end of split channels in 64 bits, token 24, for strips of all widths.
  *
- * In 32 bits and two steps, as mcugen/kernels/sparse.py proves: with sum = 256 h + l the result is
+ * In 32 bits and two steps, as mcugen/kernels/strips.py proves: with sum = 256 h + l the result is
  * (h * mult + ((l * mult + add) >> 8)) >> (shift - 8).
  */
 #include "sparse_cores.h"

@@ -514,7 +514,7 @@ mcugen1_sparse_split_end:               /* 22; r5 and r6 are free */
         mov     pc, r9
 
 /* 24, by bytes: with sum = 2^8 h + l, (sum * mult + add) >> 8 = h * mult + ((l * mult + add) >> 8). The second product
- * and add have 32 bits, which mcugen/kernels/sparse.py sees to, and so has the result.
+ * and add have 32 bits, which mcugen/kernels/strips.py sees to, and so has the result.
  */
         .thumb_func
         .type   mcugen1_sparse_long, %function

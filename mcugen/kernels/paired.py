@@ -4,7 +4,7 @@ Where both have a weight, it is an entry of one list for both (firmware/kernels/
 that leaves 1 - (1 - d)^2 entries an input in place of 2 d. Which channels are paired is a matching of much weight over
 the number of inputs where both have one; those that gain nothing stay alone, with programs as `sparse` has them.
 
-The proof of 16 bits is that of sparse.py, for each channel by itself. Whatever is kept, doubled and added on the way is
+The proof of 16 bits is that of strips.py, for each channel by itself. Whatever is kept, doubled and added on the way is
 a sum of the same bytes, modulo 2^16, and the one that remains is congruent to acc + centre: if the limits of acc are
 less than 2^16 apart, there is a centre with which it fits. A pair has sign 1, so that both may share P, and ends of 16
 bits (END, END_LIMITS); channels with other ends, and split ones, stay alone.
@@ -19,11 +19,10 @@ from functools import lru_cache
 import numpy as np
 
 from .. import pack
-from ..errors import TargetError
 from ..ir import Array, DType, Node, Range, Value
 from ..layout import Layout
 from ..ops.conv2d import Conv2d
-from . import base, sparse
+from . import base, strips
 
 LEAST_SHARED = 8  # inputs where both channels of a pair have a weight: what a pair takes more, in entries
 PAIR = 0x8000  # MCUGEN_UNIT_PAIR in paired.h
@@ -90,25 +89,22 @@ class Paired(base.Kernel):
         if w.dtype is not DType.T or w.shape[1] != x.shape[0] or not 1 < y.shape[0] < PAIR:
             return None
         found = matching(node.inputs[1], _few(node), _room(node.inputs[0].type.dtype.hi))
-        return sparse.Sparse().layouts(node, inputs, output) if len(found) < y.shape[0] else None
+        return strips.layouts(node, inputs, output) if len(found) < y.shape[0] else None
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return sparse.Sparse().accepts(node, acc) and _layer(node, acc, self.coded) is not None
+        return strips.proven(node, acc)[1] and _layer(node, acc, self.coded) is not None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
+        op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d) and op.to is not None
-        if max(sparse._reach(lay, x.shape[0]), sparse._reach(sig.output, 1)) > sparse.FARTHEST:
-            hint = "fewer channels, or a smaller image"
-            text = f"the image in {lay} has more than {sparse.FARTHEST} words"
-            raise TargetError("E402", text, where=node.name, hint=hint)
-        layer, runs = _layer(node, acc, self.coded), sparse._runs(node, sig)
+        strips.check_reach(node, sig)
+        layer, runs = _layer(node, acc, self.coded), strips.runs(node, sig)
         assert layer is not None
         units, hows, centre = layer
         table = []
         for unit, some in zip(units, hows, strict=True):
             numbers = [unit.a] if unit.b is None else [unit.a | PAIR, unit.b]
-            table += [[o, how.scale, *sparse._packed_tail(how)] for o, how in zip(numbers, some, strict=True)]
+            table += [[o, how.scale, *strips.packed_tail(how)] for o, how in zip(numbers, some, strict=True)]
         if centre is None:
             weights, scratch = _programs(node, lay, units, hows), 0
             packing: base.Field = base.Field("packing", "const uint16_t *", base.NULL)
@@ -155,11 +151,11 @@ _SHORT = {pack.END, pack.END_LIMITS, pack.END_FIRST, pack.END_FIRST_LIMITS}  # e
 
 
 def _programs(node: Node, lay: Layout, units: tuple[Unit, ...], hows: tuple[Hows, ...]) -> Array:
-    rows, distances = _rows(node), sparse.distances(node, lay)
+    rows, distances = _rows(node), strips.distances(node, lay)
     programs = []
     for unit, (a, *rest) in zip(units, hows, strict=True):
         if unit.b is None:
-            programs.append(pack.pack_lists16(sparse.parts(rows[unit.a], distances, a), a.end))
+            programs.append(pack.pack_lists16(strips.parts(rows[unit.a], distances, a), a.end))
         else:
             (b,), lists = rest, pack.pair_lists(rows[unit.a], rows[unit.b], distances)
             parts_a, parts_b = _parts(a, *lists[6:]), _parts(b, *lists[4:6])
@@ -182,8 +178,8 @@ def _coded(node: Node, lay: Layout, units: tuple[Unit, ...], centre: int) -> tup
     lists = _coded_lists(w, units)
     gaps = pack.list_gaps([each for some in lists for each in some], w[0].size)
     k = pack.gaps_bits(gaps)[1]
-    last = sparse.distances(node, lay).reshape(w.shape[1:])[-1].ravel()
-    first_end, end = (pack.END_FIRST, pack.END) if sparse._full(op) else (pack.END_FIRST_LIMITS, pack.END_LIMITS)
+    last = strips.distances(node, lay).reshape(w.shape[1:])[-1].ravel()
+    first_end, end = (pack.END_FIRST, pack.END) if strips.whole_range(op) else (pack.END_FIRST_LIMITS, pack.END_LIMITS)
     shared = [pack.NEGATE, 0, pack.KEEP, pack.NEGATE, 0, pack.COMBINE, pack.NEGATE, centre, first_end]
     numbers = [k, w.shape[1], lay.plane, last.size, len(shared), *last.tolist(), *shared, pack.NEGATE, centre, end]
     packing = base.Field("packing", "uint16_t", (np.array(numbers) & 0xFFFF).astype(np.uint16))
@@ -206,7 +202,7 @@ def _few(node: Node) -> tuple[bool, ...]:
     return tuple((np.count_nonzero(_rows(node), axis=1) <= 2 * _room(node.inputs[0].type.dtype.hi)).tolist())
 
 
-Hows = tuple[sparse.Channel, ...]  # how the channels of a unit are computed, a first
+Hows = tuple[strips.Channel, ...]  # how the channels of a unit are computed, a first
 Layer = tuple[tuple[Unit, ...], tuple[Hows, ...], int | None]  # the centre of all channels of a code
 
 
@@ -218,15 +214,15 @@ def _layer(node: Node, acc: Range, coded: bool) -> Layer | None:
 @lru_cache(maxsize=128)
 def _planned(node: Node, lows: bytes, highs: bytes, coded: bool) -> Layer | None:
     acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
-    alone = sparse._channels(node, acc)
+    alone = strips.channels(node, acc)
     fit = tuple(how.end != pack.END_LONG and few for how, few in zip(alone, _few(node), strict=True))
     units = matching(node.inputs[1], fit, _room(node.inputs[0].type.dtype.hi))
     centre = _one_centre(node, acc) if coded else None
     if len(units) == len(alone) or (coded and centre is None):
         return None
-    rows, full = _rows(node), sparse._full(node.op)  # type: ignore[arg-type]
+    rows, full = _rows(node), strips.whole_range(node.op)  # type: ignore[arg-type]
     highest = node.inputs[0].type.dtype.hi
-    tails = zip(*(c.tolist() for c in sparse._constants(node, acc)), strict=True)
+    tails = zip(*(c.tolist() for c in strips.constants(node, acc)), strict=True)
     limits = zip(acc.lo.tolist(), acc.hi.tolist(), strict=True)
     channels = [*zip(rows, limits, tails, strict=True)]
     hows: list[Hows] = []
@@ -239,17 +235,17 @@ def _planned(node: Node, lows: bytes, highs: bytes, coded: bool) -> Layer | None
         else:
             hows.append((alone[unit.a],))
     all_hows = [how for some in hows for how in some]
-    if not all(map(sparse._packs, all_hows)) or (coded and not {how.end for how in all_hows} <= _SHORT):
+    if not all(map(strips.packs, all_hows)) or (coded and not {how.end for how in all_hows} <= _SHORT):
         return None
     return units, tuple(hows), centre
 
 
 def _one_centre(node: Node, acc: Range) -> int | None:
     """A centre with which the sums of all channels have 16 bits, a multiple of what all tails ask for."""
-    _, _, shift = sparse._constants(node, acc)
+    _, _, shift = strips.constants(node, acc)
     grain = 1 << max(0, int(shift.max()) - 16)
     least, most = -(1 << 15) - int(acc.lo.min()), (1 << 15) - 1 - int(acc.hi.max())
-    centre = sparse._centre(least, most, grain)
+    centre = strips.nearest_centre(least, most, grain)
     return centre if least <= centre <= most and centre % grain == 0 else None
 
 
@@ -263,7 +259,7 @@ def _how(
     highest: int,
     *,
     first: bool,
-) -> sparse.Channel:
+) -> strips.Channel:
     """How a channel is computed beside another one, whose weights are given; first: it ends first.
 
     centre: that of all channels, if there is one; highest: that a pixel can be. Parts count all of the channel's
@@ -275,28 +271,28 @@ def _how(
     over = minus + plus - _room(highest)
     if over <= 0 or limits[1] - limits[0] <= (1 << 16) - grain:  # there is a centre that is a multiple of grain
         if centre is None:
-            centre = sparse._centre(-(1 << 15) - limits[0], (1 << 15) - 1 - limits[1], grain)
-        part = sparse.Part(minus, plus, centre)
-        how = sparse._ended(True, part, sign=1, limits=limits, tail=tail, full=full)
+            centre = strips.nearest_centre(-(1 << 15) - limits[0], (1 << 15) - 1 - limits[1], grain)
+        part = strips.Part(minus, plus, centre)
+        how = strips.ended(True, part, sign=1, limits=limits, tail=tail, full=full)
         if how.end in (pack.END, pack.END_LIMITS):
             end = pack.END_FIRST if how.end == pack.END else pack.END_FIRST_LIMITS
             return replace(how, end=end) if first else how
         if first:  # through 32 bits, of which it has no need
-            return replace(how, parts=(part, sparse.Part(0, 0, None)), end=pack.END_FIRST_WIDE)
+            return replace(how, parts=(part, strips.Part(0, 0, None)), end=pack.END_FIRST_WIDE)
         return replace(how, end=pack.END_SHIFT)
     p = min(over, int(np.count_nonzero((w == 1) & (other == 0))))
-    parts: list[sparse.Part] = []
+    parts: list[strips.Part] = []
     for lead, rest in ((minus - over + p, plus - p), (over - p, p)):
         least, most = highest * lead - (1 << 15), (1 << 15) - 1 - highest * rest
         none = lead == 0 and most >= 0 and len(parts) > 0
-        parts.append(sparse.Part(lead, rest, None if none else sparse._centre(least, most, grain)))
+        parts.append(strips.Part(lead, rest, None if none else strips.nearest_centre(least, most, grain)))
     total = sum(part.centre or 0 for part in parts)
     end = pack.END_FIRST_WIDE if first else pack.END_WIDE
     scale = (mult & 0xFFFF) | shift << 16
-    return sparse.Channel(True, tuple(parts), end, scale, sparse._wrapped(add - total * mult))
+    return strips.Channel(True, tuple(parts), end, scale, strips.wrapped(add - total * mult))
 
 
-def _parts(how: sparse.Channel, minus: Array, plus: Array) -> list[pack.Lists]:
+def _parts(how: strips.Channel, minus: Array, plus: Array) -> list[pack.Lists]:
     """The parts of a channel beside what it shares; minus, plus: distances of its weights where the other has none."""
     lead, rest = (sum(counts) for counts in zip((0, 0), *((p.lead, p.rest) for p in how.parts[1:]), strict=True))
     found: list[pack.Lists] = [(minus[lead:], plus[rest:], how.parts[0].centre)]
@@ -388,10 +384,10 @@ def _code_sizes(weights: Value, units: tuple[Unit, ...]) -> tuple[int, int, int,
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> Iterator[float]:
     """Of each unit, without the seal."""
-    pairs, costs = _costs(core), sparse._costs(core)
+    pairs, costs = _costs(core), strips.costs(core)
     layer, rows = _layer(node, acc, coded), _rows(node)
     assert layer is not None
-    runs, step = sparse._runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
+    runs, step = strips.runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     for unit, hows in zip(*layer[:2], strict=True):
         if costs is None or pairs is None:
             entries = int(np.count_nonzero(rows[unit.a] if unit.b is None else rows[unit.a] | rows[unit.b]))
@@ -401,19 +397,19 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded:
             continue
         cycles = costs.channel + costs.run * len(runs) + pairs.unit[unit.b is not None]
         if unit.b is None:
-            entries, tokens = sparse.entries_and_tokens(hows[0])
-            strips = [sparse._strip_cycles(costs, run[3], entries, tokens, hows[0], step) for run in runs]
+            entries, tokens = strips.entries_and_tokens(hows[0])
+            some = [strips.strip_cycles(costs, run[3], entries, tokens, hows[0], step) for run in runs]
         else:
             counts = pack.pair_counts(rows[unit.a], rows[unit.b])
-            strips = [_strip_cycles(costs, pairs, run[3], counts, hows) for run in runs]
-        yield cycles + sum(run[2] // run[3] * strip for run, strip in zip(runs, strips, strict=True))
+            some = [_strip_cycles(costs, pairs, run[3], counts, hows) for run in runs]
+        yield cycles + sum(run[2] // run[3] * strip for run, strip in zip(runs, some, strict=True))
 
 
 def _strip_cycles(
-    costs: sparse.Costs, pairs: PairCosts, words: int, counts: list[int], hows: tuple[sparse.Channel, ...]
+    costs: strips.Costs, pairs: PairCosts, words: int, counts: list[int], hows: tuple[strips.Channel, ...]
 ) -> float:
     """Of a strip of a pair whose lists have so many entries."""
-    token, entry = costs.token[words == sparse.WIDEST], costs.entry[words - 1]
+    token, entry = costs.token[words == strips.WIDEST], costs.entry[words - 1]
     first = next((i for i, n in enumerate(counts) if n), 0)
     tokens = sum(-(-(n - (i == first)) // pack.MOST_ADDED) for i, n in enumerate(counts))
     q, p = counts[0] + counts[1] > 0, counts[2] > 0
@@ -426,5 +422,5 @@ def _strip_cycles(
     others += [costs.others[pack.END_WIDE]] * sum(how.end in (pack.END_FIRST_WIDE, pack.END_WIDE) for how in hows)
     others += [costs.others[pack.END_SHIFT]] * (hows[0].end == pack.END_SHIFT)
     cycles = costs.strip[words - 1] + max(1, sum(counts)) * entry + (tokens + negations + 1 + q + 1) * token
-    cycles += negations * (costs.centre + (words < sparse.WIDEST) + costs.negate * words)
+    cycles += negations * (costs.centre + (words < strips.WIDEST) + costs.negate * words)
     return cycles + sum(strip + word * words for strip, word in others)

@@ -3,205 +3,30 @@
 The lists lie in flash, of halfwords (lists16) or, in pointwise layers of up to 256 channels, of bytes, or one channel's
 at a time in scratch, decoded from a Rice code (rice) or, for layers of few zeros, from digits of base 3 (base3).
 
-The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
-let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
-to sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not
-mind what happened in between. If lo and hi, so transformed, both lie in -2^15 .. 2^15 - 1, the 16 bits read as a signed
-number are that sum. The centre is free, and so is the sign (the plus list may come first as well as the minus list):
-a channel is possible if hi - lo < 2^16. For bytes from 0 to 255 and P plus, N minus weights that is 255 (P + N) < 2^16,
-P + N <= 257. What sign and centre change, the tail takes back: acc * mult + add = sum * (sign * mult) + (add - sign *
-centre * mult), an identity of integers.
-
-A channel of more weights is split: each part has as many as are proven by the type of the pixels alone, with a centre
-of its own and the sign of them all, and 32-bit sums add up the parts. They are then sign * acc + the sum of the
-centres, and the same identity holds.
-
-The product with mult and the addend are computed modulo 2^32 and are right if acc * mult + add fits 32 bits. A channel
-of which that is not proven is split into parts that need no centre, so that add stays as it is, and ends in 64 bits:
-the upper half of sum * (mult << (32 - shift)) + (add << (32 - shift)), for shift >= 16; or, with sum = 256 h + l, in 32
-bits and two steps, (h * mult + ((l * mult + add) >> 8)) >> (shift - 8). A layer with a channel that has neither goes to
-other kernels.
-
-A decoder has no use for a choice of signs and centres: its channels have sign 1 and all the same centre if they can.
-It knows none that are split.
+A decoder has no use for a choice of signs and centres (strips.py): its channels have sign 1 and all the same centre if
+they can. It knows none that are split.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
-from .. import fixed, layout, pack
-from ..errors import TargetError
-from ..ir import Array, DType, Node, Range
+from .. import layout, pack
+from ..ir import Array, Node, Range
 from ..layout import LANES, Layout
-from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
-from . import base
+from . import base, strips
 
-WIDEST = 4  # words of a strip
-_LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
-FARTHEST = 0xFFFF  # words that an offset can count
 BYTE = 256  # channels that a byte can count: so few weights are never split
-Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
 _STRIP_BYTES = (660, 890, 1120, 1210)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
-_GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Cycles of the decoder of the Rice code, or of digits, which is compiled C."""
-
-    channel: float
-    entry: float
-    tap: float  # for every pixel of the kernel
-    halfword: float = 0
-    zero: float = 0  # of the high part of a code
-    weight: float = 0  # also of one that is 0
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Cycles of the assembler, counted from it as timing.py does; bench/kernels.py compares with the simulation."""
-
-    channel: float
-    run: float
-    strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
-    entry: tuple[float, ...]  # of a weight
-    token: tuple[float, float]  # of strips of up to 3 words, of 4
-    centre: float  # besides its token and `negate` a word
-    others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
-    negate: float = 2
-    apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
-    lo: float = 0  # of a byte of the output, where lo is not 0
-    below: float = 0  # that a pixel below 0 takes less
-    decoded: Decoding = field(kw_only=True)
-    digits: Decoding = field(kw_only=True)
-    by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
-    packed: float = 10  # more of a channel, if its tail has 6 bytes
-    byte_channel: float = 6  # more, then, of a channel
-    byte_strip: tuple[float, float] = (2, 3)  # and of a strip of up to 3 words, and of its centre
-
-
-_TOKENS = (
-    pack.END_SHIFT,
-    pack.END_LIMITS,
-    pack.WIDE_SET,
-    pack.WIDE_ADD,
-    pack.END_WIDE,
-    pack.END_LONG,
-    pack.END_TWICE,
-    pack.END_FOURFOLD,
-)
-
-
-def _others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
-    return dict(zip(_TOKENS, cycles, strict=True))
-
-
-_DSP = Costs(
-    39,
-    30,
-    (31, 42, 52, 66),
-    (6, 9, 12, 16),
-    (8, 7),
-    3,
-    _others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
-    decoded=Decoding(168, 17.2, 22.5, 11),
-    digits=Decoding(158, 10.6, 18, weight=13.6),
-    by_byte=(6, 9, 12, 17),
-    byte_channel=12,
-)
-_M3 = Costs(
-    36,
-    30,
-    (50, 78, 105, 136),
-    (7, 11, 15, 20),
-    (8, 7),
-    4,
-    _others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
-    decoded=Decoding(168, 19.2, 22.5, 11),
-    digits=Decoding(120, 10.2, 19, weight=13.8),
-    by_byte=(8, 12, 16, 22),
-)
-_M7 = Costs(
-    22,
-    17,
-    (17, 23, 29, 36),
-    (3.8, 5.6, 7.3, 9.3),
-    (5, 4.5),
-    2,
-    _others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
-    decoded=Decoding(105, 9.4, 10, 3.4),
-    digits=Decoding(75, 3.2, 9, weight=6.3),
-    by_byte=(3.8, 5.6, 7.3, 10.3),
-)
-_WIDE_M0 = _others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
-_M0PLUS = Costs(
-    51,
-    41,
-    (84, 133, 184, 230),
-    (8, 13, 17, 21),
-    (11, 11),
-    6,
-    _WIDE_M0,
-    negate=6,
-    apart=1,
-    lo=9,
-    below=4,
-    decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
-    digits=Decoding(150, 16.6, 28, weight=17),
-    by_byte=(8, 13, 17, 23),
-    packed=18,
-    byte_channel=1,
-    byte_strip=(3, 4),
-)
-_M0 = Costs(
-    53,
-    44,
-    (86, 135, 186, 232),
-    (8, 13, 17, 21),
-    (12, 12),
-    6,
-    _WIDE_M0,
-    negate=6,
-    apart=1,
-    lo=10,
-    below=4,
-    decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
-    digits=Decoding(150, 18.6, 31, weight=18),
-    by_byte=(8, 13, 17, 23),
-    packed=18,
-    byte_channel=1,
-    byte_strip=(3, 4),
-)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Entries of a channel's list that are summed in 16 bits, one part behind the other."""
-
-    lead: int  # how many are taken from the centre, or only added if there is none
-    rest: int  # how many are added then
-    centre: int | None
-
-
-@dataclass(frozen=True)
-class Channel:
-    """How a channel is computed: see the proof above."""
-
-    minus_first: bool  # in the list
-    parts: tuple[Part, ...]
-    end: int  # the token
-    scale: int  # mult and shift for the sum, as sparse.h has them
-    add: int
 
 
 @dataclass(frozen=True)
@@ -220,44 +45,28 @@ class Sparse(base.Kernel):
         return replace(self, helium="mve" in core.isa)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+        op, (x, w) = node.op, (v.type for v in node.inputs[:2])
         assert isinstance(op, Conv2d | DepthwiseConv2d)
-        if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
-            return None
         if self.weights != "lists16" and isinstance(op, Conv2d) and w.shape[1] != x.shape[0]:
             return None
         if self.weights == "bytes" and self.helium:  # there in C
             return None
         if self.weights == "bytes" and (w.shape[1] > BYTE or w.shape[2:] != (1, 1) or op.stride[1] > 1):
             return None
-        sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
-        if sig is None:
-            return None
-        rows, cols = _GROWTH
-        return (
-            sig
-            if max(_reach(lay, t.shape[0], rows, cols) for lay, t in ((sig.inputs[0], x), (sig.output, y)))
-            <= (FARTHEST)
-            else None
-        )
+        return strips.layouts(node, inputs, output)
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        mult, add, shift = _constants(node, acc)
-        ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
-        short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
-        long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
+        short, any_end = strips.proven(node, acc)
         if self.weights in DECODED:
-            return bool(np.all(short)) and _compact(node, acc) is not None
-        return bool(np.all(short if self.weights == "bytes" else short | long))
+            return short and _compact(node, acc) is not None
+        return short if self.weights == "bytes" else any_end
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, x, lay = node.op, node.inputs[0].type, sig.inputs[0]
+        op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        if max(_reach(lay, x.shape[0]), _reach(sig.output, 1)) > FARTHEST:
-            hint = "fewer channels, or a smaller image"
-            raise TargetError("E402", f"the image in {lay} has more than {FARTHEST} words", where=node.name, hint=hint)
+        strips.check_reach(node, sig)
         how, weights, scratch = (self._decoded if self.weights in DECODED else self._lists16)(node, lay, acc)
-        runs, wide = _runs(node, sig, self.weights == "bytes"), _helium_runs(node, sig) if self.helium else []
+        runs, wide = strips.runs(node, sig, self.weights == "bytes"), _helium_runs(node, sig) if self.helium else []
         wide = wide if len(wide) < BYTE else []
         ends = {channel.end for channel in how}
         kind = "b" if self.weights == "bytes" else "x2" * (op.stride[1] - 1)
@@ -287,14 +96,14 @@ class Sparse(base.Kernel):
             ),
         )
 
-    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[strips.Channel], tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
-        w = _weights(node)
+        w = strips.weights(node)
         groups = node.inputs[0].type.shape[0] // w.shape[1]
-        offsets = channel_numbers(w) if self.weights == "bytes" else distances(node, lay)
-        channels = _channels(node, acc)
+        offsets = channel_numbers(w) if self.weights == "bytes" else strips.distances(node, lay)
+        channels = strips.channels(node, acc)
         programs = [
-            parts(row, offsets + o * groups // len(w) * w.shape[1] * lay.plane, how)
+            strips.parts(row, offsets + o * groups // len(w) * w.shape[1] * lay.plane, how)
             for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True))
         ]
         both = [*zip(programs, (how.end for how in channels), strict=True)]
@@ -311,7 +120,7 @@ class Sparse(base.Kernel):
         )
         return channels, fields, 0
 
-    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[list[Channel], tuple[base.Field, ...], int]:
+    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[list[strips.Channel], tuple[base.Field, ...], int]:
         """The channels, the code, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
         op, w = node.op, node.inputs[1].const
         channels = _compact(node, acc)
@@ -325,9 +134,9 @@ class Sparse(base.Kernel):
         one = len(set(centres)) == 1
         packing = [
             *(k, c, lay.plane, kw, kh, op.dilation[1], op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
-            *(centres[0] if one else 0, below, pack.END if _full(op) else pack.END_LIMITS, int(not one)),
+            *(centres[0] if one else 0, below, pack.END if strips.whole_range(op) else pack.END_LIMITS, int(not one)),
         ]
-        tails = np.array([(how.scale, *_packed_tail(how), how.parts[0].centre or 0) for how in channels])
+        tails = np.array([(how.scale, *strips.packed_tail(how), how.parts[0].centre or 0) for how in channels])
         tails = tails[:, : 3 if one else 4]
         fields = (
             base.Field(
@@ -361,75 +170,31 @@ class SparseDepthwise(Sparse):
     by_plane = True
 
 
-def _weights(node: Node) -> Array:
-    """Weights as (O, C of a group, KH, KW)."""
-    w = node.inputs[1].const
-    return w if w.ndim == 4 else w[:, None]
-
-
 def channel_numbers(w: Array) -> Array:
     """The channel of x of each weight of an output channel."""
     return np.asarray(np.indices(w.shape[1:])[0].ravel())
 
 
-def distances(node: Node, lay: Layout) -> Array:
-    """Words from the pixel of weight (0, 0, 0) to that of each weight of an output channel, in the first group."""
-    op = node.op
-    assert isinstance(op, Conv2d | DepthwiseConv2d)
-    channel, i, j = np.indices(_weights(node).shape[1:])
-    return (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
-
-
-def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
-    """The parts of a channel's program; offsets: of its weights' pixels."""
-    lists = offsets[row == -1], offsets[row == 1]
-    entries = np.concatenate(lists if how.minus_first else lists[::-1])
-    found: list[pack.Lists] = []
-    at = 0
-    for part in how.parts:
-        end = at + part.lead + part.rest
-        found.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
-        at = end
-    return found
-
-
-def _costs(core: base.Core) -> Costs | None:
-    """None for sparse_ref.c."""
-    if "dsp" in core.isa:
-        return _M7 if core.name == "cortex-m7" else _DSP
-    if "m3" in core.isa:
-        return _M3
-    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
-
-
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs, step = _runs(node, sig, by_byte), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    runs, costs, step = strips.runs(node, sig, by_byte), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     if costs and by_byte:
         costs = _by_byte(costs)
-    channels = _channels(node, acc)
+    channels = strips.channels(node, acc)
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
-    packed = costs.packed if costs and all(map(_packs, channels)) else 0
+    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
     for how, clamp in zip(channels, clamps, strict=True):
-        entries, tokens = entries_and_tokens(how)
+        entries, tokens = strips.entries_and_tokens(how)
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
             yield sum(run[2] for run in runs) * (word + entries * entry)
             continue
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + packed + costs.run * len(runs) + sum(strips) + clamp
+        cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
+        yield costs.channel + packed + costs.run * len(runs) + sum(cycles_of) + clamp
 
 
-def entries_and_tokens(how: Channel) -> tuple[int, int]:
-    """Of a channel's program; tokens that add."""
-    entries = sum(part.lead + part.rest for part in how.parts)
-    tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
-    tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
-    return max(entries, 1), tokens
-
-
-def _by_byte(costs: Costs) -> Costs:
+def _by_byte(costs: strips.Costs) -> strips.Costs:
     """The same for programs of bytes."""
     strip, centre = costs.byte_strip
     return replace(
@@ -443,20 +208,20 @@ def _by_byte(costs: Costs) -> Costs:
     )
 
 
-def _clamp_cycles(node: Node, sig: base.Signature, costs: Costs | None) -> float:
+def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs | None) -> float:
     """Of a channel, where its end does not know lo."""
     return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
 
 
-def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: Costs | None) -> Array:
+def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: strips.Costs | None) -> Array:
     """Of each channel, what pixels below 0 spare: as many as if sums were normal, x had a mean of its zero point or a
     fourth of its range, and deviated by that fourth."""
     if not (costs and costs.below):
         return np.zeros(acc.lo.shape)
-    x, w = node.inputs[0].type, _weights(node)
+    x, w = node.inputs[0].type, strips.weights(node)
     fourth = x.dtype.hi / 4
     signs = w.reshape(len(w), -1).astype(np.int64)
-    mult, add, _ = _constants(node, acc)
+    mult, add, _ = strips.constants(node, acc)
     mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
     deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
     share = np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
@@ -465,7 +230,7 @@ def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range,
 
 def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, weights: str) -> Iterator[float]:
     """Of each channel, with what decoding it from a Rice code or digits takes; without the seal."""
-    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    runs, costs, step = strips.runs(node, sig), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
     taps, (bits, k) = w[0, 0].size, pack.rice_bits(_stream_order(w))
@@ -491,8 +256,8 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
             yield (
                 d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
             )
-        strips = (run[2] // run[3] * _strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(strips) + clamp
+        cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
+        yield costs.channel + costs.run * len(runs) + sum(cycles_of) + clamp
 
 
 def _counts(w: Array) -> Array:
@@ -511,58 +276,27 @@ def _stream_order(w: Array) -> Array:
     return w.transpose(0, 2, 3, 1).ravel()
 
 
-def _strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
-    token, apart = costs.token[words == WIDEST], (words - 1) * costs.apart if step > 1 else 0
-    cycles = costs.strip[words - 1] + entries * (costs.entry[words - 1] + apart) + tokens * token
-    centred = sum(part.centre is not None for part in how.parts)
-    cycles += centred * (token + costs.centre + (words < WIDEST) + costs.negate * words)
-    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
-    for each in (*wide, how.end):
-        strip, word = costs.others.get(each, (0, 0))
-        cycles += strip + word * words
-    return cycles
-
-
-def _constants(node: Node, acc: Range) -> tuple[Array, Array, Array]:
-    constants = tail_constants(node)
-    assert constants is not None
-    mult, add, shift = (np.broadcast_to(c, acc.lo.shape).astype(np.int64) for c in constants)
-    return mult, add, shift
-
-
-def _channels(node: Node, acc: Range) -> list[Channel]:
-    w = _weights(node).reshape(node.output.type.shape[0], -1)
-    to = node.op.to  # type: ignore[attr-defined]
-    full, highest = (to.lo, to.hi) == (0, 255), node.inputs[0].type.dtype.hi
-    rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *_constants(node, acc), strict=True)
-    return [choose(*map(int, numbers), full=full, highest=highest) for numbers in rows]
-
-
-def _full(op: Conv2d) -> bool:
-    return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
-
-
-def _compact(node: Node, acc: Range) -> list[Channel] | None:
+def _compact(node: Node, acc: Range) -> list[strips.Channel] | None:
     """How the channels of a Rice code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
 
     A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
     """
-    mult, add, shift = _constants(node, acc)
-    full = _full(node.op)  # type: ignore[arg-type]
+    mult, add, shift = strips.constants(node, acc)
+    full = strips.whole_range(node.op)  # type: ignore[arg-type]
     least, most = -(1 << 15) - acc.lo, (1 << 15) - 1 - acc.hi
     if (least > most).any():
         return None
     grain = 1 << np.maximum(shift - 16, 0)
     if least.max() <= most.min():
-        centre = _centre(int(least.max()), int(most.min()), int(grain.max()))
+        centre = strips.nearest_centre(int(least.max()), int(most.min()), int(grain.max()))
         if centre % grain.max() == 0:
             least = most = np.full_like(least, centre)
     w = node.inputs[1].const
     found = []
     for o, (minus, plus) in enumerate(zip(*_counts(w).tolist(), strict=True)):
-        how = _ended(
+        how = strips.ended(
             True,
-            Part(minus, plus, _centre(int(least[o]), int(most[o]), int(grain[o]))),
+            strips.Part(minus, plus, strips.nearest_centre(int(least[o]), int(most[o]), int(grain[o]))),
             sign=1,
             limits=(int(acc.lo[o]), int(acc.hi[o])),
             tail=(int(mult[o]), int(add[o]), int(shift[o])),
@@ -570,127 +304,28 @@ def _compact(node: Node, acc: Range) -> list[Channel] | None:
         )
         if how.end in (pack.END_TWICE, pack.END_FOURFOLD):  # decoders know END_SHIFT only
             how = replace(how, end=pack.END_SHIFT)
-        if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not _packs(how):
+        if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not strips.packs(how):
             return None
         found.append(how)
     return found
 
 
-def _tails(channels: list[Channel]) -> tuple[base.Field, base.Field]:
+def _tails(channels: list[strips.Channel]) -> tuple[base.Field, base.Field]:
     """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
-    if not all(map(_packs, channels)):
+    if not all(map(strips.packs, channels)):
         tails = np.array([(how.scale, how.add) for how in channels], np.int32)
         return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
-    packed = np.array([(how.scale, *_packed_tail(how)) for how in channels]) & 0xFFFF
+    packed = np.array([(how.scale, *strips.packed_tail(how)) for how in channels]) & 0xFFFF
     return (
         base.Field("tails", "const int32_t *", base.NULL),
         base.Field("packing", "uint16_t", packed.astype(np.uint16)),
     )
 
 
-def _packs(how: Channel) -> bool:
-    """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
-    unit = 1 << max(0, (how.scale >> 16) - 16)
-    return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
-
-
-def _packed_tail(how: Channel) -> tuple[int, int]:
-    """The second and third halfword of a tail of 6 bytes."""
-    shift = how.scale >> 16
-    rest = how.add >> max(0, shift - 16) << 5 | shift
-    return rest, rest >> 16
-
-
-def _centre(least: int, most: int, grain: int) -> int:
-    """The centre nearest to 0, a multiple of grain if there is one."""
-    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
-    return centre if centre >= least else min(max(0, least), most)
-
-
-def choose(
-    minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool, highest: int
-) -> Channel:
-    """How a channel with so many weights of -1 and 1, these accumulator limits and constants is computed.
-
-    full: the result is clamped to 0 .. 255; highest: that a pixel can be.
-    """
-    tail = mult, add, shift
-    short = all(-fixed.INT32 <= acc * mult + add < fixed.INT32 for acc in (lo, hi))
-    if hi - lo >= 1 << 16 or not short:
-        return _split(minus, plus, tail, highest, short=short)
-    if not (minus and plus):  # one list, or none: no centre, if its sum fits as it is
-        sign = -1 if minus else 1
-        if max(sign * lo, sign * hi) < 1 << 15:
-            part = Part(minus + plus, 0, None)
-            return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
-    sign = 1 if minus else -1  # centre - plus
-    least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
-    assert least <= most, (lo, hi)
-    grain = 1 << max(0, shift - 16)  # of the centres that END can take
-    centre = _centre(least, most, grain)
-    part = Part(minus, plus, centre) if minus else Part(plus, 0, centre)
-    return _ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
-
-
-def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int, *, short: bool) -> Channel:
-    """Parts as long as pixels of 0 .. highest allow, in 16 bits each; short: the end has 32 bits."""
-    room = 0xFFFF // highest if short else min(0x7FFF // highest, minus + plus - 1)
-    lead, rest = (minus, plus) if minus else (plus, 0)
-    parts = []
-    while lead or rest:
-        some = min(lead, room)
-        more = min(rest, room - some)
-        lead, rest = lead - some, rest - more
-        least, most = highest * some - (1 << 15), (1 << 15) - 1 - highest * more
-        none = some == 0 and most >= 0
-        parts.append(Part(more, 0, None) if none else Part(some, more, min(max(0, least), most)))
-    assert len(parts) > 1
-    mult, add, shift = tail
-    sign = 1 if minus else -1  # centre - plus
-    total = sum(part.centre or 0 for part in parts)
-    m, a = sign * mult, add - sign * total * mult
-    assert short or (total == 0 and shift >= 16)
-    end = pack.END_WIDE if short else pack.END_LONG
-    return Channel(minus > 0, tuple(parts), end, (m & 0xFFFF) | shift << 16, _wrapped(a))
-
-
-def _ended(
-    minus_first: bool, part: Part, *, sign: int, limits: tuple[int, int], tail: tuple[int, int, int], full: bool
-) -> Channel:
-    """The channel of one part with the tail of its sum, and its end.
-
-    END, and END_LIMITS before its clamp, is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and
-    t1 = add * 2^(16 - shift) are whole numbers: then rounding down the product is rounding down the sum, which is
-    (sum * mult + add) * 2^16 / 2^shift, and its upper half is the result. It has 32 bits where the result before the
-    clamp has 16; SMLAWB gives no more. For a shift of 15 or 14 t0 is too large for 32 bits where mult has 16; END_TWICE
-    and END_FOURFOLD make the sum larger in its place, if that has 16 bits, as with few weights, where multipliers are
-    large.
-    """
-    mult, add, shift = tail
-    m, a, s = sign * mult, add - sign * (part.centre or 0) * mult, shift
-    results = [(acc * mult + add) >> shift for acc in limits]
-    if all(-(1 << 15) <= r < 1 << 15 for r in results):
-        up = max(0, 16 - s)  # a shift below 16 as 16
-        whole = a % (1 << max(0, s - 16)) == 0
-        if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
-            end = pack.END if full else pack.END_LIMITS
-            return Channel(minus_first, (part,), end, (m << up & 0xFFFF) | s + up << 16, a << up)
-        sums = [(sign * acc + (part.centre or 0)) << up for acc in limits]
-        if full and s in (14, 15) and abs(a << up) < 1 << 31 and all(-(1 << 15) <= v < 1 << 15 for v in sums):
-            end = pack.END_TWICE if s == 15 else pack.END_FOURFOLD
-            return Channel(minus_first, (part,), end, (m & 0xFFFF) | s << 16, a)
-    return Channel(minus_first, (part,), pack.END_SHIFT, (m & 0xFFFF) | s << 16, _wrapped(a))
-
-
-def _wrapped(add: int) -> int:
-    """The addend modulo 2^32: sums are, too, and the last one fits."""
-    return (add + (1 << 31)) % (1 << 32) - (1 << 31)
-
-
 # Strips.
 
 
-def _strips(runs: Sequence[Run], wide: Sequence[Run], kind: str) -> Iterator[base.Part]:
+def _strips(runs: Sequence[strips.Run], wide: Sequence[strips.Run], kind: str) -> Iterator[base.Part]:
     """The functions for strips: those of `wide` with Helium and of `runs` without; of `runs` if there are no others.
 
     kind: what their names end in; "b", of programs of bytes, is not there with Helium.
@@ -702,78 +337,19 @@ def _strips(runs: Sequence[Run], wide: Sequence[Run], kind: str) -> Iterator[bas
         yield base.Part(f"sparse{n}{kind}", code, "OTHER" if kind == "b" else only)
 
 
-def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
-    """Words of `channels` planes, with so many more halo rows and pad columns."""
-    return channels * (
-        lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1)
-    )
-
-
-def _runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
-    """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
-
-    Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
-    repairs: whichever is expected to be faster.
-    """
-    op, w, y = node.op, node.inputs[1], node.output.type
-    assert isinstance(op, Conv2d | DepthwiseConv2d)
-    a, b = sig.inputs[0], sig.output
-    _, height, width = layout.seen(b, y.shape)
-    height = min(b.rows_per_lane, height)
-    entries = int(np.count_nonzero(w.const)) // y.shape[0]
-
-    def rows(count: int, words: int) -> list[Run]:
-        found = []
-        for row in range(count):
-            x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
-            y_at = b.pad_cols + (row + b.halo_top) * b.pitch
-            for strip, n in cover(words, entries, by_byte):
-                found.append((x_at, y_at, n * strip, strip))
-                x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
-        return found
-
-    def cost(runs: list[Run]) -> float:
-        return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
-
-    options = [rows(height, width)]
-    if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
-        options.append(rows(1, (height - 1) * b.pitch + width))
-    return min(options, key=cost)
-
-
-def _typical(strip: int, entries: int, by_byte: bool) -> float:
-    cycles = _strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
-    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
-
-
-@lru_cache(maxsize=1024)
-def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
-    """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
-    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
-    whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
-    for n in range(1, words - whole * WIDEST + 1):
-        some = [
-            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
-            for strip in range(1, min(n, WIDEST) + 1)
-        ]
-        best[n] = min(some)
-    strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
-    return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
-
-
 # Helium: instructions, not cycles. The strips are those of sparse_mve.h; a run has strips of one width, the last of
 # which may overlap the one before.
 
 _HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
 _HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
-_HELIUM_DECODED = Decoding(120, 13.5, 16, 8)
-_HELIUM_DIGITS = Decoding(140, 8.5, 12.5, weight=11)
+_HELIUM_DECODED = strips.Decoding(120, 13.5, 16, 8)
+_HELIUM_DIGITS = strips.Decoding(140, 8.5, 12.5, weight=11)
 _HELIUM_PACKED = 23.5  # more of a channel
 # Tokens of strips, of a strip and of a register; for ends: over END.
-_HELIUM_OTHERS = _others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
+_HELIUM_OTHERS = strips.others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
 
 
-def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int) -> float:
+def _helium_strip(words: int, entries: int, tokens: int, how: strips.Channel, step: int) -> float:
     registers = -(-words // 2)
     gathered = words == 1 or step > 1
     each = 2 + 2 * registers + (registers - 1) * gathered
@@ -787,8 +363,8 @@ def _helium_strip(words: int, entries: int, tokens: int, how: Channel, step: int
     return count + (_HELIUM_TOKEN + 2 * gathered) * len(wide)
 
 
-def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
-    """As _runs; a run over the whole plane may go on to its end, which the seal repairs, so that strips are wider."""
+def _helium_runs(node: Node, sig: base.Signature) -> list[strips.Run]:
+    """As strips.runs; one over the whole plane may go on to its end, which the seal repairs, so that they are wider."""
     op, w, y = node.op, node.inputs[1], node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
@@ -798,7 +374,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
     x_at = a.pad_cols + (a.halo_top - op.padding[0]) * a.pitch - op.padding[1]
     y_at = b.pad_cols + b.halo_top * b.pitch
 
-    def rows(count: int, words: int, more: int) -> list[Run]:
+    def rows(count: int, words: int, more: int) -> list[strips.Run]:
         found = []
         for row in range(count):
             x_row, y_row = x_at + row * op.stride[0] * a.pitch, y_at + row * b.pitch
@@ -807,7 +383,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
                 x_row, y_row = x_row + n * op.stride[1], y_row + n
         return found
 
-    def cost(runs: list[Run]) -> float:
+    def cost(runs: list[strips.Run]) -> float:
         return sum(_helium_run(n, strip, entries, op.stride[1]) for _, _, n, strip in runs)
 
     options = [rows(height, width, 0)]
@@ -820,7 +396,7 @@ def _helium_runs(node: Node, sig: base.Signature) -> list[Run]:
 
 
 def _helium_run(words: int, strip: int, entries: int, step: int) -> float:
-    usual = Channel(True, (Part(0, 0, 0),), pack.END, 0, 0)
+    usual = strips.Channel(True, (strips.Part(0, 0, 0),), pack.END, 0, 0)
     return _HELIUM_RUN + -(-words // strip) * _helium_strip(strip, entries, 3, usual, step)
 
 
@@ -844,7 +420,7 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
     """Of each channel, without the seal."""
     runs, step = _helium_runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     coded = weights in DECODED
-    channels = _compact(node, acc) if coded else _channels(node, acc)
+    channels = _compact(node, acc) if coded else strips.channels(node, acc)
     assert channels is not None
     w = node.inputs[1].const
     decoding, entry = 0.0, 0.0
@@ -856,7 +432,7 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
         bits, _ = pack.rice_bits(_stream_order(w))
         decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
         decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
-    elif all(map(_packs, channels)):
+    elif all(map(strips.packs, channels)):
         decoding = _HELIUM_PACKED
     for how in channels:
         entries = sum(part.lead + part.rest for part in how.parts)
@@ -869,5 +445,5 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
             tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
             tokens += 1 - (how.parts[0].lead % pack.MOST_ADDED == 1)  # the end, and the first entry needs none
             entries, cycles = max(entries, 1), decoding
-        strips = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
-        yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(strips)
+        cycles_of = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
+        yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(cycles_of)

@@ -1,0 +1,456 @@
+"""strips: what convolutions with ternary weights share that run over strips of words, by lists of weights.
+
+The sums have 16 bits, and this file proves that they suffice. Let acc be the true sum of a channel for some pixel, and
+let [lo, hi] hold acc for all that range analysis allows of the input; then the kernel's sum is congruent modulo 2^16
+to sign * acc + centre, for every entry adds or takes away the very byte that acc has, and additions modulo 2^16 do not
+mind what happened in between. If lo and hi, so transformed, both lie in -2^15 .. 2^15 - 1, the 16 bits read as a signed
+number are that sum. The centre is free, and so is the sign (the plus list may come first as well as the minus list):
+a channel is possible if hi - lo < 2^16. For bytes from 0 to 255 and P plus, N minus weights that is 255 (P + N) < 2^16,
+P + N <= 257. What sign and centre change, the tail takes back: acc * mult + add = sum * (sign * mult) + (add - sign *
+centre * mult), an identity of integers.
+
+A channel of more weights is split: each part has as many as are proven by the type of the pixels alone, with a centre
+of its own and the sign of them all, and 32-bit sums add up the parts. They are then sign * acc + the sum of the
+centres, and the same identity holds.
+
+The product with mult and the addend are computed modulo 2^32 and are right if acc * mult + add fits 32 bits. A channel
+of which that is not proven is split into parts that need no centre, so that add stays as it is, and ends in 64 bits:
+the upper half of sum * (mult << (32 - shift)) + (add << (32 - shift)), for shift >= 16; or, with sum = 256 h + l, in 32
+bits and two steps, (h * mult + ((l * mult + add) >> 8)) >> (shift - 8). A layer with a channel that has neither goes to
+other kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from .. import fixed, layout, pack
+from ..errors import TargetError
+from ..ir import Array, DType, Node, Range
+from ..layout import Layout
+from ..ops.base import tail_constants
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise import DepthwiseConv2d
+from . import base
+
+WIDEST = 4  # words of a strip
+_LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
+FARTHEST = 0xFFFF  # words that an offset can count
+Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
+_GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Cycles of the decoder of the Rice code, or of digits, which is compiled C."""
+
+    channel: float
+    entry: float
+    tap: float  # for every pixel of the kernel
+    halfword: float = 0
+    zero: float = 0  # of the high part of a code
+    weight: float = 0  # also of one that is 0
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler, counted from it as timing.py does; bench/kernels.py compares with the simulation."""
+
+    channel: float
+    run: float
+    strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
+    entry: tuple[float, ...]  # of a weight
+    token: tuple[float, float]  # of strips of up to 3 words, of 4
+    centre: float  # besides its token and `negate` a word
+    others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
+    negate: float = 2
+    apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
+    lo: float = 0  # of a byte of the output, where lo is not 0
+    below: float = 0  # that a pixel below 0 takes less
+    decoded: Decoding = field(kw_only=True)
+    digits: Decoding = field(kw_only=True)
+    by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
+    packed: float = 10  # more of a channel, if its tail has 6 bytes
+    byte_channel: float = 6  # more, then, of a channel
+    byte_strip: tuple[float, float] = (2, 3)  # and of a strip of up to 3 words, and of its centre
+
+
+_TOKENS = (
+    pack.END_SHIFT,
+    pack.END_LIMITS,
+    pack.WIDE_SET,
+    pack.WIDE_ADD,
+    pack.END_WIDE,
+    pack.END_LONG,
+    pack.END_TWICE,
+    pack.END_FOURFOLD,
+)
+
+
+def others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
+    return dict(zip(_TOKENS, cycles, strict=True))
+
+
+_DSP = Costs(
+    39,
+    30,
+    (31, 42, 52, 66),
+    (6, 9, 12, 16),
+    (8, 7),
+    3,
+    others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
+    decoded=Decoding(168, 17.2, 22.5, 11),
+    digits=Decoding(158, 10.6, 18, weight=13.6),
+    by_byte=(6, 9, 12, 17),
+    byte_channel=12,
+)
+_M3 = Costs(
+    36,
+    30,
+    (50, 78, 105, 136),
+    (7, 11, 15, 20),
+    (8, 7),
+    4,
+    others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
+    decoded=Decoding(168, 19.2, 22.5, 11),
+    digits=Decoding(120, 10.2, 19, weight=13.8),
+    by_byte=(8, 12, 16, 22),
+)
+_M7 = Costs(
+    22,
+    17,
+    (17, 23, 29, 36),
+    (3.8, 5.6, 7.3, 9.3),
+    (5, 4.5),
+    2,
+    others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
+    decoded=Decoding(105, 9.4, 10, 3.4),
+    digits=Decoding(75, 3.2, 9, weight=6.3),
+    by_byte=(3.8, 5.6, 7.3, 10.3),
+)
+_WIDE_M0 = others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
+_M0PLUS = Costs(
+    51,
+    41,
+    (84, 133, 184, 230),
+    (8, 13, 17, 21),
+    (11, 11),
+    6,
+    _WIDE_M0,
+    negate=6,
+    apart=1,
+    lo=9,
+    below=4,
+    decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
+    digits=Decoding(150, 16.6, 28, weight=17),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
+)
+_M0 = Costs(
+    53,
+    44,
+    (86, 135, 186, 232),
+    (8, 13, 17, 21),
+    (12, 12),
+    6,
+    _WIDE_M0,
+    negate=6,
+    apart=1,
+    lo=10,
+    below=4,
+    decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
+    digits=Decoding(150, 18.6, 31, weight=18),
+    by_byte=(8, 13, 17, 23),
+    packed=18,
+    byte_channel=1,
+    byte_strip=(3, 4),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Entries of a channel's list that are summed in 16 bits, one part behind the other."""
+
+    lead: int  # how many are taken from the centre, or only added if there is none
+    rest: int  # how many are added then
+    centre: int | None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How a channel is computed: see the proof above."""
+
+    minus_first: bool  # in the list
+    parts: tuple[Part, ...]
+    end: int  # the token
+    scale: int  # mult and shift for the sum, as sparse.h has them
+    add: int
+
+
+def weights(node: Node) -> Array:
+    """Weights as (O, C of a group, KH, KW)."""
+    w = node.inputs[1].const
+    return w if w.ndim == 4 else w[:, None]
+
+
+def distances(node: Node, lay: Layout) -> Array:
+    """Words from the pixel of weight (0, 0, 0) to that of each weight of an output channel, in the first group."""
+    op = node.op
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    channel, i, j = np.indices(weights(node).shape[1:])
+    return (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
+
+
+def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
+    """The parts of a channel's program; offsets: of its weights' pixels."""
+    lists = offsets[row == -1], offsets[row == 1]
+    entries = np.concatenate(lists if how.minus_first else lists[::-1])
+    found: list[pack.Lists] = []
+    at = 0
+    for part in how.parts:
+        end = at + part.lead + part.rest
+        found.append((entries[at : at + part.lead], entries[at + part.lead : end], part.centre))
+        at = end
+    return found
+
+
+def costs(core: base.Core) -> Costs | None:
+    """None for sparse_ref.c."""
+    if "dsp" in core.isa:
+        return _M7 if core.name == "cortex-m7" else _DSP
+    if "m3" in core.isa:
+        return _M3
+    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
+
+
+def entries_and_tokens(how: Channel) -> tuple[int, int]:
+    """Of a channel's program; tokens that add."""
+    entries = sum(part.lead + part.rest for part in how.parts)
+    tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
+    tokens -= how.parts[0].lead % pack.MOST_ADDED == 1  # the first entry needs none
+    return max(entries, 1), tokens
+
+
+def strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
+    token, apart = costs.token[words == WIDEST], (words - 1) * costs.apart if step > 1 else 0
+    cycles = costs.strip[words - 1] + entries * (costs.entry[words - 1] + apart) + tokens * token
+    centred = sum(part.centre is not None for part in how.parts)
+    cycles += centred * (token + costs.centre + (words < WIDEST) + costs.negate * words)
+    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
+    for each in (*wide, how.end):
+        strip, word = costs.others.get(each, (0, 0))
+        cycles += strip + word * words
+    return cycles
+
+
+def constants(node: Node, acc: Range) -> tuple[Array, Array, Array]:
+    constants = tail_constants(node)
+    assert constants is not None
+    mult, add, shift = (np.broadcast_to(c, acc.lo.shape).astype(np.int64) for c in constants)
+    return mult, add, shift
+
+
+def channels(node: Node, acc: Range) -> list[Channel]:
+    w = weights(node).reshape(node.output.type.shape[0], -1)
+    to = node.op.to  # type: ignore[attr-defined]
+    full, highest = (to.lo, to.hi) == (0, 255), node.inputs[0].type.dtype.hi
+    rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *constants(node, acc), strict=True)
+    return [choose(*map(int, numbers), full=full, highest=highest) for numbers in rows]
+
+
+def whole_range(op: Conv2d) -> bool:
+    return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
+
+
+def packs(how: Channel) -> bool:
+    """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
+    unit = 1 << max(0, (how.scale >> 16) - 16)
+    return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
+
+
+def packed_tail(how: Channel) -> tuple[int, int]:
+    """The second and third halfword of a tail of 6 bytes."""
+    shift = how.scale >> 16
+    rest = how.add >> max(0, shift - 16) << 5 | shift
+    return rest, rest >> 16
+
+
+def nearest_centre(least: int, most: int, grain: int) -> int:
+    """The centre nearest to 0, a multiple of grain if there is one."""
+    centre = min(max(0, -(-least // grain) * grain), most // grain * grain)
+    return centre if centre >= least else min(max(0, least), most)
+
+
+def choose(
+    minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, full: bool, highest: int
+) -> Channel:
+    """How a channel with so many weights of -1 and 1, these accumulator limits and constants is computed.
+
+    full: the result is clamped to 0 .. 255; highest: that a pixel can be.
+    """
+    tail = mult, add, shift
+    short = all(-fixed.INT32 <= acc * mult + add < fixed.INT32 for acc in (lo, hi))
+    if hi - lo >= 1 << 16 or not short:
+        return _split(minus, plus, tail, highest, short=short)
+    if not (minus and plus):  # one list, or none: no centre, if its sum fits as it is
+        sign = -1 if minus else 1
+        if max(sign * lo, sign * hi) < 1 << 15:
+            part = Part(minus + plus, 0, None)
+            return ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
+    sign = 1 if minus else -1  # centre - plus
+    least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
+    assert least <= most, (lo, hi)
+    grain = 1 << max(0, shift - 16)  # of the centres that END can take
+    centre = nearest_centre(least, most, grain)
+    part = Part(minus, plus, centre) if minus else Part(plus, 0, centre)
+    return ended(minus > 0, part, sign=sign, limits=(lo, hi), tail=tail, full=full)
+
+
+def _split(minus: int, plus: int, tail: tuple[int, int, int], highest: int, *, short: bool) -> Channel:
+    """Parts as long as pixels of 0 .. highest allow, in 16 bits each; short: the end has 32 bits."""
+    room = 0xFFFF // highest if short else min(0x7FFF // highest, minus + plus - 1)
+    lead, rest = (minus, plus) if minus else (plus, 0)
+    parts = []
+    while lead or rest:
+        some = min(lead, room)
+        more = min(rest, room - some)
+        lead, rest = lead - some, rest - more
+        least, most = highest * some - (1 << 15), (1 << 15) - 1 - highest * more
+        none = some == 0 and most >= 0
+        parts.append(Part(more, 0, None) if none else Part(some, more, min(max(0, least), most)))
+    assert len(parts) > 1
+    mult, add, shift = tail
+    sign = 1 if minus else -1  # centre - plus
+    total = sum(part.centre or 0 for part in parts)
+    m, a = sign * mult, add - sign * total * mult
+    assert short or (total == 0 and shift >= 16)
+    end = pack.END_WIDE if short else pack.END_LONG
+    return Channel(minus > 0, tuple(parts), end, (m & 0xFFFF) | shift << 16, wrapped(a))
+
+
+def ended(
+    minus_first: bool, part: Part, *, sign: int, limits: tuple[int, int], tail: tuple[int, int, int], full: bool
+) -> Channel:
+    """The channel of one part with the tail of its sum, and its end.
+
+    END, and END_LIMITS before its clamp, is (sum * t0 >> 16) + t1, in 32 bits, where t0 = mult * 2^(32 - shift) and
+    t1 = add * 2^(16 - shift) are whole numbers: then rounding down the product is rounding down the sum, which is
+    (sum * mult + add) * 2^16 / 2^shift, and its upper half is the result. It has 32 bits where the result before the
+    clamp has 16; SMLAWB gives no more. For a shift of 15 or 14 t0 is too large for 32 bits where mult has 16; END_TWICE
+    and END_FOURFOLD make the sum larger in its place, if that has 16 bits, as with few weights, where multipliers are
+    large.
+    """
+    mult, add, shift = tail
+    m, a, s = sign * mult, add - sign * (part.centre or 0) * mult, shift
+    results = [(acc * mult + add) >> shift for acc in limits]
+    if all(-(1 << 15) <= r < 1 << 15 for r in results):
+        up = max(0, 16 - s)  # a shift below 16 as 16
+        whole = a % (1 << max(0, s - 16)) == 0
+        if whole and abs(m << up) < 1 << 15 and abs(a << up) < 1 << 31:
+            end = pack.END if full else pack.END_LIMITS
+            return Channel(minus_first, (part,), end, (m << up & 0xFFFF) | s + up << 16, a << up)
+        sums = [(sign * acc + (part.centre or 0)) << up for acc in limits]
+        if full and s in (14, 15) and abs(a << up) < 1 << 31 and all(-(1 << 15) <= v < 1 << 15 for v in sums):
+            end = pack.END_TWICE if s == 15 else pack.END_FOURFOLD
+            return Channel(minus_first, (part,), end, (m & 0xFFFF) | s << 16, a)
+    return Channel(minus_first, (part,), pack.END_SHIFT, (m & 0xFFFF) | s << 16, wrapped(a))
+
+
+def wrapped(add: int) -> int:
+    """The addend modulo 2^32: sums are, too, and the last one fits."""
+    return (add + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
+    """Words of `channels` planes, with so many more halo rows and pad columns."""
+    return channels * (
+        lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1)
+    )
+
+
+def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
+    """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
+
+    Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
+    repairs: whichever is expected to be faster.
+    """
+    op, w, y = node.op, node.inputs[1], node.output.type
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    a, b = sig.inputs[0], sig.output
+    _, height, width = layout.seen(b, y.shape)
+    height = min(b.rows_per_lane, height)
+    entries = int(np.count_nonzero(w.const)) // y.shape[0]
+
+    def rows(count: int, words: int) -> list[Run]:
+        found = []
+        for row in range(count):
+            x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
+            y_at = b.pad_cols + (row + b.halo_top) * b.pitch
+            for strip, n in cover(words, entries, by_byte):
+                found.append((x_at, y_at, n * strip, strip))
+                x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
+        return found
+
+    def cost(runs: list[Run]) -> float:
+        return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
+
+    options = [rows(height, width)]
+    if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
+        options.append(rows(1, (height - 1) * b.pitch + width))
+    return min(options, key=cost)
+
+
+def _typical(strip: int, entries: int, by_byte: bool) -> float:
+    cycles = strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
+    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
+
+
+@lru_cache(maxsize=1024)
+def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
+    """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
+    for n in range(1, words - whole * WIDEST + 1):
+        some = [
+            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
+            for strip in range(1, min(n, WIDEST) + 1)
+        ]
+        best[n] = min(some)
+    strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
+    return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
+
+
+def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x."""
+    op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+    assert isinstance(op, Conv2d | DepthwiseConv2d)
+    if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
+        return None
+    sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
+    if sig is None:
+        return None
+    ends = (sig.inputs[0], x), (sig.output, y)
+    return sig if max(_reach(lay, t.shape[0], *_GROWTH) for lay, t in ends) <= FARTHEST else None
+
+
+def check_reach(node: Node, sig: base.Signature) -> None:
+    """E402 if 16 bits do not count the words of x, or of a channel of y."""
+    lay = sig.inputs[0]
+    if max(_reach(lay, node.inputs[0].type.shape[0]), _reach(sig.output, 1)) > FARTHEST:
+        text = f"the image in {lay} has more than {FARTHEST} words"
+        raise TargetError("E402", text, where=node.name, hint="fewer channels, or a smaller image")
+
+
+def proven(node: Node, acc: Range) -> tuple[bool, bool]:
+    """True if the ends of all channels have 32 bits; if each has 32 or 64."""
+    mult, add, shift = constants(node, acc)
+    ends = np.stack([acc.lo * mult + add, acc.hi * mult + add])
+    short = ((ends >= -fixed.INT32) & (ends < fixed.INT32)).all(axis=0)
+    long = (shift >= 16) & (np.abs(add) < _LONG_ADD) & (np.abs(ends) < 1 << 39).all(axis=0)
+    return bool(np.all(short)), bool(np.all(short | long))
