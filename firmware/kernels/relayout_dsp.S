@@ -1,13 +1,14 @@
 /* relayout_dsp.S - four lanes to three that are a third longer, and back: three words are four.
  *
- * 12 rows from lanes of 3 rows to lanes of 4, as a step of 2 towards 3 rows wants them: a column is three words in x and
- * four in y.
+ * 12 rows from lanes of 3 rows to lanes of 4, as a step of 2 towards 3 rows wants them: a column is three words in x
+ * and four in y.
  *
  *     x, by bytes:  0 3 6 9   1 4 7 10   2 5 8 11       y:  0 4 8 -   1 5 9 -   2 6 10 -   3 7 11 -
  *
  * With bytes 0 and 2 from one word of x and 1 and 3 from the next, SEL brings together what goes to two words of y.
  *
- * An image of 6 x 6 pixels between rows, 12 words of which lane 3 is garbage, and runs, 9 words: three pixels for one row.
+ * An image of 6 x 6 pixels between rows, 12 words of which lane 3 is garbage, and runs, 9 words: three pixels for a
+ * row.
  */
 /* clang-format off */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_ISA_THUMB) && !defined(__ARM_ARCH_ISA_ARM)
@@ -173,8 +174,8 @@
         pop     {r4-r11, pc}
         .size   mcugen1_relayout_12to9, . - mcugen1_relayout_12to9
 
-/* A word of y, and of a halo row what it is a lane on (lsl) or back: where there is no such row, `halo` is the word's own
- * row, hence first.
+/* A word of y, and of a halo row what it is a lane on (lsl) or back: where there is no such row, `halo` is the word's
+ * own row, hence first.
  */
         .macro  WORD row, at, halo, to, pad
         .ifnb   \halo

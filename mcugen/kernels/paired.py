@@ -78,6 +78,7 @@ class Paired(base.Kernel):
     op = Conv2d
     code_bytes = 420
     uses_scratch = True
+    runs = True
 
     @property
     def coded(self) -> bool:
