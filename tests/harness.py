@@ -380,6 +380,12 @@ def relayout_programs() -> Iterator[Program]:
         bare = layout.lanes(t, 3)
         for src in (bare, _grown(bare, t, 1, 2, 1)):
             yield from _relayouts(x, t, src, layout.lanes(t, 4, 0, bottom, 1))
+    t = Tensor(DType.U8, (3, 6, 6), Quant(0.1, 77))
+    runs, x = layout.runs(t), _sample(Value("x", t), np.random.default_rng(6), 0)
+    for numbers in ((0, 0, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (1, 1, 0), (2, 1, 1), (0, 0, 2)):
+        rows = layout.lanes(t, 2, *numbers)
+        yield from _relayouts(x, t, runs, rows)
+        yield from _relayouts(x, t, rows, runs)
 
 
 def _relayouts(x: Array, t: Tensor, src: Layout, dst: Layout) -> Iterator[Program]:

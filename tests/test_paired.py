@@ -290,6 +290,14 @@ def programs() -> tuple[Program, ...]:
         for kernel in kernels[i % 2 :][:1] if kind == "lists" else kernels:
             if kernel.accepts(node, acc):
                 found.append(node_program(f"{name} {kernel.name}", node, kernel, signature(node), inputs, want))
+    w = np.random.default_rng(3).integers(-1, 2, (6, 40)).astype(np.int8)
+    for image in ((6, 6), (5, 3), (1, 5)):  # as one column
+        node = pointwise(w, image)
+        sig = KERNEL.offered(node, (layout.runs(node.inputs[0].type),), layout.runs(node.output.type))
+        assert sig is not None
+        inputs = harness.samples(node, np.random.default_rng(4))
+        for kernel in (KERNEL, RICE):
+            found.append(node_program(f"runs {kernel.name}", node, kernel, sig, inputs, harness.evaluate(node, inputs)))
     return tuple(found)
 
 

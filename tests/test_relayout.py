@@ -26,13 +26,15 @@ pytestmark = pytest.mark.skipif(
 )
 CORES = ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33"]
 GUARD = b"\xa5" * 16
-# (C, H, W); rows per lane, halo above and below, pad columns, before and after: no rows are a flat image
+# (C, H, W); rows per lane, halo above and below, pad columns, before and after: none are a flat image, no rows runs
 MOVES = (
     *(((64, 25, 5), (7, 0, 0, 0), (7, 1, 1, 1)), ((128, 6, 6), (2, 0, 0, 0), (2, 1, 1, 1))),
     *(((256, 3, 3), (1, 0, 0, 0), (1, 1, 1, 1)), ((64, 8, 8), (2, 0, 0, 0), (2, 0, 1, 1))),
     *(((32, 40, 1), (10, 1, 1, 0), (10, 1, 1, 1)), ((64, 2, 2), (1, 0, 0, 0), (1, 1, 0, 1))),
     *(((32, 16, 16), (4, 0, 0, 0), (4, 1, 1, 1)), ((16, 32, 32), (8, 0, 0, 0), (8, 1, 1, 1))),
     *(((32, 40, 1), (10, 0, 0, 0), (10, 2, 2, 0)), ((64, 25, 5), (7, 1, 1, 1), (7, 0, 0, 0))),
+    *(((128, 6, 6), (2, 0, 0, 0), (0,)), ((128, 6, 6), (0,), (2, 0, 0, 0)), ((128, 6, 6), (0,), (2, 1, 1, 1))),
+    *(((64, 6, 6), (0,), (2, 0, 1, 1)), ((64, 6, 6), (0,), (2, 1, 0, 1)), ((64, 6, 6), (0,), (2, 0, 0, 1))),
     *(((64, 12, 12), (3, 0, 0, 0), (4, 0, 1, 1)), ((64, 3, 3), (1, 0, 0, 0), (2, 1, 1, 1))),
     *(((1, 49, 10), (), (14, 4, 4, 1)), ((3, 96, 96), (), (24, 0, 1, 1)), ((3, 32, 32), (), (8, 1, 1, 1))),
     *(((64, 6, 6), (), (2, 0, 0, 0)), ((3, 21, 13), (), (6, 0, 0, 0)), ((64, 25, 5), (7, 0, 0, 0), ())),
@@ -40,13 +42,15 @@ MOVES = (
 
 
 def _layout(t: Tensor, numbers: tuple[int, ...]) -> Layout:
+    if numbers == (0,):
+        return layout.runs(t)
     return layout.lanes(t, *numbers) if numbers else FLAT
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_every_byte_and_the_cost(core: str, tmp_path: Path) -> None:
     names = ("relayout_ref.c", "relayout_thumb.S", "relayout_dsp.S", "lanes.c", "lanes_ref.c", "lanes_thumb.S")
-    own = ("3to4",) if "dsp" in targets.get(core).core.isa else ()
+    own = ("3to4", "12to9", "9to12", "9to12_halos") if "dsp" in targets.get(core).core.isa else ()
     functions = [f"mcugen1_relayout_{n}" for n in ("ref", *(f"halos{w}" for w in range(1, 9)), *own)]
     elf = cycles.build_elf(
         [resources.KERNELS / n for n in names], functions[0], tmp_path / "relayout.elf", core, keep=functions

@@ -31,6 +31,7 @@ needs_simulator = pytest.mark.skipif(
 )
 FLASH, RAM = 0x30000000, 0x34000000
 GUARD = b"\xa5" * 16
+NAMES = "relayout_ref.c", "relayout_thumb.S", "relayout_dsp.S", "lanes.c", "lanes_ref.c", "lanes_thumb.S"
 
 
 def image(c: int, h: int, w: int, zero_point: int = 0) -> Tensor:
@@ -44,8 +45,11 @@ def rows(t: Tensor, *more: int) -> Layout:
 @needs_simulator
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4"])
 def test_relayouts_and_their_cost(core: str, tmp_path: Path) -> None:
-    sources = [resources.KERNELS / name for name in ("relayout_ref.c", "lanes.c", "lanes_ref.c", "lanes_thumb.S")]
-    machine = cycles.Machine(cycles.build_elf(sources, "mcugen1_relayout_ref", tmp_path / "r.elf", core), core)
+    sources = [resources.KERNELS / name for name in NAMES]
+    own = ("12to9", "9to12", "9to12_halos") if "dsp" in targets.get(core).core.isa else ()
+    functions = [f"mcugen1_relayout_{name}" for name in ("ref", *own)]
+    elf = cycles.build_elf(sources, functions[0], tmp_path / "r.elf", core, keep=functions)
+    machine = cycles.Machine(elf, core)
     for t in (image(64, 6, 6, 3), image(128, 6, 6), image(64, 25, 5, 128), image(3, 5, 3, 7)):
         x = np.random.default_rng(1).integers(0, 256, t.shape).astype(np.uint8)
         runs, lanes = layout.runs(t), rows(t, 1, 1, 1)
@@ -54,8 +58,10 @@ def test_relayouts_and_their_cost(core: str, tmp_path: Path) -> None:
             want = layout.store(dst, x).tobytes()
             to = RAM + -(-len(memory[RAM]) // 8) * 8
             memory[to] = GUARD + bytes(len(want)) + GUARD
-            placed(RELAYOUT.bind(t, src, dst).fields, memory, FLASH, machine.address)
-            call = machine.call("mcugen1_relayout_ref", [FLASH, RAM, to + len(GUARD)], memory)
+            bound = RELAYOUT.bind(t, src, dst)
+            function = bound.fields[-1].function if bound.fields[-1].function in functions else functions[0]
+            placed(bound.fields, memory, FLASH, lambda _: 0)
+            call = machine.call(function, [FLASH, RAM, to + len(GUARD)], memory)
             assert call.memory[to] == GUARD + want + GUARD, (t, src, dst)
             estimate = RELAYOUT.cycles(t, src, dst, targets.get(core).core)
             if t.shape[0] > 3:

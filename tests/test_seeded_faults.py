@@ -337,6 +337,16 @@ ELSEWHERE = (
         Fault("lanes exchanged", "relayout_dsp.S", "sel     r9, r9, r10", "sel     r9, r10, r9", ("^relayout",)),
     ),
     (
+        "mps2-an386",
+        Fault(
+            "no halo where one is", "relayout_dsp.S", "cbz     r5, 3f", "b       3f", ("^relayout .*runs9>lanes2.1.1",)
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault("another pixel", "relayout_dsp.S", "sel     r10, r5, r4", "sel     r10, r4, r5", ("^relayout .*>runs9",)),
+    ),
+    (
         "mps2-an385",
         Fault("odd bytes twice", "total_thumb.S", "lsls    r5, r2, #8", "lsls    r5, r2, #7", ("^AvgPool .*global",)),
     ),

@@ -45,6 +45,12 @@ void mcugen1_relayout_halos8(const struct mcugen_relayout *k, const void *x, voi
 /* From lanes of 3 rows to lanes of 4, at least 4 words wide, with one pad column, no halo above and at most one row below. */
 void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void *y);
 
+/* 6 x 6 pixels, between lanes of 2 rows and of a column: from no halos and pad columns, to none, and to one pad column
+ * and at most one halo row above and below. */
+void mcugen1_relayout_12to9(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_9to12(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_9to12_halos(const struct mcugen_relayout *k, const void *x, void *y);
+
 #if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) /* there is no assembly for this machine */
 #define mcugen1_relayout_halos1 mcugen1_relayout_ref
 #define mcugen1_relayout_halos2 mcugen1_relayout_ref
@@ -57,6 +63,9 @@ void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void 
 #endif
 #if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) || !defined(__ARM_FEATURE_DSP)
 #define mcugen1_relayout_3to4 mcugen1_relayout_ref
+#define mcugen1_relayout_12to9 mcugen1_relayout_ref
+#define mcugen1_relayout_9to12 mcugen1_relayout_ref
+#define mcugen1_relayout_9to12_halos mcugen1_relayout_ref
 #endif
 
 /* A row of lanes in all channels, which are at least one. */

@@ -1,9 +1,14 @@
-/* relayout_dsp.S - 12 rows from lanes of 3 rows to lanes of 4, as a step of 2 towards 3 rows wants them: a column is three
- * words in x and four in y.
+/* relayout_dsp.S - four lanes to three that are a third longer, and back: three words are four.
+ *
+ * 12 rows from lanes of 3 rows to lanes of 4, as a step of 2 towards 3 rows wants them: a column is three words in x
+ * and four in y.
  *
  *     x, by bytes:  0 3 6 9   1 4 7 10   2 5 8 11       y:  0 4 8 -   1 5 9 -   2 6 10 -   3 7 11 -
  *
  * With bytes 0 and 2 from one word of x and 1 and 3 from the next, SEL brings together what goes to two words of y.
+ *
+ * An image of 6 x 6 pixels between rows, 12 words of which lane 3 is garbage, and runs, 9 words: three pixels for a
+ * row.
  */
 /* clang-format off */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_ARCH_ISA_THUMB) && !defined(__ARM_ARCH_ISA_ARM)
@@ -17,6 +22,7 @@
         .equ    FROM_PLANE, 12
         .equ    TO, 16
         .equ    CHANNELS, 0
+        .equ    HALO_TOP, 8
         .equ    HALO_BOTTOM, 9
         .equ    PAD_VALUE, 11
         .equ    PLANE, 12
@@ -29,6 +35,12 @@
         .equ    FRAME_TO, 20            /* struct mcugen_lanes, y's plane 0 */
         .equ    FRAME_Y, 24
         .equ    FRAME, 28
+
+        .macro  ODD_EVEN a, b           /* GE: SEL takes bytes 0 and 2 from its first operand */
+        mov     \a, #0x00ff00ff
+        mov     \b, #0x01010101
+        uadd8   \a, \a, \b
+        .endm
 
 /* void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void *y): no halo above, one below at most,
  * one pad column, at least 4 columns. Cycles of a channel on the Cortex-M4: 27 + 25 columns, and the halo.
@@ -69,9 +81,7 @@
         add     r4, r3, r9, lsl #2
         add     r5, r4, r9, lsl #2
         add     r6, r5, r9, lsl #2
-        mov     r8, #0x00ff00ff
-        mov     r9, #0x01010101
-        uadd8   r8, r8, r9              /* GE: SEL takes bytes 0 and 2 from its first operand */
+        ODD_EVEN r8, r9
 1:      ldr     r8, [sp, #FRAME_PADS]
         str     r8, [r3, #-4]
         ldr     lr, [sp, #FRAME_WIDTH]
@@ -124,4 +134,143 @@
 3:      add     sp, sp, #FRAME
         pop     {r4-r11, pc}
         .size   mcugen1_relayout_3to4, . - mcugen1_relayout_3to4
+
+/* void mcugen1_relayout_12to9(const struct mcugen_relayout *k, const void *x, void *y): rows without halos and pads.
+ * Cycles of a channel on the Cortex-M4: 57.
+ *
+ *     r0, r1    x, y                  r4-r7     words j, 3 + j, 6 + j, 9 + j          r8-r12    what SEL finds
+ *     r2        channels left
+ */
+        FUNCTION mcugen1_relayout_12to9
+        push    {r4-r11, lr}
+        ODD_EVEN r4, r5
+        ldrh    r3, [r0, #TO + CHANNELS]
+        mov     r0, r1
+        mov     r1, r2
+        mov     r2, r3
+1:
+        .irp    j, 0, 1, 2
+        ldr     r4, [r0, #4 * \j]       /* pixels j, 12 + j, 24 + j */
+        ldr     r5, [r0, #4 * (\j + 3)]
+        ldr     r6, [r0, #4 * (\j + 6)]
+        ldr     r7, [r0, #4 * (\j + 9)]
+        lsls    r3, r7, #8
+        sel     r3, r4, r3              /* j, 9 + j, 24 + j, 33 + j */
+        sel     r8, r5, r6              /* 3 + j, 18 + j, 27 + j, - */
+        sel     r9, r6, r5              /* 6 + j, 15 + j, 30 + j, - */
+        sel     r10, r5, r4             /* 3 + j, 12 + j, 27 + j, - */
+        sel     r11, r6, r7             /* 6 + j, 21 + j, 30 + j, - */
+        pkhbt   r8, r3, r8, lsl #8
+        str     r8, [r1, #4 * \j]
+        pkhbt   r10, r10, r11, lsl #8
+        str     r10, [r1, #4 * (\j + 3)]
+        pkhbt   r9, r9, r3
+        str     r9, [r1, #4 * (\j + 6)]
+        .endr
+        adds    r0, r0, #4 * 12
+        adds    r1, r1, #4 * 9
+        subs    r2, r2, #1
+        bne     1b
+        pop     {r4-r11, pc}
+        .size   mcugen1_relayout_12to9, . - mcugen1_relayout_12to9
+
+/* A word of y, and of a halo row what it is a lane on (lsl) or back: where there is no such row, `halo` is the word's
+ * own row, hence first.
+ */
+        .macro  WORD row, at, halo, to, pad
+        .ifnb   \halo
+        orr     r7, \pad, r8, \to #8
+        str     r7, [\halo, #4 * (\at)]
+        .endif
+        str     r8, [r1, #\row + 4 * (\at)]
+        .endm
+
+/* Three words of x to four of y, three times; r12 = a pad in the highest byte, r10 in the lowest, lr in all. */
+        .macro  PIXELS row, top, bottom
+        .irp    j, 0, 1, 2
+        ldr     r4, [r0, #4 * \j]       /* pixels j, 9 + j, 18 + j, 27 + j */
+        ldr     r5, [r0, #4 * (\j + 3)]
+        ldr     r6, [r0, #4 * (\j + 6)]
+        sel     r8, r4, r5              /* j, 12 + j, ... */
+        sel     r7, r6, lr              /* ..., 24 + j, - */
+        pkhbt   r8, r8, r7
+        WORD    0, \j, \bottom, lsr, r12
+        orr     r4, r12, r4, lsr #8     /* 9 + j, 18 + j, 27 + j, - */
+        sel     r8, r5, r6              /* 3 + j, 15 + j, ... */
+        pkhbt   r8, r8, r4
+        WORD    0, \j + 3, \bottom, lsr, r12
+        orr     r5, r12, r5, lsr #8     /* 12 + j, 21 + j, 30 + j, - */
+        sel     r8, r6, r4              /* 6 + j, 18 + j, ... */
+        pkhbt   r8, r8, r5
+        WORD    \row, \j, \top, lsl, r10
+        orr     r6, r12, r6, lsr #8     /* 15 + j, 24 + j, 33 + j, - */
+        sel     r8, r4, r5              /* 9 + j, 21 + j, ... */
+        pkhbt   r8, r8, r6
+        WORD    \row, \j + 3, \top, lsl, r10
+        .endr
+        adds    r0, r0, #4 * 9
+        .endm
+
+        .macro  BEGIN
+        push    {r4-r11, lr}
+        ODD_EVEN r4, r5
+        ldrb    r10, [r0, #TO + PAD_VALUE]
+        orr     lr, r10, r10, lsl #8
+        orr     lr, lr, lr, lsl #16
+        lsl     r12, r10, #24
+        ldrh    r11, [r0, #TO + CHANNELS]
+        .endm
+
+/* void mcugen1_relayout_9to12(const struct mcugen_relayout *k, const void *x, void *y): to no halos and pads.
+ * Cycles of a channel on the Cortex-M4: 66.
+ *
+ *     r0, r1    x, y                  r4-r6     words of x                            r11       channels left
+ */
+        FUNCTION mcugen1_relayout_9to12
+        BEGIN
+        mov     r0, r1
+        mov     r1, r2
+1:      PIXELS  24
+        adds    r1, r1, #4 * 12
+        subs    r11, r11, #1
+        bne     1b
+        pop     {r4-r11, pc}
+        .size   mcugen1_relayout_9to12, . - mcugen1_relayout_9to12
+
+/* void mcugen1_relayout_9to12_halos(const struct mcugen_relayout *k, const void *x, void *y): to one pad column and at
+ * most one halo row above and below. Cycles of a channel on the Cortex-M4: 97.
+ *
+ *     r0        x                     r2        the halo above in y, or row 1         r9        bytes of a channel of y
+ *     r1        row 0 in y            r3        the halo below, or row 0
+ */
+        FUNCTION mcugen1_relayout_9to12_halos
+        BEGIN
+        ldrb    r4, [r0, #TO + HALO_TOP]
+        ldrb    r5, [r0, #TO + HALO_BOTTOM]
+        ldr     r9, [r0, #TO + PLANE]
+        lsl     r9, r9, #2
+        mov     r0, r1
+        adds    r2, r2, #4
+        mov     r1, r2
+        mov     r3, r2
+        cbz     r4, 1f
+        adds    r1, r1, #28
+        mov     r3, r1
+        b       2f
+1:      adds    r2, r2, #28
+2:      cbz     r5, 3f
+        adds    r3, r3, #56
+3:      str     lr, [r1, #-4]
+        str     lr, [r1, #24]
+        str     lr, [r1, #52]
+        str     lr, [r2, #-4]
+        str     lr, [r3, #24]
+        PIXELS  28, r2, r3
+        add     r1, r1, r9
+        add     r2, r2, r9
+        add     r3, r3, r9
+        subs    r11, r11, #1
+        bne     3b
+        pop     {r4-r11, pc}
+        .size   mcugen1_relayout_9to12_halos, . - mcugen1_relayout_9to12_halos
 #endif

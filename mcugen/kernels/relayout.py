@@ -10,6 +10,7 @@ from . import base
 
 WIDEST = 8  # words of a row that relayout_thumb.S keeps in registers
 HALOS_BYTES = 230  # of a function for rows of one width
+SQUARE_BYTES = {"relayout_12to9": 198, "relayout_9to12": 264, "relayout_9to12_halos": 392}  # of 6 x 6 pixels
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Relayout:
                 base.Field("move", "mcugen_relayout_fn", f"mcugen1_{name}"),
             ),
             needs=("lanes",),  # linked even where dst is flat: one function serves all other directions
-            parts=(base.Part(name, HALOS_BYTES),) if "halos" in name else (),
+            parts=_parts(name),
         )
 
     def cycles(self, t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
@@ -53,6 +54,8 @@ class Relayout:
             return _halos_cycles(t, dst, core)
         if _three_to_four(t, src, dst) and "dsp" in core.isa:
             return _three_to_four_cycles(t, dst, core)
+        if (name := _square(t, src, dst)) and "dsp" in core.isa:
+            return _square_cycles(name, t, core)
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
         if src.runs != dst.runs and not src.flat and not dst.flat:
             once, pixel, byte = base.simulated(core, (95, 114, 7.25), (100, 118, 7.5), (150, 131, 9.75))
@@ -82,7 +85,13 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
     """The function of relayout.h."""
     if _halos(t, src, dst):
         return f"relayout_halos{t.shape[2]}"
-    return "relayout_3to4" if _three_to_four(t, src, dst) else "relayout_ref"
+    return "relayout_3to4" if _three_to_four(t, src, dst) else _square(t, src, dst) or "relayout_ref"
+
+
+def _parts(name: str) -> tuple[base.Part, ...]:
+    """The code of a function beyond what is linked for all relayouts."""
+    size = SQUARE_BYTES.get(name, HALOS_BYTES if "halos" in name else 0)
+    return (base.Part(name, size),) if size else ()
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
@@ -95,6 +104,17 @@ def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
         and (dst.halo_top, dst.pad_cols) == (0, 1)
         and dst.halo_bottom <= 1
     )
+
+
+def _square(t: Tensor, src: Layout, dst: Layout) -> str | None:
+    """The function of relayout_dsp.S between rows and runs of 6 x 6 pixels, where there is the DSP extension."""
+    if t.shape[1:] != (6, 6) or src.runs == dst.runs or src.flat or dst.flat or min(src.plane, dst.plane) != 9:
+        return None
+    if dst.runs:
+        return "relayout_12to9" if src.plane == 12 else None
+    if dst.rows_per_lane != 2 or dst.plane == 12:
+        return "relayout_9to12" if dst.plane == 12 else None
+    return "relayout_9to12_halos" if max(dst.halo_top, dst.halo_bottom) <= 1 == dst.pad_cols else None
 
 
 def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
@@ -126,6 +146,17 @@ def _three_to_four_cycles(t: Tensor, dst: Layout, core: base.Core) -> float:
         return 90 + c * (18 + 22 * w + (12 + 8 * fours) * dst.halo_bottom)
     total = 130.0 + c * (27 + 25 * w + (11 + 18 * fours) * dst.halo_bottom)
     return base.simulated(core, (total,), (), ())[0]
+
+
+def _square_cycles(name: str, t: Tensor, core: base.Core) -> float:
+    # Of a channel: on M4 and M33, on M7, and instructions.
+    dsp, m7, mve = {
+        "relayout_12to9": (57, 38, 52),
+        "relayout_9to12": (66, 47, 61),
+        "relayout_9to12_halos": (97, 77, 92),
+    }[name]
+    each = mve if "mve" in core.isa else m7 if core.name == "cortex-m7" else dsp
+    return 30.0 + t.shape[0] * each
 
 
 def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
