@@ -93,7 +93,7 @@
         blx     r4
         mov     r12, r0
 3:
-        ldrh    r0, [r12], #4
+        ldrh    r0, [r12], #6
         lsl     r0, r0, #2
         strd    r0, r12, [sp, #FIRST]
         ldr     r7, [sp, #UNIT]
@@ -130,7 +130,6 @@
         add     lr, r5, r1, lsl #2
         add     r5, r6, r2, lsl #2
         add     r6, r5, r3, lsl #2
-        strd    r5, r6, [sp, #OUT]
         ldr     pc, [r7, r4, lsl #2]
 
 /* Where strips go on after a run: r12 is behind the unit's program. */

@@ -18,10 +18,10 @@
 /* The frame, in bytes from sp. */
         .equ    SCALE, 0        /* the channel's tail: mult | shift << 16, add */
         .equ    ADD, 4
-        .equ    OUT, 8          /* where the next strip of 4 words is written */
-        .equ    OUT_END, 12     /* where the run ends */
+        .equ    OUT, 8          /* where the next strip of 4 words is written; for a step of 1, less lr */
+        .equ    OUT_END, 12     /* where the run ends; for strips of 4 words and a step of 1 the same for lr */
         .equ    FIRST, 16       /* the program's first offset, in bytes */
-        .equ    PROGRAM, 20     /* its first token */
+        .equ    PROGRAM, 20     /* behind its first token */
         .equ    RUN, 24         /* the next run */
         .equ    RUNS_END, 28
         .equ    X, 32
@@ -83,7 +83,7 @@
         .endif
         .endm
 
-/* The same for the sums that are kept, of 8 bytes for each word; and all sums to there and back. */
+/* The same for the sums that are kept, of 8 bytes for each word; and sums to there and back, a cycle for each. */
         .macro  EACH_KEPT words, op
         \op     r4, r5, KEPT
         .if     \words > 1
@@ -97,30 +97,18 @@
         .endif
         .endm
 
-        .macro  SUMS words, op
-        add     r0, sp, #KEPT
-        .if     \words == 4
-        \op     r0, {r4-r11}
-        .elseif \words == 3
-        \op     r0, {r4-r9}
-        .elseif \words == 2
-        \op     r0, {r4-r7}
-        .else
-        \op     r0, {r4-r5}
-        .endif
+        .macro  WORD_KEEP e, o, at
+        str     \e, [sp, #\at]
+        str     \o, [sp, #\at + 4]
         .endm
 
-/* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry. Its offset is the
- * halfword at r12 + 2 * \at, or in strips of 4 words, but for the first entry, at r12, which goes on; or, with \size = 1,
- * the byte at r12 + \at, a channel of x.
- *
- * 4 words with the DSP extension: 5 + 8 + 2 + 1 = 16 cycles. With fewer there is a register for each word, so the loads
- * follow one another and each but the first takes one cycle: 12, 9 and 6. Without it a word takes a cycle more: 20, 15,
- * 11 and 7. The address is never made right before it is used. Channels are multiplied: a cycle more without the DSP
- * extension, and one in strips of 4 words, which have no register for the plane and load it before the channel.
- */
-        .macro  ENTRY words, step, size, op, at
-        .if     \words == 4
+        .macro  WORD_KEPT e, o, at
+        ldr     \e, [sp, #\at]
+        ldr     \o, [sp, #\at + 4]
+        .endm
+
+/* The 4 words of an entry. */
+        .macro  LOAD_4 step
         .if     \step == 1
         ldm     r3, {r0-r3}
         .else
@@ -129,6 +117,20 @@
         ldr     r2, [r3, #8 * \step]
         ldr     r3, [r3, #12 * \step]
         .endif
+        .endm
+
+/* An entry: the pixels at r3 into the sums by \op, and r3 = address of the pixels of the next entry. Its offset is the
+ * halfword at r12 + 2 * \at, or in strips of 4 words at r12, which goes on by \by; or, with \size = 1, the byte at
+ * r12 + \at, a channel of x.
+ *
+ * 4 words with the DSP extension: 5 + 8 + 2 + 1 = 16 cycles. With fewer there is a register for each word, so the loads
+ * follow one another and each but the first takes one cycle: 12, 9 and 6. Without it a word takes a cycle more: 20, 15,
+ * 11 and 7. The address is never made right before it is used. Channels are multiplied: a cycle more without the DSP
+ * extension, and one in strips of 4 words, which have no register for the plane and load it before the channel.
+ */
+        .macro  ENTRY words, step, size, op, at, by=2
+        .if     \words == 4
+        LOAD_4  \step
         \op     r10, r11, r3
         .if     \size == 1
         \op     r4, r5, r0
@@ -137,11 +139,7 @@
         \op     r6, r7, r1
         mla     r3, r3, r0, lr
         .else
-        .ifc    \op, WORD_SET
-        ldrh    r3, [r12, #2 * \at]
-        .else
-        ldrh    r3, [r12], #2
-        .endif
+        ldrh    r3, [r12], #\by
         \op     r4, r5, r0
         add     r3, lr, r3, lsl #2
         \op     r6, r7, r1
@@ -179,10 +177,18 @@
         .endif
         .endm
 
-/* The next token, by the table at label 8: 7 cycles, or 8 where r12 goes behind the list that the token begins. */
-        .macro  DISPATCH words, size
+/* The next token, by the table at label 8: 7 cycles, or 8 where r12 goes behind the list that the token begins; one less
+ * with \table = 0, where r1 is still the table. \first: the program's first token, which r12 is behind.
+ */
+        .macro  DISPATCH words, size, table=1, first=0
+        .if     \table
         adr.w   r1, 8b
-        .if     \size == 1
+        .endif
+        .if     \first && \size == 1
+        ldrb    r0, [r12, #-1]
+        .elseif \first
+        ldrh    r0, [r12, #-2]
+        .elseif \size == 1
         ldrb    r0, [r12], #1
         .else
         ldrh    r0, [r12], #2
@@ -190,6 +196,22 @@
         .if     \words < 4 || \size == 1
         add     r12, r12, r0, lsl #\size - 1
         .endif
+        ldr     pc, [r1, r0, lsl #2]
+        .endm
+
+/* An entry of 4 words and the next token, which r12 is behind, by loads that follow one another: 22 cycles in place of
+ * 16 + 7.
+ */
+        .macro  LAST_ENTRY step, op
+        LOAD_4  \step
+        \op     r10, r11, r3
+        \op     r4, r5, r0
+        ldrh    r3, [r12, #-4]
+        ldrh    r0, [r12, #-2]
+        \op     r6, r7, r1
+        adr.w   r1, 8b
+        add     r3, lr, r3, lsl #2
+        \op     r8, r9, r2
         ldr     pc, [r1, r0, lsl #2]
         .endm
 
@@ -238,7 +260,12 @@
         .thumb
         .p2align 2
 8:      .word   30f + 1
-        .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
+        .if     \words == 4 && \size == 2
+        .word   100f + 1
+        .else
+        .word   101f + 1
+        .endif
+        .word   102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
         .if     \size == 2
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
@@ -258,14 +285,26 @@
         mov     r11, r5
         .if     \size == 1
         ldr     r10, [sp, #X_PLANE]
+        str     r6, [sp, #OUT_END]
         .else
         mov     r10, r6
         .endif
+        .else
+        .if     \step == 1
+        sub     r5, r5, lr
+        sub     r6, r6, r5
         .endif
-32:     ldrd    r3, r12, [sp, #FIRST]
+        strd    r5, r6, [sp, #OUT]
+        .endif
+        ldr     r3, [sp, #FIRST]
         add     r3, r3, lr
-        ENTRY   \words, \step, \size, WORD_SET, -1
-        DISPATCH \words, \size
+32:     ldr     r12, [sp, #PROGRAM]
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, WORD_SET
+        .else
+        ENTRY   \words, \step, \size, WORD_SET, -2
+        DISPATCH \words, \size, first=1
+        .endif
 
 116:    ENTRY   \words, \step, \size, WORD_ADD, -16
 115:    ENTRY   \words, \step, \size, WORD_ADD, -15
@@ -281,16 +320,20 @@
 105:    ENTRY   \words, \step, \size, WORD_ADD, -5
 104:    ENTRY   \words, \step, \size, WORD_ADD, -4
 103:    ENTRY   \words, \step, \size, WORD_ADD, -3
-102:    ENTRY   \words, \step, \size, WORD_ADD, -2
+102:    ENTRY   \words, \step, \size, WORD_ADD, -2, 6  /* r12 goes behind the next token */
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, WORD_ADD
+100:                                    /* a list of one */
+        .endif
 101:    ENTRY   \words, \step, \size, WORD_ADD, -1
 25:     DISPATCH \words, \size
 
 17:                                     /* sums = c - sums */
         .if     \size == 1
         ldrb    r0, [r12, #-17]
-        ldrsb   r1, [r12, #-16]
+        ldrsb   r2, [r12, #-16]
         sub     r12, r12, #15
-        orr     r0, r0, r1, lsl #8
+        orr     r0, r0, r2, lsl #8
         .elseif \words == 4
         ldrsh   r0, [r12], #2
         .else
@@ -299,14 +342,14 @@
         .endif
         CENTRE
         EACH    \words, WORD_NEGATE
-        DISPATCH \words, \size
+        DISPATCH \words, \size, 0
 
 18:                                     /* sums = 0 */
         .if     \words < 4 || \size == 1
         sub     r12, r12, #\size * 18
         .endif
         EACH    \words, WORD_CLEAR
-        DISPATCH \words, \size
+        DISPATCH \words, \size, 0
 
 19:     SHARED  \words, \size, 19, mcugen1_sparse_shift
         .if     \size == 2
@@ -315,6 +358,13 @@
 22:     SHARED  \words, \size, 22, mcugen1_sparse_split_end
 24:     SHARED  \words, \size, 24, mcugen1_sparse_long
         .endif
+
+23:                                     /* the end of most channels with a clamp to other limits */
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * 23
+        .endif
+        cmp     r0, r0
+        b       30f
 
 29:                                     /* tokens 26 and 25, the end of channels with large multipliers */
         .if     \words < 4 || \size == 1
@@ -326,13 +376,6 @@
         sub     r12, r12, #\size * 25
         .endif
         EACH    \words, WORD_TWICE
-        b       30f
-
-23:                                     /* the end of most channels with a clamp to other limits */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 23
-        .endif
-        cmp     r0, r0
 30:                                     /* the end of most channels */
         LOAD_TAIL
         EACH    \words, WORD_SCALE
@@ -340,10 +383,31 @@
         beq     26f
 31:
         .if     \words == 4
-        ldrd    r0, r1, [sp, #OUT]
-        stm     r0!, {r4, r6, r8, r10}
+        ldr     r0, [sp, #OUT]
+        ldr     r1, [sp, #OUT_END]
+        ldr     r3, [sp, #FIRST]
+        .if     \step == 1
+        add     r0, r0, lr
+        add     lr, lr, #16
+        cmp     lr, r1
+        .else
+        add     lr, lr, #16 * \step
+        .endif
+        str     r4, [r0]
+        str     r6, [r0, #4]
+        str     r8, [r0, #8]
+        str     r10, [r0, #12]
+        .if     \step > 1
+        add     r0, r0, #16
         str     r0, [sp, #OUT]
-        .elseif \words == 3
+        cmp     r0, r1
+        .endif
+        .else
+        ldr     r3, [sp, #FIRST]
+        .if     \size == 1
+        ldr     r1, [sp, #OUT_END]
+        .endif
+        .if     \words == 3
         stm     r11!, {r4, r6, r8}
         .elseif \words == 2
         stm     r11!, {r4, r6}
@@ -351,14 +415,13 @@
         str     r4, [r11], #4
         .endif
         add     lr, lr, #4 * \words * \step
-        .if     \words == 4
-        cmp     r0, r1
-        .elseif \size == 1
-        ldr     r1, [sp, #OUT_END]
+        .if     \size == 1
         cmp     r11, r1
         .else
         cmp     r11, r10
         .endif
+        .endif
+        add     r3, r3, lr
         bne     32b
         .if     \pairs
         b       mcugen1_paired_next
@@ -375,15 +438,15 @@
         .if     \words < 4
         sub     r12, r12, #2 * 29
         .endif
-        SUMS    \words, stm
-        DISPATCH \words, \size
+        EACH_KEPT \words, WORD_KEEP
+        DISPATCH \words, \size, 0
 
 34:                                     /* token 30: sums + 2 * those kept are kept */
         .if     \words < 4
         sub     r12, r12, #2 * 30
         .endif
         EACH_KEPT \words, WORD_COMBINE
-        DISPATCH \words, \size
+        DISPATCH \words, \size, 0
 
 36:                                     /* token 32: as 31, with a clamp to other limits */
         .if     \words < 4
@@ -403,21 +466,28 @@
         ldr     r1, [sp, #OTHER]
         .if     \words == 4
         ldr     r0, [sp, #OUT]
-        add     r1, r1, r0
-        stm     r1, {r4, r6, r8, r10}
-        .else
-        add     r1, r1, r11
-        .if     \words == 3
-        stm     r1, {r4, r6, r8}
-        .elseif \words == 2
-        stm     r1, {r4, r6}
-        .else
-        str     r4, [r1]
-        .endif
-        .endif
         ldr     r3, [sp, #AT]
-        SUMS    \words, ldm
-        DISPATCH \words, \size
+        add     r0, r0, r1
+        .if     \step == 1
+        add     r0, r0, lr
+        .endif
+        .else
+        ldr     r3, [sp, #AT]
+        add     r0, r11, r1
+        .endif
+        adr.w   r1, 8b
+        str     r4, [r0]
+        .if     \words > 1
+        str     r6, [r0, #4]
+        .endif
+        .if     \words > 2
+        str     r8, [r0, #8]
+        .endif
+        .if     \words > 3
+        str     r10, [r0, #12]
+        .endif
+        EACH_KEPT \words, WORD_KEPT
+        DISPATCH \words, \size, 0
 
 39:                                     /* token 33: as 31, of 32-bit sums + sums */
         str     r3, [sp, #AT]
@@ -538,7 +608,7 @@
         ldr     r1, [sp, #UNUSUAL]
         cmp     r1, #0
         bne     5f
-        ldrh    r0, [r12], #4
+        ldrh    r0, [r12], #6
         lsl     r0, r0, #2
         strd    r0, r12, [sp, #FIRST]
         ldr     r0, [sp, #TAIL]
@@ -571,13 +641,12 @@
         add     lr, r5, r1, lsl #2
         add     r5, r6, r2, lsl #2
         add     r6, r5, r3, lsl #2
-        strd    r5, r6, [sp, #OUT]
         ldr     pc, [r7, r4, lsl #2]
 
 5:      bics    r2, r1, #1
         ite     ne
-        ldrbne  r0, [r12], #2           /* a program of bytes */
-        ldrheq  r0, [r12], #4
+        ldrbne  r0, [r12], #3           /* a program of bytes */
+        ldrheq  r0, [r12], #6
         it      eq
         moveq   r2, #4
         mul     r0, r0, r2

@@ -27,7 +27,7 @@ from . import base, strips
 LEAST_SHARED = 8  # inputs where both channels of a pair have a weight: what a pair takes more, in entries
 PAIR = 0x8000  # MCUGEN_UNIT_PAIR in paired.h
 _RICE_BYTES = 560
-_STRIP_BYTES = {1: (900, 1200, 1550, 1680), 2: (900, 1200, 1550, 1720)}  # by the step in x
+_STRIP_BYTES = {1: (900, 1200, 1550, 1790), 2: (900, 1200, 1550, 1830)}  # by the step in x
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class PairCosts:
     decoded: Decoding
 
 
-_DSP = PairCosts((2, 2), (0, 10), (18, 11), (10, 3), (22, 57), Decoding(101, 72, 15.5, 15.2, 7.9, 23))
-_M3 = PairCosts((2, 2), (0, 8), (18, 32), (10, 23), (1, 30), Decoding(144, 51, 15.8, 11.5, 18, 11))
+_DSP = PairCosts((0, 2), (0, 9), (13, 12), (13, 3), (22, 57), Decoding(101, 72, 15.5, 15.2, 7.9, 23))
+_M3 = PairCosts((0, 2), (0, 7), (13, 33), (13, 23), (1, 30), Decoding(144, 51, 15.8, 11.5, 18, 11))
 _M7 = PairCosts((1, 1), (0, 6), (9, 7), (6, 2), (44, 37), Decoding(105, 46, 6.6, 1.6, 7.4, 20))
 _COMPILED = Decoding(300, 100, 66, 18, 0, 0)
 
@@ -395,7 +395,7 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded:
             ends = 260 * (1 + (unit.b is not None))
             yield sum(run[2] for run in runs) * (ends + entries * each) * core.pressure
             continue
-        cycles = costs.channel + costs.run * len(runs) + pairs.unit[unit.b is not None]
+        cycles = costs.channel + strips.run_cycles(costs, runs) + pairs.unit[unit.b is not None]
         if unit.b is None:
             entries, tokens = strips.entries_and_tokens(hows[0])
             some = [strips.strip_cycles(costs, run[3], entries, tokens, hows[0], step) for run in runs]
@@ -409,7 +409,8 @@ def _strip_cycles(
     costs: strips.Costs, pairs: PairCosts, words: int, counts: list[int], hows: tuple[strips.Channel, ...]
 ) -> float:
     """Of a strip of a pair whose lists have so many entries."""
-    token, entry = costs.token[words == strips.WIDEST], costs.entry[words - 1]
+    wide = words == strips.WIDEST
+    token, entry = costs.token[wide], costs.entry[words - 1]
     first = next((i for i, n in enumerate(counts) if n), 0)
     tokens = sum(-(-(n - (i == first)) // pack.MOST_ADDED) for i, n in enumerate(counts))
     q, p = counts[0] + counts[1] > 0, counts[2] > 0
@@ -422,5 +423,5 @@ def _strip_cycles(
     others += [costs.others[pack.END_WIDE]] * sum(how.end in (pack.END_FIRST_WIDE, pack.END_WIDE) for how in hows)
     others += [costs.others[pack.END_SHIFT]] * (hows[0].end == pack.END_SHIFT)
     cycles = costs.strip[words - 1] + max(1, sum(counts)) * entry + (tokens + negations + 1 + q + 1) * token
-    cycles += negations * (costs.centre + (words < strips.WIDEST) + costs.negate * words)
+    cycles += negations * (costs.centre[wide] + costs.negate * words)
     return cycles + sum(strip + word * words for strip, word in others)

@@ -25,7 +25,7 @@ from . import base, strips
 
 DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
 BYTE = 256  # channels that a byte can count: so few weights are never split
-_STRIP_BYTES = (660, 890, 1120, 1210)
+_STRIP_BYTES = (660, 890, 1120, 1290)
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 
 
@@ -191,20 +191,20 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byt
             yield sum(run[2] for run in runs) * (word + entries * entry)
             continue
         cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + packed + costs.run * len(runs) + sum(cycles_of) + clamp
+        yield costs.channel + packed + strips.run_cycles(costs, runs) + sum(cycles_of) + clamp
 
 
 def _by_byte(costs: strips.Costs) -> strips.Costs:
     """The same for programs of bytes."""
-    strip, centre = costs.byte_strip
+    narrow, wide, centre = costs.byte_strip
     return replace(
         costs,
         channel=costs.channel + costs.byte_channel,
         run=costs.run + 2,
-        strip=(*(cycles + strip for cycles in costs.strip[:3]), costs.strip[3]),
+        strip=(*(cycles + narrow for cycles in costs.strip[:3]), costs.strip[3] + wide),
         entry=costs.by_byte,
         token=(costs.token[0], costs.token[0]),
-        centre=costs.centre + centre,
+        centre=(costs.centre[0] + centre, costs.centre[1] + centre),
     )
 
 
@@ -257,7 +257,7 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
                 d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
             )
         cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
-        yield costs.channel + costs.run * len(runs) + sum(cycles_of) + clamp
+        yield costs.channel + strips.run_cycles(costs, runs) + sum(cycles_of) + clamp
 
 
 def _counts(w: Array) -> Array:

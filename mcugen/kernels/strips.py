@@ -22,7 +22,7 @@ other kernels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -65,7 +65,7 @@ class Costs:
     strip: tuple[float, ...]  # of 1 to 4 words, without entries and tokens
     entry: tuple[float, ...]  # of a weight
     token: tuple[float, float]  # of strips of up to 3 words, of 4
-    centre: float  # besides its token and `negate` a word
+    centre: tuple[float, float]  # the same, besides its token and `negate` a word
     others: Mapping[int, tuple[float, float]]  # tokens of strips, of a strip and of a word; for ends: over END
     negate: float = 2
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
@@ -74,9 +74,10 @@ class Costs:
     decoded: Decoding = field(kw_only=True)
     digits: Decoding = field(kw_only=True)
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
+    widest_run: float = 0  # more of a run of strips of 4 words
     packed: float = 10  # more of a channel, if its tail has 6 bytes
     byte_channel: float = 6  # more, then, of a channel
-    byte_strip: tuple[float, float] = (2, 3)  # and of a strip of up to 3 words, and of its centre
+    byte_strip: tuple[float, float, float] = (1, 2, 2)  # and of a strip of up to 3 words, of 4, and of its centre
 
 
 _TOKENS = (
@@ -98,27 +99,30 @@ def others(*cycles: tuple[float, float]) -> Mapping[int, tuple[float, float]]:
 _DSP = Costs(
     39,
     30,
-    (31, 42, 52, 66),
+    (30, 41, 51, 63),
     (6, 9, 12, 16),
-    (8, 7),
-    3,
-    others((25, 9), (10, 3), (20, 10), (20, 16), (20, 20), (26, 30), (4, 2), (4, 4)),
+    (8, 6),
+    (3, 3),
+    others((25, 9), (13, 3), (20, 10), (20, 16), (20, 20), (26, 30), (0, 2), (0, 4)),
     decoded=Decoding(168, 17.2, 22.5, 11),
     digits=Decoding(158, 10.6, 18, weight=13.6),
     by_byte=(6, 9, 12, 17),
+    widest_run=5,
+    packed=13,
     byte_channel=12,
 )
 _M3 = Costs(
     36,
     30,
-    (50, 78, 105, 136),
+    (49, 77, 104, 133),
     (7, 11, 15, 20),
-    (8, 7),
-    4,
-    others((23, 23), (12, 23), (20, 13), (20, 21), (20, 30), (26, 50), (4, 0), (4, 0)),
+    (8, 6),
+    (4, 4),
+    others((23, 23), (15, 23), (20, 13), (20, 21), (20, 30), (26, 50), (0, 0), (0, 0)),
     decoded=Decoding(168, 19.2, 22.5, 11),
     digits=Decoding(120, 10.2, 19, weight=13.8),
     by_byte=(8, 12, 16, 22),
+    widest_run=5,
 )
 _M7 = Costs(
     22,
@@ -126,8 +130,8 @@ _M7 = Costs(
     (17, 23, 29, 36),
     (3.8, 5.6, 7.3, 9.3),
     (5, 4.5),
-    2,
-    others((14, 5), (6, 2), (10, 6), (10, 9), (10, 12), (13, 18), (2, 1), (2, 2)),
+    (2, 2),
+    others((14, 5), (7, 2), (10, 6), (10, 9), (10, 12), (13, 18), (0, 1), (0, 2)),
     decoded=Decoding(105, 9.4, 10, 3.4),
     digits=Decoding(75, 3.2, 9, weight=6.3),
     by_byte=(3.8, 5.6, 7.3, 10.3),
@@ -139,7 +143,7 @@ _M0PLUS = Costs(
     (84, 133, 184, 230),
     (8, 13, 17, 21),
     (11, 11),
-    6,
+    (7, 6),
     _WIDE_M0,
     negate=6,
     apart=1,
@@ -150,7 +154,7 @@ _M0PLUS = Costs(
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
-    byte_strip=(3, 4),
+    byte_strip=(3, 0, 4),
 )
 _M0 = Costs(
     53,
@@ -158,7 +162,7 @@ _M0 = Costs(
     (86, 135, 186, 232),
     (8, 13, 17, 21),
     (12, 12),
-    6,
+    (7, 6),
     _WIDE_M0,
     negate=6,
     apart=1,
@@ -169,7 +173,7 @@ _M0 = Costs(
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
-    byte_strip=(3, 4),
+    byte_strip=(3, 0, 4),
 )
 
 
@@ -237,13 +241,19 @@ def entries_and_tokens(how: Channel) -> tuple[int, int]:
     return max(entries, 1), tokens
 
 
+def run_cycles(costs: Costs, runs: Sequence[Run]) -> float:
+    """Of a channel's runs, without their strips."""
+    return costs.run * len(runs) + costs.widest_run * sum(run[3] == WIDEST for run in runs)
+
+
 def strip_cycles(costs: Costs, words: int, entries: int, tokens: int, how: Channel, step: int = 1) -> float:
-    token, apart = costs.token[words == WIDEST], (words - 1) * costs.apart if step > 1 else 0
+    wide = words == WIDEST
+    token, apart = costs.token[wide], (words - 1) * costs.apart if step > 1 else 0
     cycles = costs.strip[words - 1] + entries * (costs.entry[words - 1] + apart) + tokens * token
     centred = sum(part.centre is not None for part in how.parts)
-    cycles += centred * (token + costs.centre + (words < WIDEST) + costs.negate * words)
-    wide = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
-    for each in (*wide, how.end):
+    cycles += centred * (token + costs.centre[wide] + costs.negate * words)
+    added = (pack.WIDE_SET, *[pack.WIDE_ADD] * (len(how.parts) - 2)) if len(how.parts) > 1 else ()
+    for each in (*added, how.end):
         strip, word = costs.others.get(each, (0, 0))
         cycles += strip + word * words
     return cycles
@@ -398,7 +408,7 @@ def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
         return found
 
     def cost(runs: list[Run]) -> float:
-        return sum(_DSP.run + n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
+        return run_cycles(_DSP, runs) + sum(n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
