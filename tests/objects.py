@@ -51,6 +51,8 @@ def compiled_once(store: Path, compile: Compile = toolchain.compile) -> Compile:
         defines: Mapping[str, str] | None = None,
         **rest: Any,
     ) -> tuple[Path, ...]:
+        if any(flag.startswith("-fcallgraph-info") for flag in flags):  # more comes of it than objects
+            return compile(cc, sources, out_dir, flags=flags, include=include, defines=defines, **rest)
         said = repr((cc.command, *flags, sorted((defines or {}).items()), sorted(rest.items())))
         kept: list[Path | None] = []
         for source in sources:

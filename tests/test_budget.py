@@ -12,6 +12,7 @@ import graphs
 import harness
 import numpy as np
 import pytest
+import scipy.optimize  # noqa: F401  (half a second that is not selection's)
 from test_random_graphs import call_list, usable
 from test_select import CORE, CORES, SOME, small
 

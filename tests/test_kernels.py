@@ -424,7 +424,8 @@ def test_random_geometry(nodes: st.SearchStrategy[Node], of: tuple[type[Op], ...
         ran.update(p.label for p in report.ran)
 
     holds()
-    assert ran == {k.name for k in KERNELS if k.op in of and k.stem}
+    own = {"kronecker/twos"}  # of few geometries, for which test_kronecker.py has its own
+    assert ran >= {k.name for k in KERNELS if k.op in of and k.stem} - own
 
 
 def test_harness_refuses_what_it_cannot_run(tmp_path_factory: Factory) -> None:

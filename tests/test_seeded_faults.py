@@ -142,7 +142,7 @@ FAULTS = (
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
-        "sparse_rice_ref.c",
+        "sparse_scratch.h",
         "(high << k) + low",
         "(high << k << 1) + low",
         ("^Conv2d .*sparse/rice",),

@@ -57,11 +57,11 @@ def patch(path: Path, change: Callable[[re.Match[str]], str] | str, pattern: str
     path.write_text(re.sub(pattern, change, text))
 
 
-def verdicts(directory: Path, artifact: Artifact, x: Array) -> list[Verdict]:
-    """What each place says; they agree on what differs."""
+def verdicts(directory: Path, artifact: Artifact, x: Array, most: int | None = None) -> list[Verdict]:
+    """What each place says; they agree on what differs, or on the first `most` of it."""
     found = [validate.validate(directory, artifact, place, x) for place in PLACES]
     assert [v.place for v in found] == ["host", "sanitize", "mps2-an386"][: len(found)]
-    assert len({(v.failed, v.differences, v.passed) for v in found}) == 1, "\n".join(map(validate.text, found))
+    assert len({(v.failed, v.differences[:most], v.passed) for v in found}) == 1, "\n".join(map(validate.text, found))
     return found
 
 
@@ -194,7 +194,7 @@ def test_a_halo_that_is_not_filled(artifact: Artifact, directory: Path, x: Array
     patch(directory / "lanes.c", "halo_top > 1)", r"halo_top > 0\)")
     first = next(s for s in artifact.program.steps if s.output.layout.halo_top)
     home = layout.home(first.output.layout, first.output.type.shape)
-    for v in verdicts(directory, artifact, x):
+    for v in verdicts(directory, artifact, x, most=1):  # later halos are filled by each core's assembler
         assert not v.passed
         d = v.differences[0]
         place = re.fullmatch(r"byte (\d+), around the image", d.index)

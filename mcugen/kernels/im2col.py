@@ -226,7 +226,7 @@ class Im2colQuads(Im2col):
         w = _weights(node, QUAD)
         return np.array(_lightest(w.astype(np.int8).tobytes(), w.shape[1]))
 
-    def _split(self, node: Node) -> list[tuple[list[Array], list[tuple[int, Array]]]]:
+    def _split(self, node: Node) -> list[tuple[Array, list[tuple[int, Array]]]]:
         w = _weights(node, QUAD)[:, self._order(node)]
         return [_split(row) for row in w.reshape(len(w), -1, QUAD)]
 
@@ -235,10 +235,10 @@ class Im2colQuads(Im2col):
         for (once, again), numbers in zip(self._split(node), base.tail32_numbers(node, acc), strict=True):
             tail = base.tail32(*numbers[:5], UNSCALED)
             assert tail is not None
-            centre = CENTRE * sum(int(quad.sum()) for quad in (*once, *(rest for _, rest in again)))
-            found += [65537 * centre - (len(once) + len(again)) * (1 << 15), centre, *map(_bytes, once)]
+            centre = CENTRE * (int(once.sum()) + sum(int(rest.sum()) for _, rest in again))
+            found += [65537 * centre - (len(once) + len(again)) * (1 << 15), centre, *_bytes(once)]
             for i, rest in again:
-                found += [32 + 32 * i, _bytes(rest)]
+                found += [32 + 32 * i, *_bytes(rest)]
             found += [0, tail[1], tail[0]]
         found[-1] |= LAST
         return _words(np.array(found, np.int64))
@@ -312,20 +312,19 @@ def _tail(i: int, numbers: tuple[int, int, int, int, int, int]) -> tuple[int, in
 # Quads.
 
 
-def _split(w: Array) -> tuple[list[Array], list[tuple[int, Array]]]:
+def _split(w: Array) -> tuple[Array, list[tuple[int, Array]]]:
     """A channel's quads (quads, 4), none heavier than HEAVIEST, and (number, weights) of what is added once more."""
-    once, again = [], []
-    for i, quad in enumerate(w):
-        parts = []
+    once, again = w.copy(), []
+    for i in np.flatnonzero(np.abs(w).sum(axis=1) > HEAVIEST).tolist():
+        quad = w[i]
         while (excess := int(np.abs(quad).sum()) - HEAVIEST) > 0:
             less = np.zeros_like(quad)
             for t in np.argsort(-np.abs(quad), kind="stable"):
                 less[t] = np.sign(quad[t]) * min(abs(int(quad[t])), excess, HEAVIEST - int(np.abs(less).sum()))
                 excess -= abs(int(less[t]))
-            parts.append((i, less))
+            again.append((i, less))
             quad = quad - less
-        once.append(quad)
-        again += parts
+        once[i] = quad
     return once, again
 
 
@@ -361,5 +360,7 @@ def _excess(sums: Array) -> Array:
     return np.asarray((-(-more // HEAVIEST) * (1 << 16) + more).sum(axis=0))
 
 
-def _bytes(quad: Array) -> int:
-    return int.from_bytes(quad.astype(np.int8).tobytes(), "little")
+def _bytes(quads: Array) -> list[int]:
+    """Words of quads (..., 4)."""
+    found: list[int] = np.ascontiguousarray(quads, np.int8).view("<u4").ravel().tolist()
+    return found

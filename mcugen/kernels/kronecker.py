@@ -125,7 +125,7 @@ class Kronecker(base.Kernel):
         shape, step = _shape(node), op.stride[1]
         c, h, w = x.shape
         span = (node.inputs[1].type.shape[2] - 1) * op.dilation[0] + 1
-        first: Array | str = _first(node) if shape.constant else base.NULL
+        none = base.Field("first", "const uint32_t *", base.NULL)
         four, three = (_function(node, n) for n in (4, 3))
         four, three = four if shape.fours else three, three if shape.threes else four
         rows = c * span if shape.copied else 1
@@ -134,7 +134,7 @@ class Kronecker(base.Kernel):
                 base.Field("four", "mcugen_kronecker_fn", f"mcugen1_{four}"),
                 base.Field("three", "mcugen_kronecker_fn", f"mcugen1_{three}"),
                 base.Field("weights", "int32_t", _program(node, acc)),
-                base.Field("first", "uint32_t", first),
+                base.Field("first", "uint32_t", _first(node)) if shape.constant else none,
                 base.Field("columns", "uint16_t", np.array(shape.columns, np.uint16)),
                 base.Field("column_count", "uint16_t", len(shape.columns)),
                 base.Field("kernel_h", "uint16_t", node.inputs[1].type.shape[2]),

@@ -73,11 +73,15 @@ class Paired(base.Kernel):
     """Weight-stationary as `sparse`, over the same strips."""
 
     weights: str = field(default="pairs16")  # or rice
+    assembled: bool = True  # for the core: paired_ref.c wins nothing
     stem = "paired"
     op = Conv2d
     code_bytes = 420
     uses_scratch = True
     runs = True
+
+    def on(self, core: base.Core) -> Paired:
+        return replace(self, assembled=_costs(core) is not None)
 
     @property
     def coded(self) -> bool:
@@ -86,7 +90,7 @@ class Paired(base.Kernel):
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         (x, w), y = (v.type for v in node.inputs[:2]), node.output.type
-        if w.dtype is not DType.T or w.shape[1] != x.shape[0] or not 1 < y.shape[0] < PAIR:
+        if not self.assembled or w.dtype is not DType.T or w.shape[1] != x.shape[0] or not 1 < y.shape[0] < PAIR:
             return None
         found = matching(node.inputs[1], _few(node), _room(node.inputs[0].type.dtype.hi))
         return strips.layouts(node, inputs, output) if len(found) < y.shape[0] else None

@@ -281,6 +281,13 @@ def _compact(node: Node, acc: Range) -> list[strips.Channel] | None:
 
     A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
     """
+    found = _compacted(node, acc.lo.astype(np.int64).tobytes(), acc.hi.astype(np.int64).tobytes())
+    return None if found is None else list(found)
+
+
+@lru_cache(maxsize=128)
+def _compacted(node: Node, lows: bytes, highs: bytes) -> tuple[strips.Channel, ...] | None:
+    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
     mult, add, shift = strips.constants(node, acc)
     full = strips.whole_range(node.op)  # type: ignore[arg-type]
     least, most = -(1 << 15) - acc.lo, (1 << 15) - 1 - acc.hi
@@ -307,7 +314,7 @@ def _compact(node: Node, acc: Range) -> list[strips.Channel] | None:
         if (how.end == pack.END_SHIFT) != (how.scale >> 16 < 16) or not strips.packs(how):
             return None
         found.append(how)
-    return found
+    return tuple(found)
 
 
 def _tails(channels: list[strips.Channel]) -> tuple[base.Field, base.Field]:

@@ -3,7 +3,7 @@
 
 #include "passes_weights.h"
 
-#include "linear_rice.h"
+#include "linear_lists.h"
 #include "relayout.h"
 #include "sparse.h"
 
@@ -11,7 +11,7 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(sparse3)
+MCUGEN_PART(sparse2)
 MCUGEN_PART(sparse4)
 MCUGEN_PART(sparse_shift)
 
@@ -25,7 +25,7 @@ static const struct mcugen_sparse v2_k = {
     /* weights */ passes_v2_weights,
     /* tails */ 0,
     /* runs */ passes_v2_runs,
-    /* run_count */ 2,
+    /* run_count */ 4,
     /* lo */ 167,
     /* hi */ 214,
     /* out */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
@@ -57,13 +57,13 @@ static const struct mcugen_sparse v4_k = {
     /* decode */ 0,
 };
 
-static const struct mcugen_linear_rice v7_k = {
+static const struct mcugen_linear_lists v7_k = {
     /* finish */ mcugen1_linear_halves,
     /* tail */ {passes_v7_mult, passes_v7_add, passes_v7_shift, -32768, 32767, 2, 0},
     /* weights */ passes_v7_weights,
-    /* n */ 64,
+    /* span */ 64,
     /* outputs */ 3,
-    /* k */ 2,
+    /* block */ 64,
 };
 
 void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN],
@@ -90,7 +90,7 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
         mcugen1_sparse(&v4_k, v2_lanes2_at_2, v4_lanes2_at, arena);
         break;
     case 4: /* u8[2,4,4] -> i16[3], 96 MAC */
-        mcugen1_linear_rice(&v7_k, v4_lanes2_at, y);
+        mcugen1_linear_lists(&v7_k, v4_lanes2_at, y);
         break;
     default:
         break;

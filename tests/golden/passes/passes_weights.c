@@ -5,8 +5,8 @@ const uint16_t passes_v2_weights[24] MCUGEN_WEIGHTS = {
     8, 2, 17, 0, 2, 17, 0, 19, 10, 2, 17, 0, 2, 16, 0, 23, 1, 9, 17, 0, 2, 10, 0, 19,
 };
 
-const uint16_t passes_v2_runs[8] MCUGEN_WEIGHTS = {
-    0, 0, 6, 3, 8, 6, 6, 3,
+const uint16_t passes_v2_runs[16] MCUGEN_WEIGHTS = {
+    0, 0, 4, 4, 4, 4, 2, 2, 8, 6, 4, 4, 12, 10, 2, 2,
 };
 
 const uint16_t passes_v2_packing[9] MCUGEN_WEIGHTS = {
@@ -37,6 +37,7 @@ const uint8_t passes_v7_shift[1] MCUGEN_WEIGHTS = {
     0x00,
 };
 
-const uint16_t passes_v7_weights[11] MCUGEN_WEIGHTS = {
-    38242, 56601, 56342, 64440, 60357, 7926, 27452, 27384, 27067, 0, 0,
+const uint8_t passes_v7_weights[35] MCUGEN_WEIGHTS = {
+    0x1a, 0x05, 0x15, 0x24, 0x28, 0x31, 0x19, 0x0c, 0x11, 0x2c, 0x30, 0x34, 0x3c, 0x1d, 0x28, 0x3c, 0x18, 0x08, 0x0c,
+    0x0d, 0x18, 0x25, 0x2c, 0x34, 0x1b, 0x00, 0x08, 0x25, 0x30, 0x1a, 0x0c, 0x11, 0x18, 0x1c, 0x3c,
 };

@@ -6,7 +6,7 @@ const uint16_t pooling_v0_weights[17] MCUGEN_WEIGHTS = {
 };
 
 const uint16_t pooling_v0_runs[32] MCUGEN_WEIGHTS = {
-    0, 0, 4, 4, 4, 4, 6, 3, 11, 10, 4, 4, 15, 14, 6, 3, 22, 20, 4, 4, 26, 24, 6, 3, 33, 30, 4, 4, 37, 34, 6, 3,
+    0, 0, 8, 4, 8, 8, 2, 2, 11, 10, 8, 4, 19, 18, 2, 2, 22, 20, 8, 4, 30, 28, 2, 2, 33, 30, 8, 4, 41, 38, 2, 2,
 };
 
 const uint16_t pooling_v0_packing[9] MCUGEN_WEIGHTS = {
