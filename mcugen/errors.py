@@ -14,6 +14,8 @@ A message says where, what, and what to do. The codes are stable: scripts may ma
 
 from __future__ import annotations
 
+from functools import partial
+
 CODES: dict[str, str] = {
     "E101": "operation or module that the front end does not take",
     "E102": "a value that needs an activation quantiser has none",
@@ -61,6 +63,9 @@ class McugenError(Exception):
         assert code in CODES, code
         self.code, self.message, self.where, self.hint = code, message, where, hint
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, ...]:  # from one process to another: Exception passes on its arguments only
+        return partial(type(self), where=self.where, hint=self.hint), (self.code, self.message)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

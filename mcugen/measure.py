@@ -74,7 +74,9 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
         if call_graph:
             frames, calls = _graph("\n".join(p.read_text() for p in sorted(there.glob("*.ci"))))
             known = _library(toolchain.disassemble(cc, image))
-            calls[INDIRECT] = {f.function for s in artifact.program.steps for f in s.bound.fields if f.function}
+            # Where the core has no such function, its name is a macro for the definition in C.
+            named = [(f.function, s.kernel.stem) for s in artifact.program.steps for f in s.bound.fields if f.function]
+            calls[INDIRECT] = {f if f in symbols else f"mcugen1_{stem}_ref" for f, stem in named}
             if not calls[INDIRECT]:
                 frames[INDIRECT] = 0  # all pointers are null
             stack = deepest(f"{name}_run", {**known[0], **frames}, {**known[1], **calls})

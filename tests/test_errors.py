@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,9 @@ def test_a_message_says_where_what_and_what_to_do() -> None:
     assert str(McugenError("E704", "what")) == "[E704] what"
     with pytest.raises(AssertionError):
         McugenError("E999", "what")
+
+
+def test_errors_go_from_one_process_to_another() -> None:
+    error = errors.ToolError("E504", "too deep", where="f", hint="less")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is errors.ToolError and str(again) == str(error) == "[E504] f: too deep\n  less"
