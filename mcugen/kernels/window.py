@@ -49,18 +49,31 @@ class Window(base.Kernel):
     """Weight-stationary: each channel's nine weights run over strips of two words, or one, four pixels in a word."""
 
     encoding: Encoding
+    mixed: bool = True  # lanes with rows in all four and in three have code of their own, where a channel has both
     stem = "window"
     op = DepthwiseConv2d
     uses_scratch = True
     by_plane = True
-    code_bytes = 1500
+    code_bytes = 1500  # with the function for strips
+
+    def __post_init__(self) -> None:
+        if self.mixed:
+            object.__setattr__(self, "code_bytes", 2300)
+
+    @property
+    def name(self) -> str:
+        return super().name + " plain" * (not self.mixed)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, w = node.op, node.inputs[1].type
         assert isinstance(op, DepthwiseConv2d)
         if w.shape[1:] != SIZE or op.dilation[1] > 1 or node.output.type.shape[2] < STRIP:
             return None
-        return base.products_layouts(node, inputs, output, self.encoding.dtypes)
+        sig = base.products_layouts(node, inputs, output, self.encoding.dtypes)
+        if sig is None or self.mixed:
+            return sig
+        rows = _run(node, sig)[3]
+        return sig if 0 < _full(node, sig, rows) < rows else None
 
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
@@ -70,7 +83,7 @@ class Window(base.Kernel):
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
         base.check_planes(node, a, b)
         x_first, y_first, words, rows = _run(node, sig)
-        full = _full(node, sig, rows)
+        full = self._full(node, sig, rows)
         function = f"window3{'x2' * (op.stride[1] - 1)}{'low' if full == 0 else 'mixed' if full < rows else ''}"
         return base.Bound(
             (
@@ -94,12 +107,17 @@ class Window(base.Kernel):
             needs=("lanes", "window_cores", "direct_words", function),
         )
 
+    def _full(self, node: Node, sig: base.Signature, rows: int) -> int:
+        """Rows that are computed in all lanes."""
+        full = _full(node, sig, rows)
+        return full if self.mixed or not full else rows
+
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, y = node.op, node.output.type
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
         costs, kind = _costs(core), op.stride[1] - 1
         _, _, words, rows = _run(node, sig)
-        full = _full(node, sig, rows)
+        full = self._full(node, sig, rows)
         ups = sum(scale & 0xFF != PIXEL_BITS for scale, _ in _tails(node, acc))
         strips, odd = divmod(words, STRIP)
         each = costs.channel + rows * costs.row
