@@ -319,7 +319,7 @@ def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     if name not in DIRECT:
         yield Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)
     elif not DIRECT[name][1]:
-        yield next(k for k in (Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
+        yield next(k for k in (Window(I8, True), Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
         yield Direct(I8)
         yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()

@@ -16,7 +16,7 @@ from mcugen.errors import ToolError
 from mcugen.sim import qemu
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
-import networks  # noqa: E402
+import networks
 
 ARCHIVE = Path(__file__).parent.parent / "examples" / "digits" / "digits.mcugen"
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))

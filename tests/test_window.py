@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
@@ -72,9 +73,10 @@ def programs() -> tuple[Program, ...]:
         inputs = harness.samples(node, np.random.default_rng(3))
         assert kernel.accepts(node, harness.accumulators(node)), name
         want = harness.evaluate(node, inputs)
-        for required in harness.signatures(kernel, node)[:2]:
-            for sig in harness.larger(required, node):
-                found.append(node_program(f"{name} {sig}", node, kernel, sig, inputs, want))
+        for one in (kernel, replace(kernel, mixed=True)):
+            for required in harness.signatures(one, node)[:2]:
+                for sig in harness.larger(required, node):
+                    found.append(node_program(f"{name} {one.name} {sig}", node, one, sig, inputs, want))
     return tuple(found)
 
 

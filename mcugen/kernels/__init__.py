@@ -65,7 +65,7 @@ KERNELS: tuple[Kernel, ...] = (
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
-    *(Window(e, mixed) for e in ENCODINGS for mixed in (True, False)),
+    *(Window(e, mixed) for e in ENCODINGS for mixed in (False, True)),
     *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
     LinearLists(),

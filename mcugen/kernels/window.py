@@ -49,7 +49,7 @@ class Window(base.Kernel):
     """Weight-stationary: each channel's nine weights run over strips of two words, or one, four pixels in a word."""
 
     encoding: Encoding
-    mixed: bool = True  # lanes with rows in all four and in three have code of their own, where a channel has both
+    mixed: bool = False  # where only the first rows have all four lanes, others have code of their own
     stem = "window"
     op = DepthwiseConv2d
     uses_scratch = True
@@ -62,7 +62,7 @@ class Window(base.Kernel):
 
     @property
     def name(self) -> str:
-        return super().name + " plain" * (not self.mixed)
+        return super().name + " mixed" * self.mixed
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, w = node.op, node.inputs[1].type
@@ -70,7 +70,7 @@ class Window(base.Kernel):
         if w.shape[1:] != SIZE or op.dilation[1] > 1 or node.output.type.shape[2] < STRIP:
             return None
         sig = base.products_layouts(node, inputs, output, self.encoding.dtypes)
-        if sig is None or self.mixed:
+        if sig is None or not self.mixed:
             return sig
         rows = _run(node, sig)[3]
         return sig if 0 < _full(node, sig, rows) < rows else None
