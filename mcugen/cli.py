@@ -25,7 +25,7 @@ OK, NO, ERROR = 0, 1, 2  # fine; a budget or comparison does not hold; the comma
 
 GOAL = (
     "the goal: speed; size, where twice the time must save a tenth of the flash or a fifth of the RAM; or balanced, "
-    "where each counts as much as the others (default: balanced)"
+    "where a share of flash counts half more than one of time or RAM (default: balanced)"
 )
 _EXAMPLES = {
     "": """examples:
