@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 
+import fuzz
 import harness
 import numpy as np
 import pytest
@@ -341,3 +342,11 @@ def test_pairs_take_less(bench: ModuleType) -> None:  # noqa: F811
     for a, b, share in zip(pairs, lists, (0.82, 0.76), strict=True):
         assert a.input == b.input == "u8" and a.cycles < share * b.cycles and a.table_bytes < b.table_bytes, (a, b)
         assert a.per_mac < 1.03 * a.bar, a
+
+
+@pytest.mark.parametrize("number", [91000004213, 92000005119])
+def test_a_code_wants_ends_of_32_bits(number: int) -> None:
+    """Its programs have no ends of 64: layers, found by fuzz.py, whose acc * mult + add has more than 32."""
+    node, limits = fuzz.layer(number)
+    acc = harness.accumulators(node, limits)
+    assert strips.proven(node, acc) == (False, True) and not paired.Paired("rice").accepts(node, acc)

@@ -96,7 +96,8 @@ class Paired(base.Kernel):
         return strips.layouts(node, inputs, output) if len(found) < y.shape[0] else None
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return strips.proven(node, acc)[1] and _layer(node, acc, self.coded) is not None
+        short, any_end = strips.proven(node, acc)
+        return (short if self.coded else any_end) and _layer(node, acc, self.coded) is not None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, lay = node.op, sig.inputs[0]
