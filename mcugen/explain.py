@@ -88,7 +88,7 @@ def explain(artifact: Artifact, kernels: tuple[Kernel, ...] = KERNELS) -> Explan
     free = problem.made(select.solve(graph, problem.options, target.core, objective))
     limited = not budget.kept(free.program, free.plan, limits)
     taken = {s.node: s.kernel.name for s in artifact.program.steps if s.node is not None}
-    ranges, keys = check.ranges(graph), select.candidates(graph)
+    ranges, keys = check.ranges(graph), select.candidates(graph, nibbles=any(k.nibbles for k in kernels))
     layers = []
     for node in graph.nodes:
         if node not in taken:  # a flatten: no code runs

@@ -14,6 +14,8 @@ kernel that writes a value also seals it, and every byte can be compared.
 
 Runs: the same for an image that is seen as a column, its rows behind one another: H * W rows of one pixel. Lanes then
 end anywhere in a row of the image, and fewer of them are garbage. For what goes pixel by pixel, without halos and pads.
+
+Nibbles: lanes or runs of 4-bit elements, eight to a word: lane l is bits 4 l .. 4 l + 3. For types of up to 4 bits.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import numpy as np
 from .ir import Array, Tensor
 
 LANES = 4  # bytes in a word
+NIBBLES = 8  # nibbles in a word
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Layout:
         return self.kind == "runs"
 
     @property
+    def nibbles(self) -> bool:
+        """True for lanes and runs of elements of 4 bits."""
+        return self.bits == 4
+
+    @property
     def plane(self) -> int:
         """Words of one channel."""
         return self.pad_cols + (self.halo_top + self.rows_per_lane + self.halo_bottom) * self.pitch
@@ -61,7 +69,7 @@ class Layout:
     @property
     def name(self) -> str:
         """The kind, and the rows of a lane."""
-        return "flat" if self.flat else f"{self.kind}{self.rows_per_lane}"
+        return "flat" if self.flat else f"{'nibble_' * self.nibbles}{self.kind}{self.rows_per_lane}"
 
     def __str__(self) -> str:
         halos = f"+{self.halo_top}+{self.halo_bottom}p{self.pad_cols}"
@@ -71,22 +79,24 @@ class Layout:
 FLAT = Layout()
 
 
-def lanes(t: Tensor, rows: int, top: int = 0, bottom: int = 0, cols: int = 0) -> Layout:
-    """Four u8 lanes of `rows` rows for the image type `t`, with halo rows and pad columns."""
-    assert len(t.shape) == 3 and t.dtype.unsigned and rows * LANES >= t.shape[1], (t, rows)
-    return Layout("lanes", 8, LANES, rows, top, bottom, cols, t.shape[2] + cols, t.zero_point)
+def lanes(t: Tensor, rows: int, top: int = 0, bottom: int = 0, cols: int = 0, bits: int = 8) -> Layout:
+    """Lanes of `rows` rows for the image type `t`, of bytes or nibbles, with halo rows and pad columns."""
+    count = 32 // bits
+    assert len(t.shape) == 3 and t.dtype.unsigned and rows * count >= t.shape[1], (t, rows)
+    assert bits == 8 or t.dtype.hi < 1 << bits, t
+    return Layout("lanes", bits, count, rows, top, bottom, cols, t.shape[2] + cols, t.zero_point)
 
 
-def runs(t: Tensor) -> Layout:
-    """Four u8 lanes of as few pixels as hold the image type `t`."""
+def runs(t: Tensor, bits: int = 8) -> Layout:
+    """Lanes of as few pixels as hold the image type `t`, of bytes or nibbles."""
     c, h, w = t.shape
-    return replace(lanes(replace(t, shape=(c, h * w, 1)), rows_for(h * w)), kind="runs")
+    return replace(lanes(replace(t, shape=(c, h * w, 1)), rows_for(h * w, 32 // bits), bits=bits), kind="runs")
 
 
-def shorter(t: Tensor) -> bool:
+def shorter(t: Tensor, bits: int = 8) -> bool:
     """True if runs have fewer words than lanes of the fewest rows, and no more rows than parameter structs can say."""
     _, h, w = t.shape
-    return h * w <= 0xFFFF and runs(t).plane < lanes(t, rows_for(h)).plane
+    return h * w <= 0xFFFF and runs(t, bits).plane < lanes(t, rows_for(h, 32 // bits), bits=bits).plane
 
 
 def seen(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,9 +104,9 @@ def seen(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[1] * shape[2], 1) if layout.runs else shape
 
 
-def rows_for(height: int) -> int:
-    """The fewest rows per lane that hold `height` rows."""
-    return -(-height // LANES)
+def rows_for(height: int, count: int = LANES) -> int:
+    """The fewest rows per lane with which so many lanes hold `height` rows."""
+    return -(-height // count)
 
 
 def size(layout: Layout, t: Tensor) -> int:
@@ -142,13 +152,13 @@ def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
 
 
 @lru_cache(maxsize=256)
-def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
-    """For every byte of a lanes buffer the logical index of the element it shows, or -1 for pad_value."""
+def element_map(layout: Layout, shape: tuple[int, ...]) -> Array:
+    """For every element of a lanes buffer, byte or nibble, the logical index of what it shows, or -1 for pad_value."""
     c, h, w = seen(layout, shape)
     word = np.arange(layout.plane)[:, None] - layout.pad_cols
     row = word // layout.pitch - layout.halo_top
     x = word % layout.pitch
-    y = np.arange(LANES) * layout.rows_per_lane + row
+    y = np.arange(layout.lanes) * layout.rows_per_lane + row
     inside = (word >= 0) & (y >= 0) & (y < h) & (x < w)
     plane = np.where(inside, y * w + x, -1).ravel()
     return np.concatenate([np.where(plane >= 0, plane + i * h * w, -1) for i in range(c)])
@@ -156,28 +166,34 @@ def byte_map(layout: Layout, shape: tuple[int, ...]) -> Array:
 
 @lru_cache(maxsize=256)
 def home(layout: Layout, shape: tuple[int, ...]) -> Array:
-    """For every logical element the byte offset of its own place (not of its copies in halos)."""
+    """For every logical element the index of its own place among the buffer's (not of its copies in halos)."""
     if layout.flat:
         return np.arange(int(np.prod(shape)))
     c, h, w = np.indices(seen(layout, shape))
     lane, row = h // layout.rows_per_lane, h % layout.rows_per_lane
     word = c * layout.plane + layout.pad_cols + (row + layout.halo_top) * layout.pitch + w
-    return np.asarray((word * LANES + lane).ravel())
+    return np.asarray((word * layout.lanes + lane).ravel())
+
+
+def elements(layout: Layout, data: Array) -> Array:
+    """The elements of a lanes buffer: its bytes, or both halves of each, the low one first."""
+    return np.stack([data & 15, data >> 4], axis=-1).ravel() if layout.nibbles else data
 
 
 def store(layout: Layout, x: Array) -> Array:
     """The bytes of one value (its logical array, no batch) in memory."""
     if layout.flat:
         return np.ascontiguousarray(x).ravel().view(np.uint8)
-    index = byte_map(layout, x.shape)
-    return np.where(index >= 0, x.ravel()[index], layout.pad_value).astype(np.uint8)
+    index = element_map(layout, x.shape)
+    shown = np.where(index >= 0, x.ravel()[index], layout.pad_value).astype(np.uint8)
+    return np.asarray(shown[::2] | shown[1::2] << 4) if layout.nibbles else shown
 
 
 def load(layout: Layout, data: Array, t: Tensor) -> Array:
     """The logical array of type `t` from the bytes of a buffer."""
     if layout.flat:
         return data[: t.bytes].view(t.dtype.numpy).reshape(t.shape)
-    return data[home(layout, t.shape)].reshape(t.shape)
+    return elements(layout, data)[home(layout, t.shape)].reshape(t.shape)
 
 
 def ports(types: Sequence[Tensor]) -> tuple[int, ...]:

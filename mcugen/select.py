@@ -23,8 +23,9 @@ from .layout import FLAT, Layout
 from .program import Buffer, Program, Step
 
 RELAYOUT = Relayout()
-Key = int  # 0: flat; r > 0: lanes of r rows; RUNS
-RUNS = -1
+Key = int  # 0: flat; r > 0: lanes of r rows; RUNS; NIBBLES + r: lanes of r rows, of nibbles; NIBBLE_RUNS
+RUNS, NIBBLE_RUNS = -1, -2
+NIBBLES = 1 << 16  # more than an image has rows
 State = frozenset[tuple[Value, Key]]
 
 
@@ -88,8 +89,8 @@ def options(
 ) -> Ways:
     """Every way to run each node, with its cost. TargetError E402 names a node that no kernel runs."""
     ranges = check.ranges(graph)
-    keys = candidates(graph)
     kernels = tuple(k.on(core) for k in kernels)
+    keys = candidates(graph, nibbles=any(k.nibbles for k in kernels))
     alike = Counter(type(n.op) for n in graph.nodes)
     found = {
         n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)])) for n in graph.nodes
@@ -101,17 +102,36 @@ def options(
     return found
 
 
-def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
+def candidates(graph: Graph, nibbles: bool = False) -> dict[Value, tuple[Key, ...]]:
     """The layouts worth trying for each value: flat, lanes of the row counts that neighbours can share, shorter runs.
+
+    nibbles: that too for lanes of nibbles, where the type has up to 4 bits; r rows of them are 2 r rows of bytes.
+    """
+    values = (*graph.inputs, *(n.output for n in graph.nodes))
+    halves: dict[Value, set[int]] = _rows(graph, 4, {}) if nibbles else {}
+    wholes = _rows(graph, 8, {v: {2 * r for r in rows} for v, rows in halves.items()})
+    fixed = set(graph.outputs)  # written flat; an input is read flat, or from a copy in lanes
+    found: dict[Value, tuple[Key, ...]] = {}
+    for v in values:
+        keys = [0, *([RUNS] if wholes[v] and layout.shorter(v.type) else []), *sorted(wholes[v])]
+        if some := halves.get(v):
+            keys += [*([NIBBLE_RUNS] if layout.shorter(v.type, 4) else []), *(NIBBLES + r for r in sorted(some))]
+        found[v] = (0,) if v in fixed else tuple(keys)
+    return found
+
+
+def _rows(graph: Graph, bits: int, more: dict[Value, set[int]]) -> dict[Value, set[int]]:
+    """The row counts of lanes of such elements that neighbours can share, for each value; none if it has no such lanes.
 
     Lanes stay in step through a stride of s only if the rows per lane divide by s, and an upsampling by s is a stride
     backwards, so counts travel both ways through the nodes until nothing is new: 3 rows high after four strides of 2
-    makes 16 rows per lane of 48.
+    makes 16 rows per lane of 48. more: others worth trying.
     """
-    found: dict[Value, set[Key]] = {}
+    found: dict[Value, set[int]] = {}
     for v in (*graph.inputs, *(n.output for n in graph.nodes)):
-        image = len(v.type.shape) == 3 and v.type.dtype.unsigned and v.type.shape[1] > 1
-        found[v] = {layout.rows_for(v.type.shape[1])} if image else set()
+        image = len(v.type.shape) == 3 and v.type.dtype.unsigned and v.type.shape[1] > 1 and v.type.dtype.hi < 1 << bits
+        some = {layout.rows_for(v.type.shape[1], 32 // bits), *more.get(v, ())} if image else set()
+        found[v] = {r for r in some if _sensible(r, v, 32 // bits)}
     changed = True
     while changed:
         changed = False
@@ -122,25 +142,24 @@ def candidates(graph: Graph) -> dict[Value, tuple[Key, ...]]:
                     if not found[b]:
                         continue  # never in lanes
                     rows = {r // down * up for r in found[a] if r % down == 0}
-                    new = {r for r in rows if _sensible(r, b)} - found[b]
+                    new = {r for r in rows if _sensible(r, b, 32 // bits)} - found[b]
                     if new:
                         found[b] |= new
                         changed = True
-    fixed = set(graph.outputs)  # written flat; an input is read flat, or from a copy in lanes
-    for v, rows in found.items():
-        if rows and layout.shorter(v.type):
-            rows.add(RUNS)
-    return {v: (0, *(() if v in fixed else sorted(rows))) for v, rows in found.items()}
+    return found
 
 
-def _sensible(rows: int, v: Value) -> bool:
-    return 1 <= layout.rows_for(v.type.shape[1]) <= rows <= 2 * layout.rows_for(v.type.shape[1]) + 1
+def _sensible(rows: int, v: Value, count: int) -> bool:
+    least = layout.rows_for(v.type.shape[1], count)
+    return least <= rows <= 2 * least + 1
 
 
 def layout_of(v: Value, key: Key) -> Layout:
     """The layout of a key, without halos."""
-    if key == RUNS:
-        return layout.runs(v.type)
+    if key < 0:
+        return layout.runs(v.type, 8 if key == RUNS else 4)
+    if key > NIBBLES:
+        return layout.lanes(v.type, key - NIBBLES, bits=4)
     return layout.lanes(v.type, key) if key else FLAT
 
 

@@ -258,10 +258,11 @@ def _difference(vector: int, step: Step, memory: Array, want: Array, wrong: Arra
         got, expected = (int(m.view(t.dtype.numpy)[k]) for m in (memory.copy(), want))
         index = str([int(i) for i in np.unravel_index(k, t.shape)])
     else:
-        home = layout.home(lay, t.shape)
-        own = np.flatnonzero(np.isin(home, wrong))  # elements before the halo bytes that copy them
-        byte = int(home[own[0]]) if own.size else int(wrong[0])
-        got, expected = int(memory[byte]), int(want[byte])
+        found, right, home = layout.elements(lay, memory), layout.elements(lay, want), layout.home(lay, t.shape)
+        own = np.flatnonzero(found[home] != right[home])  # before what copies them in halos
+        at = int(home[own[0]]) if own.size else int(np.flatnonzero(found != right)[0])
+        got, expected = int(found[at]), int(right[at])
+        byte = at * lay.bits // 8
         index = (
             str([int(i) for i in np.unravel_index(own[0], t.shape)]) if own.size else f"byte {byte}, around the image"
         )

@@ -246,7 +246,7 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
             assert words == 1 or words % 2 == 0
             for row in range(count):
                 written[at + row * out.pitch : at + row * out.pitch + words] += 1
-        shown = layout.byte_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
+        shown = layout.element_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
         row = np.arange(out.plane)
         inside = (row >= out.pad_cols + out.halo_top * out.pitch) & (
             row < out.pad_cols + (out.halo_top + rows) * out.pitch

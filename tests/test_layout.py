@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +25,19 @@ def image(c: int, h: int, w: int, zero_point: int = 0) -> Tensor:
 
 
 def slow_store(lay: Layout, x: Array) -> list[int]:
-    """Byte by byte: pads first, then row after row of W pixels and pads; four lanes in a word."""
+    """Element by element: pads first, then row after row of W pixels and pads; lanes of a word behind one another."""
     c, h, w = x.shape
     r = lay.rows_per_lane
     out: list[int] = []
     for channel in range(c):
-        out += [lay.pad_value] * (4 * lay.pad_cols)
+        out += [lay.pad_value] * (lay.lanes * lay.pad_cols)
         for row in range(-lay.halo_top, r + lay.halo_bottom):
             for col in range(w + lay.pad_cols):
-                for lane in range(4):
+                for lane in range(lay.lanes):
                     y = lane * r + row
                     inside = 0 <= y < h and col < w
                     out.append(int(x[channel, y, col]) if inside else lay.pad_value)
-    return out
+    return [low + 16 * high for low, high in zip(out[::2], out[1::2], strict=True)] if lay.nibbles else out
 
 
 @st.composite
@@ -59,7 +60,7 @@ def test_lanes_are_what_the_docstring_says(case: tuple[Tensor, Layout], seed: in
     assert np.array_equal(layout.load(lay, data, t), x)
     places = layout.home(lay, t.shape)
     assert len(set(places.tolist())) == t.size
-    assert np.array_equal(layout.byte_map(lay, t.shape)[places], np.arange(t.size))
+    assert np.array_equal(layout.element_map(lay, t.shape)[places], np.arange(t.size))
     # an element's own place: lane y div R, row y mod R, counted from the first row that is no halo
     c, y, col = (int(v) for v in np.unravel_index(seed % t.size, t.shape))
     row = y % lay.rows_per_lane + lay.halo_top
@@ -79,8 +80,37 @@ def test_runs_are_lanes_of_a_column(c: int, h: int, w: int, zero_point: int, see
     assert np.array_equal(layout.load(lay, data, t), x)
     places = layout.home(lay, t.shape)
     assert len(set(places.tolist())) == t.size
-    assert np.array_equal(layout.byte_map(lay, t.shape)[places], np.arange(t.size))
+    assert np.array_equal(layout.element_map(lay, t.shape)[places], np.arange(t.size))
     assert layout.seen(lay, t.shape) == (c, h * w, 1) and layout.seen(FLAT, t.shape) == t.shape
+
+
+@given(cases(), st.booleans(), st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_nibbles_are_eight_lanes(case: tuple[Tensor, Layout], runs: bool, seed: int) -> None:
+    t, of_bytes = case
+    t = replace(t, dtype=DType.U4, quant=Quant(0.1, seed % 16))
+    rows = layout.rows_for(t.shape[1], 8) + seed % 3
+    lay = layout.lanes(t, rows, of_bytes.halo_top, of_bytes.halo_bottom, of_bytes.pad_cols, 4)
+    x = np.random.default_rng(seed).integers(0, 16, t.shape).astype(np.uint8)
+    seen = x
+    if runs:
+        lay, seen = layout.runs(t, 4), x.reshape(t.shape[0], -1, 1)
+        assert layout.size(lay, t) == 4 * t.shape[0] * -(-seen.shape[1] // 8)
+    data = layout.store(lay, x)
+    assert data.tolist() == slow_store(lay, seen)
+    assert data.dtype == np.uint8 and data.size == layout.size(lay, t)
+    assert np.array_equal(layout.load(lay, data, t), x)
+    assert np.array_equal(layout.element_map(lay, t.shape)[layout.home(lay, t.shape)], np.arange(t.size))
+
+
+def test_nibbles_split_into_the_lanes_of_bytes_of_twice_the_rows() -> None:
+    """Bits 0 .. 3 of each byte of word (row, x) are word (row, x) of bytes, bits 4 .. 7 are word (row + R, x)."""
+    t = Tensor(DType.U4, (2, 21, 3), Quant(0.1, 5))
+    x = np.random.default_rng(1).integers(0, 16, t.shape).astype(np.uint8)
+    data = layout.store(layout.lanes(t, 3, bits=4), x).reshape(2, 3, 3, 4)
+    assert np.array_equal(
+        np.concatenate([data & 15, data >> 4], axis=1), layout.store(layout.lanes(t, 6), x).reshape(2, 6, 3, 4)
+    )
 
 
 def test_runs_are_shorter_where_rows_do_not_divide() -> None:
@@ -97,7 +127,7 @@ def test_runs_are_shorter_where_rows_do_not_divide() -> None:
 def test_columns_beside_a_row_are_pads(case: tuple[Tensor, Layout]) -> None:
     """Pads serve two rows: the word before (row, 0) and the word after (row, W - 1) show no pixel."""
     t, lay = case
-    shown = layout.byte_map(lay, t.shape).reshape(t.shape[0], lay.plane, 4)
+    shown = layout.element_map(lay, t.shape).reshape(t.shape[0], lay.plane, 4)
     for row in range(-lay.halo_top, lay.rows_per_lane + lay.halo_bottom):
         start = lay.pad_cols + (row + lay.halo_top) * lay.pitch
         assert np.all(shown[:, start - lay.pad_cols : start] == -1)
@@ -145,7 +175,7 @@ def test_worked_example_of_the_format_document() -> None:
     """docs/FORMAT.md draws a 5x2 image, a word a line: | word | row | column | lane 0 | ... | lane 3 |."""
     t = image(1, 5, 2, 99)
     lay = layout.lanes(t, 2, 1, 1, 1)
-    shown = layout.byte_map(lay, t.shape).reshape(-1, 4)
+    shown = layout.element_map(lay, t.shape).reshape(-1, 4)
     lines = re.findall(r"^\| *(\d+) *\| *(\S*) *\| *(\S*) *\|(.*)\|$", FORMAT.read_text(), re.MULTILINE)
     assert len(lines) == lay.plane == len(shown)
     for number, (word, row, column, cells) in enumerate(lines):
@@ -237,7 +267,7 @@ def test_halos_cover_what_a_window_reads(
     assert sig is not None
     lay = sig.inputs[0]
     assert (lay.rows_per_lane, sig.output.rows_per_lane) == (rows * stride[0], rows)
-    shown = layout.byte_map(lay, x.shape).reshape(-1, 4)
+    shown = layout.element_map(lay, x.shape).reshape(-1, 4)
     for oy in range(4 * rows):  # garbage rows are computed too, and must stay inside the plane
         lane, row = divmod(oy, rows)
         for ox in range(out[1]):

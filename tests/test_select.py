@@ -28,14 +28,14 @@ FLAT_KERNELS = tuple(
 SOME = tuple(k for k in KERNELS if getattr(k, "encoding", BASE3) in (BASE3, I8))
 
 
-def chain(height: int, strides: list[int], *, ternary: bool = True, classes: int = 0) -> Graph:
+def chain(height: int, strides: list[int], *, ternary: bool = True, classes: int = 0, to: DType = DType.U8) -> Graph:
     """Padded 3x3 convolutions of two channels, then a fully connected layer if there are classes."""
     b = graphs.Builder(np.random.default_rng(0), (1, height, 6))
     v = b.x
     for s in strides:
         dtype = DType.T if ternary else DType.I8
         w = graphs.constant("w", dtype, b.rng.integers(-1, 2, (2, v.type.shape[0], 3, 3)))
-        v = b.sum(Conv2d((s, 1), (1, 1, 1, 1)), v, w, Out.full(DType.U8))
+        v = b.sum(Conv2d((s, 1), (1, 1, 1, 1)), v, w, Out.full(to))
     if classes:
         v = b.sum(Linear(), v, b.weights((classes, v.type.size)), Out.full(DType.I16))
     return b.graph(v)
@@ -198,6 +198,18 @@ def test_candidates_for_four_strides_of_two() -> None:
             layout.rows_for(height) <= k <= 2 * layout.rows_for(height) + 1 for k in heights[height][1:] if k > 0
         )
     assert found[graph.outputs[0]] == (0,)
+
+
+def test_candidates_of_nibbles_are_for_types_of_four_bits() -> None:
+    eight, four = chain(25, [1, 1, 1]), chain(25, [1, 1, 1], to=DType.U4)
+    assert select.candidates(eight, nibbles=True) == select.candidates(eight)
+    found = select.candidates(four, nibbles=True)
+    assert all(k < select.NIBBLES for v in four.inputs for k in found[v])  # of 8 bits
+    for v in (n.output for n in four.nodes[:-1]):
+        assert select.NIBBLES + 4 in found[v] and 8 in found[v]  # 8 rows of bytes are 4 of nibbles
+        lay = select.layout_of(v, select.NIBBLES + 4)
+        assert (lay.lanes, lay.bits, lay.rows_per_lane) == (8, 4, 4)
+        assert all(k < select.NIBBLES for k in select.candidates(four)[v])
 
 
 def test_a_chain_of_strides_stays_in_lanes() -> None:

@@ -621,7 +621,7 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
             assert at >= 0 and at + n <= out.plane
             assert x_at >= 0 and x_at + (n - 1) * step + 2 * pad * (a.pitch + 1) < a.plane
             written[at : at + n] += 1
-        shown = layout.byte_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
+        shown = layout.element_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
         row = np.arange(out.plane)
         inside = (row >= out.pad_cols + out.halo_top * out.pitch) & (
             row < out.pad_cols + (out.halo_top + rows) * out.pitch

@@ -160,7 +160,7 @@ def test_a_run_covers_the_image_once(height: int, width: int, stride: tuple[int,
         written = np.zeros(out.plane, int)
         for row in range(count):
             written[at + row * out.pitch : at + row * out.pitch + words] += 1
-        shown = layout.byte_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
+        shown = layout.element_map(out, (1, *y.shape[1:])).reshape(out.plane, 4)
         in_rows = shown[out.pad_cols + out.halo_top * out.pitch :][: rows * out.pitch]
         full = window._full(node, Signature(sig.inputs, out), count)
         assert (in_rows[full * (words if count == 1 else out.pitch) :, 3] < 0).all()

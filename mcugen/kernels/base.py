@@ -131,6 +131,7 @@ class Kernel:
     weights: str = field(default="", init=False)  # how they are stored, where no Encoding says so
     variadic: bool = field(default=False, init=False)  # the C function takes an array of pointers to its inputs
     runs: bool = field(default=False, init=False)  # goes pixel by pixel, in runs too
+    nibbles: bool = field(default=False, init=False)  # knows lanes of nibbles, on the core it is for
 
     @property
     def name(self) -> str:
@@ -144,8 +145,9 @@ class Kernel:
         return self
 
     def offered(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
-        """`layouts`, but None for runs if the kernel does not know them."""
-        if not self.runs and any(lay.runs for lay in (*inputs, output)):
+        """`layouts`, but None for runs, and for nibbles, if the kernel does not know them."""
+        ends = (*inputs, output)
+        if (not self.runs and any(lay.runs for lay in ends)) or (not self.nibbles and any(lay.nibbles for lay in ends)):
             return None
         return self.layouts(node, inputs, output)
 
@@ -178,7 +180,7 @@ def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signat
 
 def in_step(a: Layout, b: Layout) -> bool:
     """True if lanes of images of one size hold the same pixels."""
-    return (a.kind, a.rows_per_lane) == (b.kind, b.rows_per_lane)
+    return (a.kind, a.bits, a.rows_per_lane) == (b.kind, b.bits, b.rows_per_lane)
 
 
 def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tuple[float, ...]) -> tuple[float, ...]:
@@ -337,7 +339,7 @@ def lanes_field(name: str, lay: Layout, t: Tensor) -> Field:
         ("halo_top", "uint8_t", lay.halo_top),
         ("halo_bottom", "uint8_t", lay.halo_bottom),
         ("pad_cols", "uint8_t", lay.pad_cols),
-        ("pad_value", "uint8_t", lay.pad_value),
+        ("pad_value", "uint8_t", lay.pad_value * (17 if lay.nibbles else 1)),
         ("plane", "uint32_t", lay.plane),
     )
     return Field(name, "mcugen_lanes", tuple(Field(n, c_type, v) for n, c_type, v in values))
@@ -352,7 +354,7 @@ def lanes_window(
     padding: tuple[int, int, int, int],
     dilation: tuple[int, int] = (1, 1),
 ) -> Signature | None:
-    """Layouts for a sliding window whose four lanes run in step, or None where they cannot; the output is bytes.
+    """Layouts for a sliding window whose lanes run in step, or None where they cannot; both of bytes, or of nibbles.
 
     Output row l * R_out + r reads input rows l * R_in + (r * stride + ky * dilation - top): the lanes stay what they
     are if and only if R_in = stride * R_out. Halo rows serve r = 0 and r = R_out - 1, pad columns both ends of a row.
@@ -362,7 +364,7 @@ def lanes_window(
     if a.runs or b.runs:
         alike = in_step(a, b) and x.shape[1:] == y.shape[1:] and y.dtype.unsigned
         return like if alike and max(*kernel, *stride) == 1 and not any(padding) else None
-    if a.flat or b.flat or a.rows_per_lane != stride[0] * b.rows_per_lane or not y.dtype.unsigned:
+    if a.flat or b.flat or a.bits != b.bits or a.rows_per_lane != stride[0] * b.rows_per_lane or not y.dtype.unsigned:
         return None
     top, left = padding[0], padding[1]
     last_row = (b.rows_per_lane - 1) * stride[0] + (kernel[0] - 1) * dilation[0] - top
@@ -371,12 +373,12 @@ def lanes_window(
     cols = max(left, last_col - (x.shape[2] - 1), 0)
     if max(top, bottom, cols) > 255:
         return None
-    return Signature((layout.lanes(x, a.rows_per_lane, top, bottom, cols),), layout.lanes(y, b.rows_per_lane))
+    return Signature((layout.lanes(x, a.rows_per_lane, top, bottom, cols, a.bits),), bare(b, y))
 
 
 def bare(lay: Layout, t: Tensor) -> Layout:
     """The layout without halos and pads."""
-    return lay if lay.flat or lay.runs else layout.lanes(t, lay.rows_per_lane)
+    return lay if lay.flat or lay.runs else layout.lanes(t, lay.rows_per_lane, bits=lay.bits)
 
 
 def words(lay: Layout, t: Tensor) -> int:

@@ -30,7 +30,8 @@ class Relayout:
 
     def accepts(self, t: Tensor, src: Layout, dst: Layout) -> bool:
         """True if a value of type `t` can move from `src` to `dst`: an image of bytes, two different layouts."""
-        return len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
+        image = len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
+        return image and not (src.nibbles or dst.nibbles)
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
