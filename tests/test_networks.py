@@ -142,6 +142,18 @@ def test_a_record_and_its_wait_states() -> None:
     assert {*bench.KEY, *bench.COMPARED} <= record.keys()
 
 
+@needs_qemu
+def test_a_record_of_instructions() -> None:
+    r = networks.record(networks.Job("ad", "cortex-m55", 0.2, "all-ternary"))
+    assert r["cycles"] is None and r["ms"] is None and r["timing"] == "instructions"
+    assert (bench.unit(r), bench.spent(r)) == ("instructions", r["instructions"])
+    assert sum(x["instructions"] for x in r["layers"]) == r["instructions"]
+    title, head, _, ours, theirs, *_ = "\n".join(bench.network_tables([r])).splitlines()
+    assert "instructions" in title and "instructions" in head and "cycles" not in title + head
+    assert f"{r['instructions']:,}" in ours and "149,869" in theirs
+    assert r["instructions"] <= 149_869 / 2  # the aim at this density
+
+
 @needs_unicorn
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "new.json"
