@@ -132,7 +132,7 @@ def _candidate(problem: budget.Problem, node: Node, kernel: Kernel, limits: budg
     return Candidate(
         kernel.name,
         layouts=tuple(str(b.layout) for b in buffers),
-        cycles=round(step.cycles),
+        cycles=round(found.program.cycles_of(step)),
         table_bytes=step.bound.bytes,
         code_bytes=kernel.code_bytes + sum(p.code_bytes for p in step.bound.parts),
         scratch_bytes=step.bound.scratch,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .ir import Graph, Node, Tensor, Value
 from .kernels import Relayout
-from .kernels.base import Bound, Core, Kernel
+from .kernels.base import Bound, Core, Kernel, step_cycles
 from .layout import Layout, size
 
 
@@ -53,7 +53,7 @@ class Step:
     inputs: tuple[Buffer, ...]
     output: Buffer
     bound: Bound
-    cycles: float
+    cycles: float  # of the kernel; see Program.cycles_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +89,8 @@ class Program:
     @property
     def cycles(self) -> float:
         """Estimated cycles of one inference."""
-        return sum(s.cycles for s in self.steps)
+        return sum(map(self.cycles_of, self.steps))
+
+    def cycles_of(self, step: Step) -> float:
+        """Estimated cycles of a step: of its kernel, and of the model's function that finds and calls it."""
+        return step.cycles + step_cycles(self.core)

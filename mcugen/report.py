@@ -129,7 +129,7 @@ def _step(i: int, step: Step, program: Program, plan: Plan) -> dict[str, Any]:
         "entropy_bits_per_weight": _entropy(w),
         "weight_bytes": n,
         "table_bytes": step.bound.table_bytes,
-        "cycles_estimated": round(step.cycles),
+        "cycles_estimated": round(program.cycles_of(step)),
         "accumulator": list(step.node.acc) if step.node is not None and step.node.acc else None,
     }
 

@@ -195,6 +195,11 @@ def simulated(core: Core, dsp: tuple[float, ...], m3: tuple[float, ...], m0: tup
     return dsp if "dsp" in core.isa else m3 if "m3" in core.isa else m0
 
 
+def step_cycles(core: Core) -> float:
+    """Cycles of a model's step round its kernel, as simulated: finding it, and the call."""
+    return 0.0 if "mve" in core.isa else simulated(core, (53,), (53,), (80,))[0]
+
+
 def all_flat(sig_inputs: tuple[Layout, ...], output: Layout) -> bool:
     """True if nothing lies in lanes."""
     return output.flat and all(i.flat for i in sig_inputs)

@@ -13,7 +13,7 @@ import numpy as np
 from ..ir import Node, Range
 from ..layout import LANES, Layout
 from ..ops.depthwise import DepthwiseConv2d
-from ..pack import I8, Encoding
+from ..pack import BASE3, I8, Encoding
 from . import base
 
 SIZE = (3, 3)
@@ -35,13 +35,13 @@ class Costs:
     one: tuple[float, float]
     up: tuple[float, float]  # more for a strip of two words, and of one, whose weights are not scaled
     mixed: float  # of a channel with rows of four lanes and of three; 0: all are of four
-    unpack: float  # of a channel, besides what base.unpack_cycles says
+    unpack: tuple[float, float]  # of a channel of planes and of base3, besides what base.unpack_cycles says
 
 
-_DSP = Costs(150, 61, 17, ((147, 162), (119, 134)), (94, 80), (27, 15), 1, 120)
-_M7 = Costs(105, 43, 11, ((82, 94), (65, 74)), (58, 46), (14, 8), 2, 70)
-_M3 = Costs(153, 61, 17, ((290, 305), (238, 253)), (170, 144), (0, 0), 1, 110)
-_M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0), 0, 240)
+_DSP = Costs(150, 61, 17, ((147, 162), (119, 134)), (94, 80), (27, 15), 1, (120, 120))
+_M7 = Costs(105, 43, 11, ((82, 94), (65, 74)), (58, 46), (14, 8), 2, (70, 70))
+_M3 = Costs(153, 61, 17, ((290, 305), (238, 253)), (170, 144), (0, 0), 1, (110, 110))
+_M0 = Costs(215, 86, 29, ((389, 392), (332, 341)), (215, 190), (0, 0), 0, (135, 240))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ class Window(base.Kernel):
             each += count * (strips * costs.strips[low][kind] + odd * costs.one[low])
         total = costs.layer + y.shape[0] * each + ups * rows * (strips * costs.up[0] + odd * costs.up[1])
         if self.encoding != I8:
-            total += y.shape[0] * costs.unpack + base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
+            unpacking = base.unpack_cycles(self.encoding, node.inputs[1].const.size, core)
+            total += y.shape[0] * costs.unpack[self.encoding == BASE3] + unpacking
         total += base.limit_cycles(op.to, sig.output, y.shape[0], core)
         share = 0.89 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)
