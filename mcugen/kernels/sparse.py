@@ -351,7 +351,7 @@ _HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # wo
 _HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
 _HELIUM_DECODED = strips.Decoding(120, 13.5, 16, 8)
 _HELIUM_DIGITS = strips.Decoding(140, 8.5, 12.5, weight=11)
-_HELIUM_PACKED = 23.5  # more of a channel
+_HELIUM_PACKED = 16.0  # more of a channel
 # Tokens of strips, of a strip and of a register; for ends: over END.
 _HELIUM_OTHERS = strips.others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
 
