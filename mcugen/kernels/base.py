@@ -154,7 +154,10 @@ class Kernel:
         raise NotImplementedError
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found."""
+        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found.
+
+        acc: limits of every partial sum in any order, not of whole sums alone (Op.bounds).
+        """
         return True
 
     def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:

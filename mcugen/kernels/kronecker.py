@@ -6,6 +6,11 @@ of 64 bits takes one cycle. A digit has 21 bits, and every sum of products of a 
 kernels take the layer. The image is read as it lies: what it costs to put it into lanes, and their garbage rows, are
 spared.
 
+A digit is the sum of some of a place's taps or of all. The limits that `accepts` is given hold for each of these
+(Op.bounds), however narrow the pixels' range is: magnitudes of 2056 of one sign are as many as pixels of 255 allow,
+whatever the weights of the other sign take away. Only the digits of places behind the last may be larger, where pads
+are no pixels of the layer. Carries go to higher digits, which in a word are those of later places, so they stay there.
+
 The tail is that of direct.py with up = 12 for the sum and the rest for the factor:
 
     ((acc << 12) * (mult << up + 4) >> 32) + more = ((acc << up) * mult >> 16) + more
@@ -30,7 +35,7 @@ EXACT = {(4, 1): 18, (4, 2): 18}  # by words of a block and step: groups that ha
 FIVE = (3, 2, 20)  # words, step, groups: of rows of five places
 GARBAGE = 3  # columns of y beyond the last, at most
 DIGIT = 21  # bits
-SUM = 1 << 19  # no part of a sum is beyond
+SUM = 1 << 19  # no sum is beyond, nor any part of one
 UP = 12
 UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
 Group = tuple[int, int, int, int | None, int | None]  # channel, row, column of the pixels; columns of a, of b
