@@ -61,7 +61,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of assembler that a kernel finds by a table; the model says which ones it uses."""
+    """A piece of assembler that a kernel finds by its struct, or by a table: then the model says which ones it uses."""
 
     stem: str  # of its file, and its function
     code_bytes: int  # rough, Armv7-M with DSP, or what the core has
