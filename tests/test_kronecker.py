@@ -108,6 +108,13 @@ def test_what_is_refused() -> None:
     assert KERNEL.layouts(node, (FLAT,), FLAT) is None
 
 
+@pytest.mark.parametrize("core, offered", [("cortex-m0", False), ("cortex-m3", False), ("cortex-m4", True)])
+def test_it_is_offered_where_there_is_assembler(core: str, offered: bool) -> None:
+    node = geometry((1, 9, 9), 2, (3, 3), Conv2d())
+    like = layout.lanes(node.output.type, layout.rows_for(node.output.type.shape[1]))
+    assert (KERNEL.on(targets.get(core).core).layouts(node, (FLAT,), like) is not None) == offered
+
+
 # ---- programs ----
 
 
