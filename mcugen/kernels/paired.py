@@ -210,14 +210,9 @@ Hows = tuple[strips.Channel, ...]  # how the channels of a unit are computed, a 
 Layer = tuple[tuple[Unit, ...], tuple[Hows, ...], int | None]  # the centre of all channels of a code
 
 
+@lru_cache(maxsize=128)
 def _layer(node: Node, acc: Range, coded: bool) -> Layer | None:
     """None if there is no pair, or a tail does not pack, or a code cannot have such channels."""
-    return _planned(node, *(limit.astype(np.int64).tobytes() for limit in (acc.lo, acc.hi)), coded)
-
-
-@lru_cache(maxsize=128)
-def _planned(node: Node, lows: bytes, highs: bytes, coded: bool) -> Layer | None:
-    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
     alone = strips.channels(node, acc)
     fit = tuple(how.end != pack.END_LONG and few for how, few in zip(alone, _few(node), strict=True))
     units = matching(node.inputs[1], fit, _room(node.inputs[0].type.dtype.hi))
