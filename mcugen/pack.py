@@ -564,26 +564,31 @@ def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
 
 
 GROUP_DOTS8, BATCH_DOTS8 = 6, 30  # outputs (firmware/kernels/dots8.h, linear_dots_ref.c)
-HEAVIEST_DOTS8 = 255  # of the magnitudes of four inputs' weights
+HEAVIEST = 255  # of the magnitudes of four weights: with inputs less 128 they make a dot product of 16 bits
 MOST_DOTS8 = 1 << 16  # inputs
 
 
-def split_dots8(w: Array) -> tuple[Array, Array]:
-    """(O, N) weights of 8 bits as a sum of two, int64: no four inputs of the first are heavier than HEAVIEST_DOTS8.
+def split_fours(w: Array) -> tuple[Array, Array]:
+    """(n, 4) weights of 8 bits as a sum of two, int64: no four of the first are heavier than HEAVIEST.
 
     The heaviest weight gives first, so that the second has as few as can be.
     """
-    outputs, n = w.shape
-    light = np.zeros((outputs, -(-n // 4) * 4), np.int64)
-    light[:, :n] = w
-    quads = light.reshape(-1, 4)
-    while (heavy := np.flatnonzero(np.abs(quads).sum(axis=1) > HEAVIEST_DOTS8)).size:
-        some = quads[heavy]
+    light = w.astype(np.int64)
+    while (heavy := np.flatnonzero(np.abs(light).sum(axis=1) > HEAVIEST)).size:
+        some = light[heavy]
         at = np.abs(some).argmax(axis=1)
         most = np.take_along_axis(some, at[:, None], axis=1)[:, 0]
-        excess = np.abs(some).sum(axis=1) - HEAVIEST_DOTS8
-        quads[heavy, at] = most - np.sign(most) * np.minimum(np.abs(most), excess)
-    return light[:, :n], w.astype(np.int64) - light[:, :n]
+        excess = np.abs(some).sum(axis=1) - HEAVIEST
+        light[heavy, at] = most - np.sign(most) * np.minimum(np.abs(most), excess)
+    return light, w - light
+
+
+def split_dots8(w: Array) -> tuple[Array, Array]:
+    """split_fours of (O, N) weights, by four inputs of an output."""
+    outputs, n = w.shape
+    fours = np.pad(w, ((0, 0), (0, -n % 4))).reshape(-1, 4)
+    light, heavy = (part.reshape(outputs, -1)[:, :n] for part in split_fours(fours))
+    return light, heavy
 
 
 def pack_dots8(w: Array, chunk: int) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from harness import Program, Step, node_program
 
-from mcugen import fixed, layout, targets
+from mcugen import fixed, layout, pack, targets
 from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out, Range
 from mcugen.kernels import base, im2col
@@ -256,7 +256,7 @@ def test_the_order_of_taps_makes_heavy_quads_rare() -> None:
     plain = im2col._weights(node, 4)
 
     def heavy(weights: np.ndarray) -> int:
-        return int((np.abs(weights).reshape(16, 7, 4).sum(axis=2) > im2col.HEAVIEST).sum())
+        return int((np.abs(weights).reshape(16, 7, 4).sum(axis=2) > pack.HEAVIEST).sum())
 
     assert 2 * heavy(plain[:, order]) < heavy(plain)
     assert sum(len(again) for _, again in QUADS._split(node)) == heavy(plain[:, order])
