@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 
 import harness
@@ -211,17 +208,6 @@ def test_the_words_of_a_window() -> None:
         (0, 0, 0, None, 0),
         (0, 0, 1, 2, 1),
     )
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parent.parent / "bench" / "kernels.py"
-    spec = importlib.util.spec_from_file_location("bench_kronecker", path)
-    assert spec is not None and spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
 
 
 @needs_arm
