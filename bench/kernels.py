@@ -337,7 +337,8 @@ def measured(
     name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    encoding, node = kernel.weights, measured_layer(name, density, kernel, unsplit)
+    encoding = "paired rice" if kernel == Paired("rice") else kernel.weights
+    node = measured_layer(name, density, kernel, unsplit)
     function = f"mcugen1_{kernel.stem}_ref" if name in DIRECT else variant(core, kernel.stem)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
