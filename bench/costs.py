@@ -325,17 +325,19 @@ def measured(name: str, node: Node, kernel: Kernel, sig: Signature, on: cycles.M
 
 def rows(core: str, stems: Sequence[str] = (), names: Sequence[str] = ()) -> Iterator[Row]:
     """A row for every layer (of these names) and every kernel (of these stems) that can run it."""
+    known = targets.get(core).core
+    offered = tuple(k.on(known) for k in KERNELS)
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         on = machine(core, Path(work))
         for name, node in layers():
             if names and name not in names:
                 continue
-            for kernel in candidates(KERNELS, node):
+            for kernel in candidates(offered, node):
                 if not kernel.stem or (stems and kernel.stem not in stems):
                     continue
                 sig = signature(node, kernel)
                 if sig is not None and kernel.accepts(node, accumulators(node)):
-                    yield measured(name, node, kernel, sig, on, targets.get(core).core)
+                    yield measured(name, node, kernel, sig, on, known)
 
 
 def table(found: Sequence[Row]) -> str:

@@ -315,30 +315,31 @@ def variant(core: Core, stem: str = "sparse") -> str:
 
 
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
-    """Those that a layer is measured with."""
+    """Those that a layer is measured with, as they are for the core."""
     if name not in DIRECT:
-        yield Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)
+        yield (Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)).on(core)
     elif not DIRECT[name][1]:
         yield next(k for k in (Window(I8, True), Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
         yield Direct(I8)
         yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
-        if "dsp" in core.isa:
-            yield Kronecker()
+        yield Kronecker().on(core)
+
+
+def measured_layer(name: str, density: float, kernel: Kernel, unsplit: bool) -> Node:
+    """The layer that a kernel is measured on; decoders know no channels that are split."""
+    if name in DIRECT:
+        return direct_layer(name)
+    return layer(name, density, unsplit or kernel.weights in DECODED)
 
 
 def measured(
     name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    encoding = kernel.weights
-    if name in DIRECT:
-        node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
-    else:
-        node, function = (
-            layer(name, density, unsplit or kernel.name.endswith(tuple(DECODED))),
-            variant(core, kernel.stem),
-        )
+    encoding = "paired rice" if kernel == Paired("rice") else kernel.weights
+    node = measured_layer(name, density, kernel, unsplit)
+    function = f"mcugen1_{kernel.stem}_ref" if name in DIRECT else variant(core, kernel.stem)
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
@@ -404,7 +405,7 @@ def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
 def rows(
     core: Core, layers: Sequence[str], densities: Sequence[float], encoding: str = "lists16", unsplit: bool = False
 ) -> list[Row]:
-    """A row for each layer: for each density, or one for those of 8-bit weights, whose density is 1."""
+    """A row for each layer and kernel that takes it: for each density, or one for 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(
             p for s in ("sparse", "paired") for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S")
@@ -431,8 +432,8 @@ def rows(
             for name in layers
             for kernel in kernels(name, core, encoding)
             for d in ((1.0,) if name in DIRECT else densities)
-            if not isinstance(kernel, Paired)
-            or kernel.accepts(node := layer(name, d, kernel.weights in DECODED), accumulators(node))
+            if offered(node := measured_layer(name, d, kernel, unsplit), kernel)
+            and kernel.accepts(node, accumulators(node))
         ]
 
 

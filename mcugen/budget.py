@@ -62,9 +62,11 @@ def within(problem: Problem, limits: Limits, only: tuple[Option, ...] = ()) -> F
         if choices is None:
             return None
         found = problem.made(choices)
-        for one in (found, problem.made(choices, shrunk=False)):
-            if kept(one.program, one.plan, limits):
-                return one
+        if kept(found.program, found.plan, limits):
+            return found
+        plain = problem.made(choices, shrunk=False)
+        if kept(plain.program, plain.plan, limits):
+            return plain
         beyond.append(choices)
         if i < TRIES:
             continue

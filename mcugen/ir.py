@@ -149,15 +149,26 @@ class Out:
         return Out(dtype, Quant(scale, zero_point), dtype.lo, dtype.hi)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Range:
     """Proven integer limits of a value: int64 arrays lo and hi, an entry per channel (axis 0).
 
     After a flatten there may be fewer entries than elements: entry i holds for the i-th equal block in C order.
+    Ranges of equal limits are equal, and may be keys; nobody changes the arrays.
     """
 
     lo: Array
     hi: Array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Range) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[bytes, bytes]:
+        return np.asarray(self.lo, np.int64).tobytes(), np.asarray(self.hi, np.int64).tobytes()
 
     @property
     def span(self) -> tuple[int, int]:

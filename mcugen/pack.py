@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -63,8 +64,11 @@ MOST_RICE, MOST_RICE16 = 14, 7  # the largest k: 16 bits hold a code but for its
 
 def rice_bits(w: Array, most: int = MOST_RICE) -> tuple[int, int]:
     """(bits, k) of the Rice code of ternary weights with its best parameter k, 0 .. most: pack_rice, pack_rice16."""
-    gaps = _gaps(w)
-    bits = [int((gaps >> k).sum()) + (k + 2) * gaps.size for k in range(most + 1)]
+    return _rice_bits(_gaps(w), 1, most)
+
+
+def _rice_bits(gaps: Array, signs: int, most: int) -> tuple[int, int]:
+    bits = [int((gaps >> k).sum()) + (k + 1 + signs) * gaps.size for k in range(most + 1)]
     k = int(np.argmin(bits))
     return bits[k], k
 
@@ -72,38 +76,51 @@ def rice_bits(w: Array, most: int = MOST_RICE) -> tuple[int, int]:
 def _gaps(w: Array) -> Array:
     """The zeros before each weight that is not zero, and those behind the last."""
     flat = w.ravel()
-    return np.asarray(np.diff(np.flatnonzero(flat), prepend=-1, append=flat.size) - 1)
+    return list_gaps([np.flatnonzero(flat)], flat.size)
 
 
-def _rice(w: Array, k: int, high: int) -> Array:
-    """The bits (uint8) of a Rice code: one stream over the tensor, a code for each weight that is not zero.
+def _minus(w: Array) -> Array:
+    """Of each of _gaps, if the weight behind it is -1."""
+    flat = w.ravel()
+    return np.append(flat[flat != 0] < 0, False)
 
-    With gap, the zeros before it: gap >> k bits `high`, one that is not, the k low bits of gap, inverted if high is 0,
-    and a bit that is set for -1. A last code has the zeros behind the last weight.
+
+def _rice(gaps: Array, k: int, high: int, minus: Array | None = None) -> Array:
+    """The bits (uint8) of a Rice code of gaps: gap >> k bits `high`, one that is not, the k low bits, inverted if high
+    is 0; then, where there are signs, a bit that is set for minus.
     """
-    flat, gaps = w.ravel(), _gaps(w)
-    ends = np.cumsum((gaps >> k) + k + 2)
+    behind = k + (minus is not None)  # bits of a code, behind its high part
+    ends = np.cumsum((gaps >> k) + 1 + behind)
     bits = np.full(int(ends[-1]), high, np.uint8)
-    bits[ends - k - 2] = 1 - high
+    bits[ends - behind - 1] = 1 - high
     for i in range(k):
-        bits[ends - 2 - i] = gaps >> i & 1 ^ 1 ^ high
-    bits[ends - 1] = np.append(flat[flat != 0] < 0, False)
+        bits[ends - behind + k - 1 - i] = gaps >> i & 1 ^ 1 ^ high
+    if minus is not None:
+        bits[ends - 1] = minus
     return bits
 
 
-def _unrice(data: Array, k: int, n: int, high: int) -> Array:
-    """The inverse of _rice, of n weights, from halfwords."""
-    bits = np.unpackbits(data.astype(">u2").view(np.uint8))
-    w, at, i = np.zeros(n, np.int8), -1, 0
+def _unrice(data: Array, k: int, high: int, signs: bool) -> Iterator[tuple[int, bool]]:
+    """The gaps, and if they are of minus, of a Rice code in halfwords; who asks knows where it ends."""
+    text = "".join(f"{v:016b}" for v in data.tolist())
+    stop, inverted, at = str(1 - high), (1 - high) * ((1 << k) - 1), 0
     while True:
-        quotient = int(np.argmax(bits[i:] != high))
-        i += quotient + 1
-        low = int("".join(map(str, bits[i : i + k] ^ 1 ^ high)) or "0", 2)
-        at += (quotient << k) + low + 1
+        end = text.index(stop, at)
+        low = int(text[end + 1 : end + 1 + k] or "0", 2) ^ inverted
+        gap, at = (end - at << k) + low, end + 1 + k
+        yield gap, signs and text[at] == "1"
+        at += signs
+
+
+def _unriced(data: Array, k: int, n: int, high: int) -> Array:
+    """The n weights whose Rice code has these halfwords."""
+    w, at = np.zeros(n, np.int8), -1
+    for gap, minus in _unrice(data, k, high, signs=True):
+        at += gap + 1
         if at >= n:
-            return w
-        w[at] = -1 if bits[i + k] else 1
-        i += k + 1
+            break
+        w[at] = -1 if minus else 1
+    return w
 
 
 def _halfwords(bits: Array, count: int) -> Array:
@@ -113,25 +130,29 @@ def _halfwords(bits: Array, count: int) -> Array:
 
 
 def pack_rice(w: Array, k: int) -> Array:
-    """The Rice code whose high parts are zeros, as halfwords: 16 bits at least follow those of the last code."""
-    bits = _rice(w, k, 0)
+    """A Rice code as halfwords: one stream over the tensor, a code for each weight that is not zero, with its sign.
+
+    The gap is the zeros before it; a last code has those behind the last weight. High parts are zeros, and 16 bits at
+    least follow those of the last code.
+    """
+    bits = _rice(_gaps(w), k, 0, _minus(w))
     return _halfwords(bits, -(-(bits.size - k - 2) // 16) + 1)
 
 
 def unpack_rice(data: Array, k: int, n: int) -> Array:
     """The inverse of pack_rice, of n weights."""
-    return _unrice(data, k, n, 0)
+    return _unriced(data, k, n, 0)
 
 
 def pack_rice16(w: Array) -> tuple[Array, int]:
-    """(halfwords, k): the Rice code whose high parts are ones, with its best k; a halfword follows that may be read."""
+    """(halfwords, k): pack_rice's codes with high parts of ones and the best k; a halfword follows that may be read."""
     size, k = rice_bits(w, MOST_RICE16)
-    return _halfwords(_rice(w, k, 1), -(-size // 16) + 1), k
+    return _halfwords(_rice(_gaps(w), k, 1, _minus(w)), -(-size // 16) + 1), k
 
 
 def unpack_rice16(data: Array, k: int, n: int) -> Array:
     """The inverse of pack_rice16, of n weights."""
-    return _unrice(data, k, n, 1)
+    return _unriced(data, k, n, 1)
 
 
 def pack_base3x10(w: Array) -> Array:
@@ -332,31 +353,18 @@ def list_gaps(lists: Sequence[Array], n: int) -> Array:
 
 def gaps_bits(gaps: Array) -> tuple[int, int]:
     """(bits, k) of pack_gaps with its best parameter k, 0 .. MOST_RICE."""
-    bits = [int((gaps >> k).sum()) + (k + 1) * gaps.size for k in range(MOST_RICE + 1)]
-    k = int(np.argmin(bits))
-    return bits[k], k
+    return _rice_bits(gaps, 0, MOST_RICE)
 
 
 def pack_gaps(gaps: Array, k: int) -> Array:
-    """The Rice code of pack_rice without signs, as halfwords: gap >> k zeros, a one, the k low bits of gap inverted."""
-    ends = np.cumsum((gaps >> k) + k + 1)
-    bits = np.zeros(int(ends[-1]), np.uint8)
-    bits[ends - k - 1] = 1
-    for i in range(k):
-        bits[ends - 1 - i] = gaps >> i & 1 ^ 1
+    """The Rice code of pack_rice without signs, as halfwords."""
+    bits = _rice(gaps, k, 0)
     return _halfwords(bits, -(-bits.size // 16) + 1)
 
 
 def unpack_gaps(data: Array, k: int, count: int) -> Array:
     """The inverse of pack_gaps, of so many gaps."""
-    text = "".join(f"{v:016b}" for v in data.tolist())
-    gaps, at = [], 0
-    for _ in range(count):
-        one = text.index("1", at)
-        low = (1 << k) - 1 - int(text[one + 1 : one + 1 + k] or "0", 2) if k else 0
-        gaps.append((one - at << k) + low)
-        at = one + 1 + k
-    return np.array(gaps)
+    return np.array([gap for gap, _ in islice(_unrice(data, k, 0, signs=False), count)])
 
 
 Sum = tuple[dict[int, int], int]  # weights by distance, and a centre
@@ -556,26 +564,31 @@ def unpack_pairs8(data: Array, outputs: int, n: int) -> Array:
 
 
 GROUP_DOTS8, BATCH_DOTS8 = 6, 30  # outputs (firmware/kernels/dots8.h, linear_dots_ref.c)
-HEAVIEST_DOTS8 = 255  # of the magnitudes of four inputs' weights
+HEAVIEST = 255  # of the magnitudes of four weights: with inputs less 128 they make a dot product of 16 bits
 MOST_DOTS8 = 1 << 16  # inputs
 
 
-def split_dots8(w: Array) -> tuple[Array, Array]:
-    """(O, N) weights of 8 bits as a sum of two, int64: no four inputs of the first are heavier than HEAVIEST_DOTS8.
+def split_fours(w: Array) -> tuple[Array, Array]:
+    """(n, 4) weights of 8 bits as a sum of two, int64: no four of the first are heavier than HEAVIEST.
 
     The heaviest weight gives first, so that the second has as few as can be.
     """
-    outputs, n = w.shape
-    light = np.zeros((outputs, -(-n // 4) * 4), np.int64)
-    light[:, :n] = w
-    quads = light.reshape(-1, 4)
-    while (heavy := np.flatnonzero(np.abs(quads).sum(axis=1) > HEAVIEST_DOTS8)).size:
-        some = quads[heavy]
+    light = w.astype(np.int64)
+    while (heavy := np.flatnonzero(np.abs(light).sum(axis=1) > HEAVIEST)).size:
+        some = light[heavy]
         at = np.abs(some).argmax(axis=1)
         most = np.take_along_axis(some, at[:, None], axis=1)[:, 0]
-        excess = np.abs(some).sum(axis=1) - HEAVIEST_DOTS8
-        quads[heavy, at] = most - np.sign(most) * np.minimum(np.abs(most), excess)
-    return light[:, :n], w.astype(np.int64) - light[:, :n]
+        excess = np.abs(some).sum(axis=1) - HEAVIEST
+        light[heavy, at] = most - np.sign(most) * np.minimum(np.abs(most), excess)
+    return light, w - light
+
+
+def split_dots8(w: Array) -> tuple[Array, Array]:
+    """split_fours of (O, N) weights, by four inputs of an output."""
+    outputs, n = w.shape
+    fours = np.pad(w, ((0, 0), (0, -n % 4))).reshape(-1, 4)
+    light, heavy = (part.reshape(outputs, -1)[:, :n] for part in split_fours(fours))
+    return light, heavy
 
 
 def pack_dots8(w: Array, chunk: int) -> Array:

@@ -206,7 +206,7 @@ _KNOWN: WeakKeyDictionary[Node, dict[tuple[object, ...], tuple[Bound, float]]] =
 def bind(kernel: Kernel, node: Node, sig: Signature, acc: Range, core: Core) -> tuple[Bound, float]:
     """The kernel's bind and cycles, once for all: goals and limits ask for the same steps again and again."""
     known = _KNOWN.setdefault(node, {})
-    key = (kernel, sig, core, acc.lo.tobytes(), acc.hi.tobytes())
+    key = (kernel, sig, core, acc)
     if key not in known:
         known[key] = kernel.bind(node, sig, acc), kernel.cycles(node, sig, acc, core)
     return known[key]

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -20,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """True if goldens are to be rewritten instead of compared."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def bench() -> ModuleType:
+    """bench/kernels.py."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+    return importlib.import_module("kernels")
 
 
 @pytest.fixture(scope="session", autouse=True)

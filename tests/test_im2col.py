@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import sys
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +15,7 @@ import numpy as np
 import pytest
 from harness import Program, Step, node_program
 
-from mcugen import fixed, layout, targets
+from mcugen import fixed, layout, pack, targets
 from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out, Range
 from mcugen.kernels import base, im2col
@@ -256,7 +254,7 @@ def test_the_order_of_taps_makes_heavy_quads_rare() -> None:
     plain = im2col._weights(node, 4)
 
     def heavy(weights: np.ndarray) -> int:
-        return int((np.abs(weights).reshape(16, 7, 4).sum(axis=2) > im2col.HEAVIEST).sum())
+        return int((np.abs(weights).reshape(16, 7, 4).sum(axis=2) > pack.HEAVIEST).sum())
 
     assert 2 * heavy(plain[:, order]) < heavy(plain)
     assert sum(len(again) for _, again in QUADS._split(node)) == heavy(plain[:, order])
@@ -288,17 +286,6 @@ def test_images_are_limited() -> None:
 
 
 # ---- cost ----
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parent.parent / "bench" / "kernels.py"
-    spec = importlib.util.spec_from_file_location("bench_im2col", path)
-    assert spec is not None and spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
 
 
 @needs_arm

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcugen import interp
 from mcugen.check import check, ranges
 from mcugen.errors import GraphError
-from mcugen.ir import DType, Graph, Node, Op, Out, Quant, Tensor, Value, decode, encode, parse, text
+from mcugen.ir import DType, Graph, Node, Op, Out, Quant, Range, Tensor, Value, decode, encode, parse, text
 from mcugen.ops import CASES, OPS, base
 from mcugen.ops.add import Add
 from mcugen.ops.avgpool import AvgPool
@@ -127,6 +127,12 @@ def graphs(draw: st.DrawFn) -> Graph:
         spans = {n: acc.span for n, (acc, _) in ranges(graph).items()}
         graph = replace(graph, nodes=tuple(replace(n, acc=spans[n]) for n in nodes))
     return graph
+
+
+def test_ranges_of_equal_limits_are_one_key() -> None:
+    a, b = (Range(np.array([-5, 0]), np.array([7, 9])) for _ in range(2))
+    others = Range(np.array([-5, 1]), a.hi), Range(a.lo, np.array([7, 8])), Range(a.lo[:1], a.hi[:1])
+    assert a == b and len({a, b, *others}) == 4 and a not in others
 
 
 # ---- text ----

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 
 import harness
@@ -60,6 +57,29 @@ def test_a_sum_of_20_bits(plus: int, minus: int, accepted: bool) -> None:
     assert KERNEL.accepts(*proof(node)) == accepted
 
 
+def limited(total: int) -> Node:
+    """A layer whose weights of either sign have magnitudes of so many together; pads of 0 are behind its last place."""
+    w = np.zeros((2, 1, 10, 4), int)
+    for row, sign in ((w[0].ravel(), 1), (w[1].ravel(), -1)):
+        for taps, s in ((row[0::2], sign), (row[1::2], -sign)):
+            taps[: total // 120] = 120 * s
+            taps[total // 120] = total % 120 * s
+    return tailed(Conv2d(), (1, 12, 10), w, 1 / 9000)
+
+
+BRIGHT = (200, 255)
+
+
+@pytest.mark.parametrize("total, accepted", [(2056, True), (2057, False)])
+def test_known_pixels_do_not_let_parts_of_a_sum_grow(total: int, accepted: bool) -> None:
+    """Of pixels from 200 on whole sums are within 2^17: what one sign adds, the other takes away. Digits are parts."""
+    node = limited(total)
+    known = Range(np.array([BRIGHT[0]]), np.array([BRIGHT[1]]))
+    _, whole = Conv2d().bounds(known, node.inputs[1].const)
+    assert whole.span[0] > -(1 << 17) and whole.span[1] < 1 << 17
+    assert KERNEL.accepts(node, harness.accumulators(node, BRIGHT)) == accepted
+
+
 @pytest.mark.parametrize("scale, accepted", [(1 / 33, True), (1 / 31, False), (4.0, False)])
 def test_the_factor_has_32_bits(scale: float, accepted: bool) -> None:
     node = tailed(Conv2d(), (1, 8, 8), np.full((2, 1, 1, 2), 5), scale, 0)
@@ -83,6 +103,13 @@ def test_what_is_refused() -> None:
     node = geometry((1, 9, 9), 2, (3, 3), Conv2d())
     assert KERNEL.layouts(node, (layout.lanes(node.inputs[0].type, 3),), layout.lanes(node.output.type, 2)) is None
     assert KERNEL.layouts(node, (FLAT,), FLAT) is None
+
+
+@pytest.mark.parametrize("core, offered", [("cortex-m0", False), ("cortex-m3", False), ("cortex-m4", True)])
+def test_it_is_offered_where_there_is_assembler(core: str, offered: bool) -> None:
+    node = geometry((1, 9, 9), 2, (3, 3), Conv2d())
+    like = layout.lanes(node.output.type, layout.rows_for(node.output.type.shape[1]))
+    assert (KERNEL.on(targets.get(core).core).layouts(node, (FLAT,), like) is not None) == offered
 
 
 # ---- programs ----
@@ -131,7 +158,10 @@ def edges() -> Iterator[tuple[str, Node, list[np.ndarray]]]:
 
 @cache
 def programs() -> tuple[Program, ...]:
-    found = []
+    bright = limited(2056)
+    x = harness.samples(bright, np.random.default_rng(4), limits=BRIGHT)
+    sig, want = harness.signatures(KERNEL, bright)[0], harness.evaluate(bright, x)
+    found = [node_program("bright", bright, KERNEL, sig, x, want, limits=BRIGHT)]
     inputs = [(name, node, harness.samples(node, np.random.default_rng(3))) for name, node in geometries()]
     for i, (name, node, x) in enumerate((*inputs, *edges())):
         if not KERNEL.accepts(*proof(node)):  # some tails are drawn too large
@@ -178,17 +208,6 @@ def test_the_words_of_a_window() -> None:
         (0, 0, 0, None, 0),
         (0, 0, 1, 2, 1),
     )
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parent.parent / "bench" / "kernels.py"
-    spec = importlib.util.spec_from_file_location("bench_kronecker", path)
-    assert spec is not None and spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
 
 
 @needs_arm

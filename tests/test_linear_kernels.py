@@ -224,7 +224,7 @@ def test_encodings_round_trip(outputs: int, n: int, density: float) -> None:
     dots = pack.pack_dots8(wide, chunk)
     light, heavy = pack.split_dots8(wide)
     assert np.array_equal(light + heavy, wide) and np.all(light * heavy >= 0)
-    assert np.abs(np.add.reduceat(np.abs(light), np.arange(0, n, 4), axis=1)).max() <= pack.HEAVIEST_DOTS8
+    assert np.abs(np.add.reduceat(np.abs(light), np.arange(0, n, 4), axis=1)).max() <= pack.HEAVIEST
     assert dots.size == outputs * (1 + -(-n // 4)) + np.count_nonzero(heavy)
     assert np.array_equal(pack.unpack_dots8(dots, outputs, n, chunk), wide)
     pairs = pack.pack_pairs8(wide)

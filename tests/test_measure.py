@@ -62,6 +62,24 @@ def test_functions_that_only_some_cores_have(target: str) -> None:
 
 
 @needs_arm
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3"])
+def test_code_for_one_core_links_for_another(core: str, tmp_path: Path) -> None:
+    """As a whole, without leaving out what is not used."""
+    graph = networks.network("vww", 0.2, "int8-first-dw")
+    artifact = driver.compile(graph, target="cortex-m4", optimize="speed")
+    names = {f.function for s in artifact.program.steps for f in s.bound.fields}
+    assert {"mcugen1_relayout_12to9", "mcugen1_relayout_3to4"} < names
+    artifact.save(tmp_path)
+    (tmp_path / "main.c").write_text(
+        '#include "vww.h"\nvoid *volatile m;\nint main(void) { vww_run(m, m, m); return 0; }\n'
+    )
+    cc, flags = toolchain.arm_gcc(), targets.get(core).flags
+    sources = sorted(p for p in tmp_path.iterdir() if p.suffix in (".c", ".S"))
+    objects = toolchain.compile(cc, sources, tmp_path, flags=[*flags, "-O1"], include=[tmp_path], warnings=())
+    toolchain.link(cc, objects, tmp_path / "image", flags=[*flags, "-nostartfiles", "-Wl,--entry=main"])
+
+
+@needs_arm
 def test_symbols_and_library(tmp_path: Path) -> None:
     source = tmp_path / "a.c"
     source.write_text("unsigned f(unsigned a, unsigned b) { return a / b; }\nint main(void) { return (int)f(7, 2); }\n")

@@ -15,7 +15,7 @@ import pytest
 from harness import Program, Step, node_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sparse import bench, tailed, with_tail  # noqa: F401  (bench is a fixture)
+from test_sparse import tailed, with_tail
 
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
@@ -324,7 +324,7 @@ def test_programs_reach_every_path() -> None:
 
 @needs_arm
 @pytest.mark.parametrize("core, off", [("cortex-m4", 0.03), ("cortex-m3", 0.02), ("cortex-m7", 0.04)])
-def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:  # noqa: F811
+def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
     for encoding, density in (("pairs16", 0.2), ("paired rice", 0.5)):
         for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [density], encoding=encoding):
@@ -334,7 +334,7 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
 
 
 @needs_arm
-def test_pairs_take_less(bench: ModuleType) -> None:  # noqa: F811
+def test_pairs_take_less(bench: ModuleType) -> None:
     """Than lists do, with 32-bit sums or without, and as little as the prototypes."""
     pytest.importorskip("unicorn")
     core = targets.get("cortex-m4").core

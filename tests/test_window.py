@@ -10,7 +10,6 @@ from types import ModuleType
 import harness
 import numpy as np
 import pytest
-import test_direct
 from harness import Program, Step, node_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +24,6 @@ from mcugen.ops import base as ops
 from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.pack import BASE3, I8
 
-bench = test_direct.bench
 KERNEL = Window(I8)
 FULL = Out.full(DType.U8)
 SAME = (1, 1, 1, 1)

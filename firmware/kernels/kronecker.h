@@ -12,6 +12,7 @@
  * up over all groups. The sum of a place's odd neighbour is a highest digit and the next word's lowest.
  *
  * Sums keep within +-2^19 (mcugen/kernels/kronecker.py proves it of every part of a sum), so no digit meets the next.
+ * Behind a row's last place, where pixels may be anything, only later places are spoilt: digits carry upwards.
  * They end with y = clamp(((acc << 12) * scale >> 32) + more) >> 16), exact for the channels that are accepted.
  *
  * A row of y is cut into blocks of four and of three words, made from right to left: a block leaves the lowest digits of

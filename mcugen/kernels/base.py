@@ -61,7 +61,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of assembler that a kernel finds by a table; the model says which ones it uses."""
+    """A piece of assembler that a kernel finds by its struct, or by a table: then the model says which ones it uses."""
 
     stem: str  # of its file, and its function
     code_bytes: int  # rough, Armv7-M with DSP, or what the core has
@@ -156,7 +156,10 @@ class Kernel:
         raise NotImplementedError
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found."""
+        """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found.
+
+        acc: limits of every partial sum in any order, not of whole sums alone (Op.bounds).
+        """
         return True
 
     def bind(self, node: Node, sig: Signature, acc: Range) -> Bound:

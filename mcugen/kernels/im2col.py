@@ -28,7 +28,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import fixed
+from .. import fixed, pack
 from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
 from ..layout import Layout
@@ -41,7 +41,6 @@ EXACT = (5, 14, 20)  # pairs of taps that have functions of their own: windows o
 FEW = 20  # pairs that mcugen1_im2colfew takes at most, without a loop
 BLOCK = 16  # pairs, of mcugen1_im2colmany
 UNROLLED = 5  # quads
-HEAVIEST = 255  # of a quad's magnitudes: 128 * 255 < 2^15
 CENTRE = 128  # what quads have less of a pixel
 MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
@@ -313,18 +312,13 @@ def _tail(i: int, numbers: tuple[int, int, int, int, int, int]) -> tuple[int, in
 
 
 def _split(w: Array) -> tuple[Array, list[tuple[int, Array]]]:
-    """A channel's quads (quads, 4), none heavier than HEAVIEST, and (number, weights) of what is added once more."""
-    once, again = w.copy(), []
-    for i in np.flatnonzero(np.abs(w).sum(axis=1) > HEAVIEST).tolist():
-        quad = w[i]
-        while (excess := int(np.abs(quad).sum()) - HEAVIEST) > 0:
-            less = np.zeros_like(quad)
-            for t in np.argsort(-np.abs(quad), kind="stable"):
-                less[t] = np.sign(quad[t]) * min(abs(int(quad[t])), excess, HEAVIEST - int(np.abs(less).sum()))
-                excess -= abs(int(less[t]))
-            again.append((i, less))
-            quad = quad - less
-        once[i] = quad
+    """A channel's quads (quads, 4), none above pack.HEAVIEST, and (number, weights) of what is added once more."""
+    once, rest = pack.split_fours(w)
+    again = []
+    for i in np.flatnonzero(rest.any(axis=1)).tolist():
+        while rest[i].any():
+            light, rest[i] = (part[0] for part in pack.split_fours(rest[i : i + 1]))
+            again.append((i, light))
     return once, again
 
 
@@ -356,8 +350,8 @@ def _lightest(weights: bytes, taps: int) -> tuple[int, ...]:
 
 def _excess(sums: Array) -> Array:
     """What quads of these sums (channels, ...) cost: how often they come again, then how much they have too much."""
-    more = np.maximum(sums - HEAVIEST, 0)
-    return np.asarray((-(-more // HEAVIEST) * (1 << 16) + more).sum(axis=0))
+    more = np.maximum(sums - pack.HEAVIEST, 0)
+    return np.asarray((-(-more // pack.HEAVIEST) * (1 << 16) + more).sum(axis=0))
 
 
 def _bytes(quads: Array) -> list[int]:

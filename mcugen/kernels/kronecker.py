@@ -6,6 +6,11 @@ of 64 bits takes one cycle. A digit has 21 bits, and every sum of products of a 
 kernels take the layer. The image is read as it lies: what it costs to put it into lanes, and their garbage rows, are
 spared.
 
+A digit is the sum of some of a place's taps or of all. The limits that `accepts` is given hold for each of these
+(Op.bounds), however narrow the pixels' range is: magnitudes of 2056 of one sign are as many as pixels of 255 allow,
+whatever the weights of the other sign take away. Only the digits of places behind the last may be larger, where pads
+are no pixels of the layer. Carries go to higher digits, which in a word are those of later places, so they stay there.
+
 The tail is that of direct.py with up = 12 for the sum and the rest for the factor:
 
     ((acc << 12) * (mult << up + 4) >> 32) + more = ((acc << up) * mult >> 16) + more
@@ -15,7 +20,7 @@ so the proof is the same, if the factor fits 32 bits: up <= 12.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -30,7 +35,7 @@ EXACT = {(4, 1): 18, (4, 2): 18}  # by words of a block and step: groups that ha
 FIVE = (3, 2, 20)  # words, step, groups: of rows of five places
 GARBAGE = 3  # columns of y beyond the last, at most
 DIGIT = 21  # bits
-SUM = 1 << 19  # no part of a sum is beyond
+SUM = 1 << 19  # no sum is beyond, nor any part of one
 UP = 12
 UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
 Group = tuple[int, int, int, int | None, int | None]  # channel, row, column of the pixels; columns of a, of b
@@ -62,7 +67,6 @@ class Costs:
 
 _DSP = Costs(250, 226, 36, 10, 8.5, 57, 2.7, 3, 50, (72.3, 61), (10, 8), (24, 20), (36, 29), (20, 4.3), (46, 7.7))
 _M7 = Costs(170, 126, 20, 5, 4.8, 31, 1.3, 2.8, 34, (42, 36), (6, 5), (13, 11), (20.5, 17), (10, 5), (31, 4.7))
-_REF = Costs(200, 250, 40, 20, 20, 70, 5, 5, 60, (400, 300), (160, 120), (0, 0), (0, 0), (0, 0), (300, 120))  # in C
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,20 @@ class Shape:
 class Kronecker(base.Kernel):
     """Output-stationary: the pixels of six or eight places are gathered and serve all channels."""
 
+    assembled: bool = True  # for the core: kronecker_ref.c wins nothing
     stem = "kronecker"
     op = Conv2d
     weights = "twos"
     uses_scratch = True
     code_bytes = 1900
 
+    def on(self, core: base.Core) -> Kronecker:
+        return replace(self, assembled="dsp" in core.isa)
+
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
         assert isinstance(op, Conv2d)
-        if w.dtype is not DType.I8 or op.to is None or op.groups != 1 or not y.dtype.unsigned:
+        if not self.assembled or w.dtype is not DType.I8 or op.to is None or op.groups != 1 or not y.dtype.unsigned:
             return None
         if not inputs[0].flat or output.flat or not base.fits(x, w, y):
             return None
@@ -164,7 +172,7 @@ class Kronecker(base.Kernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, w, y, shape = node.op, node.inputs[1].type, node.output.type, _shape(node)
         assert isinstance(op, Conv2d) and op.to is not None
-        costs = _REF if "dsp" not in core.isa else _M7 if core.name == "cortex-m7" else _DSP
+        costs = _M7 if core.name == "cortex-m7" else _DSP
         channels, rows, groups = y.shape[0], y.shape[1], len(shape.groups)
         look = shape.runs * costs.on if shape.copied else w.shape[2] * costs.height + shape.runs * costs.run
         each = costs.row + look + shape.constant * channels * costs.first
@@ -180,8 +188,6 @@ class Kronecker(base.Kernel):
         if shape.copied:
             copies = w.shape[1] * ((rows - 1) * op.stride[0] + w.shape[2])
             total += copies * (costs.kept + costs.byte * node.inputs[0].type.shape[2])
-        if "dsp" not in core.isa:
-            total *= core.pressure
         total += base.limit_cycles(op.to, sig.output, channels, core)
         share = 0.93 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)

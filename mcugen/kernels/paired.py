@@ -57,7 +57,6 @@ class PairCosts:
 _DSP = PairCosts((0, 2), (0, 9), (13, 12), (13, 3), (22, 57), Decoding(101, 72, 15.5, 15.2, 7.9, 23))
 _M3 = PairCosts((0, 2), (0, 7), (13, 33), (13, 23), (1, 30), Decoding(144, 51, 15.8, 11.5, 18, 11))
 _M7 = PairCosts((1, 1), (0, 6), (9, 7), (6, 2), (44, 37), Decoding(105, 46, 6.6, 1.6, 7.4, 20))
-_COMPILED = Decoding(300, 100, 66, 18, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -211,14 +210,9 @@ Hows = tuple[strips.Channel, ...]  # how the channels of a unit are computed, a 
 Layer = tuple[tuple[Unit, ...], tuple[Hows, ...], int | None]  # the centre of all channels of a code
 
 
+@lru_cache(maxsize=128)
 def _layer(node: Node, acc: Range, coded: bool) -> Layer | None:
     """None if there is no pair, or a tail does not pack, or a code cannot have such channels."""
-    return _planned(node, *(limit.astype(np.int64).tobytes() for limit in (acc.lo, acc.hi)), coded)
-
-
-@lru_cache(maxsize=128)
-def _planned(node: Node, lows: bytes, highs: bytes, coded: bool) -> Layer | None:
-    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
     alone = strips.channels(node, acc)
     fit = tuple(how.end != pack.END_LONG and few for how, few in zip(alone, _few(node), strict=True))
     units = matching(node.inputs[1], fit, _room(node.inputs[0].type.dtype.hi))
@@ -360,7 +354,7 @@ def _improved(pairs: Array, gain: Array) -> Array:
 
 
 def _costs(core: base.Core) -> PairCosts | None:
-    """None for paired_ref.c."""
+    """None without assembler."""
     if "mve" in core.isa or not {"dsp", "m3"} & {*core.isa}:
         return None
     return _M7 if core.name == "cortex-m7" else _DSP if "dsp" in core.isa else _M3
@@ -369,13 +363,12 @@ def _costs(core: base.Core) -> PairCosts | None:
 def _decoding(node: Node, acc: Range, core: base.Core) -> float:
     """Cycles of the decoder for all units."""
     layer, costs = _layer(node, acc, True), _costs(core)
-    assert layer is not None
-    units = layer[0]
+    assert layer is not None and costs is not None
+    units, d = layer[0], costs.decoded
     taps = int(node.inputs[1].const[0, 0].size)
     lists, entries, groups, bits = _code_sizes(node.inputs[1], units)
-    d = _COMPILED if costs is None else costs.decoded
     cycles = len(units) * d.unit + lists * (d.list + taps * d.tap) + entries * d.entry + groups * d.group
-    return (cycles + d.halfword * bits / 16) * (core.pressure if costs is None else 1.0)
+    return cycles + d.halfword * bits / 16
 
 
 @lru_cache(maxsize=128)
@@ -391,15 +384,9 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded:
     """Of each unit, without the seal."""
     pairs, costs = _costs(core), strips.costs(core)
     layer, rows = _layer(node, acc, coded), _rows(node)
-    assert layer is not None
+    assert layer is not None and pairs is not None and costs is not None
     runs, step = strips.runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     for unit, hows in zip(*layer[:2], strict=True):
-        if costs is None or pairs is None:
-            entries = int(np.count_nonzero(rows[unit.a] if unit.b is None else rows[unit.a] | rows[unit.b]))
-            each = 4 * (core.load + core.branch + 6.6)
-            ends = 260 * (1 + (unit.b is not None))
-            yield sum(run[2] for run in runs) * (ends + entries * each) * core.pressure
-            continue
         cycles = costs.channel + strips.run_cycles(costs, runs) + pairs.unit[unit.b is not None]
         if unit.b is None:
             entries, tokens = strips.entries_and_tokens(hows[0])

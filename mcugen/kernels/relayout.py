@@ -10,7 +10,8 @@ from . import base
 
 WIDEST = 8  # words of a row that relayout_thumb.S keeps in registers
 HALOS_BYTES = 230  # of a function for rows of one width
-SQUARE_BYTES = {"relayout_12to9": 198, "relayout_9to12": 264, "relayout_9to12_halos": 392}  # of 6 x 6 pixels
+# Of those that only cores with the DSP extension have: for three rows a lane, and for 6 x 6 pixels.
+DSP_BYTES = {"relayout_3to4": 306, "relayout_12to9": 198, "relayout_9to12": 264, "relayout_9to12_halos": 392}
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,11 @@ class Relayout:
         """Estimated cycles of one call, as simulated."""
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
-        if _halos(t, src, dst):
+        name = _function(t, src, dst)
+        if name in DSP_BYTES and "dsp" in core.isa:
+            return _three_to_four_cycles(t, dst, core) if name == "relayout_3to4" else _square_cycles(name, t, core)
+        if name not in (*DSP_BYTES, "relayout_ref"):
             return _halos_cycles(t, dst, core)
-        if _three_to_four(t, src, dst) and "dsp" in core.isa:
-            return _three_to_four_cycles(t, dst, core)
-        if (name := _square(t, src, dst)) and "dsp" in core.isa:
-            return _square_cycles(name, t, core)
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
         if src.runs != dst.runs and not src.flat and not dst.flat:
             once, pixel, byte = base.simulated(core, (95, 114, 7.25), (100, 118, 7.5), (150, 131, 9.75))
@@ -91,8 +91,7 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
 
 def _parts(name: str) -> tuple[base.Part, ...]:
     """The code of a function beyond what is linked for all relayouts."""
-    size = SQUARE_BYTES.get(name, HALOS_BYTES if "halos" in name else 0)
-    return (base.Part(name, size),) if size else ()
+    return () if name == "relayout_ref" else (base.Part(name, DSP_BYTES.get(name, HALOS_BYTES)),)
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:

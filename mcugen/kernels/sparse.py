@@ -26,6 +26,7 @@ from . import base, strips
 DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
 BYTE = 256  # channels that a byte can count: so few weights are never split
 _STRIP_BYTES = (660, 890, 1120, 1290)
+Channels = tuple[strips.Channel, ...]
 GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the first of the +1 list
 
 
@@ -96,7 +97,7 @@ class Sparse(base.Kernel):
             ),
         )
 
-    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[list[strips.Channel], tuple[base.Field, ...], int]:
+    def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[Channels, tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
         w = strips.weights(node)
         groups = node.inputs[0].type.shape[0] // w.shape[1]
@@ -120,7 +121,7 @@ class Sparse(base.Kernel):
         )
         return channels, fields, 0
 
-    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[list[strips.Channel], tuple[base.Field, ...], int]:
+    def _decoded(self, node: Node, lay: Layout, acc: Range) -> tuple[Channels, tuple[base.Field, ...], int]:
         """The channels, the code, its numbers (MCUGEN_RICE_K ... in sparse.h) and the decoder; bytes of scratch."""
         op, w = node.op, node.inputs[1].const
         channels = _compact(node, acc)
@@ -276,18 +277,12 @@ def _stream_order(w: Array) -> Array:
     return w.transpose(0, 2, 3, 1).ravel()
 
 
-def _compact(node: Node, acc: Range) -> list[strips.Channel] | None:
+@lru_cache(maxsize=128)
+def _compact(node: Node, acc: Range) -> Channels | None:
     """How the channels of a Rice code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
 
     A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
     """
-    found = _compacted(node, acc.lo.astype(np.int64).tobytes(), acc.hi.astype(np.int64).tobytes())
-    return None if found is None else list(found)
-
-
-@lru_cache(maxsize=128)
-def _compacted(node: Node, lows: bytes, highs: bytes) -> tuple[strips.Channel, ...] | None:
-    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
     mult, add, shift = strips.constants(node, acc)
     full = strips.whole_range(node.op)  # type: ignore[arg-type]
     least, most = -(1 << 15) - acc.lo, (1 << 15) - 1 - acc.hi
@@ -317,7 +312,7 @@ def _compacted(node: Node, lows: bytes, highs: bytes) -> tuple[strips.Channel, .
     return tuple(found)
 
 
-def _tails(channels: list[strips.Channel]) -> tuple[base.Field, base.Field]:
+def _tails(channels: Channels) -> tuple[base.Field, base.Field]:
     """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
     if not all(map(strips.packs, channels)):
         tails = np.array([(how.scale, how.add) for how in channels], np.int32)

@@ -266,14 +266,9 @@ def constants(node: Node, acc: Range) -> tuple[Array, Array, Array]:
     return mult, add, shift
 
 
-def channels(node: Node, acc: Range) -> list[Channel]:
-    """How each output channel is computed."""
-    return list(_channels(node, acc.lo.astype(np.int64).tobytes(), acc.hi.astype(np.int64).tobytes()))
-
-
 @lru_cache(maxsize=128)  # every encoding and every layout asks for them again
-def _channels(node: Node, lows: bytes, highs: bytes) -> tuple[Channel, ...]:
-    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
+def channels(node: Node, acc: Range) -> tuple[Channel, ...]:
+    """How each output channel is computed."""
     w = weights(node).reshape(node.output.type.shape[0], -1)
     to = node.op.to  # type: ignore[attr-defined]
     full, highest = (to.lo, to.hi) == (0, 255), node.inputs[0].type.dtype.hi

@@ -13,8 +13,6 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(relayout_halos6)
-
 static const struct mcugen_relayout x_to_lanes2_k = {
     /* from */ {2, 6, 6, 0, 0, 0, 0, 0, 0},
     /* to */ {2, 6, 6, 2, 1, 1, 1, 128, 29},

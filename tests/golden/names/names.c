@@ -11,7 +11,6 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(relayout_halos4)
 MCUGEN_PART(sparse4)
 MCUGEN_PART(sparse_shift)
 

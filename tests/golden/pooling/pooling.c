@@ -13,7 +13,6 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(relayout_halos5)
 MCUGEN_PART(sparse2)
 MCUGEN_PART(sparse3)
 MCUGEN_PART(sparse4)

@@ -11,7 +11,6 @@
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(relayout_halos8)
 MCUGEN_PART(sparse4)
 
 static const struct mcugen_relayout x_to_lanes3_k = {
