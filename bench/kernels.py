@@ -138,6 +138,7 @@ BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
     "rice": RICE,
+    "blocks": {},
     "base3": {},
     "pairs16": PAIRS16,
     "paired rice": {},
@@ -415,6 +416,7 @@ def rows(
         sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = [
             "mcugen1_sparse_rice",
+            "mcugen1_sparse_blocks",
             "mcugen1_sparse_base3",
             "mcugen1_paired_rice",
             "mcugen1_unpack_i8",

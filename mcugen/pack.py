@@ -155,6 +155,78 @@ def unpack_rice16(data: Array, k: int, n: int) -> Array:
     return _unriced(data, k, n, 1)
 
 
+# Bits of the code of a block of three weights, by which of these are not 0 (bit i: weight i), in either code.
+BLOCK_CODES = ((1, 3, 3, 5, 3, 5, 5, 5), (2, 3, 3, 3, 3, 3, 4, 4))
+BLOCK, BLOCKS = 3, 10  # weights of a block, blocks of a group
+
+
+def blocks_bits(w: Array) -> tuple[int, int]:
+    """(bits, parameter) of pack_blocks with its best parameter, 0 .. 3: twice the code, plus 1 if it is of zeros."""
+    lengths = np.array([BLOCK_CODES[parameter >> 1] for parameter in range(4)])
+    counts = np.array([np.bincount(_blocks(w, parameter & 1).ravel(), minlength=8) for parameter in range(4)])
+    bits = (lengths * counts).sum(axis=1)
+    best = int(np.argmin(bits))
+    return int(bits[best]) + int(np.count_nonzero(w)), best
+
+
+def _blocks(w: Array, zeros: int) -> Array:
+    """The blocks of each group: which weights, or which zeros, are there; (groups, BLOCKS).
+
+    Behind the last weight stands another one that is not 0, and then what the code has in fewest bits.
+    """
+    there = np.append(w.ravel() != 0, True) ^ bool(zeros)
+    filled = np.append(there, np.zeros(-there.size % (BLOCK * BLOCKS), bool))
+    return np.asarray(filled.reshape(-1, BLOCKS, BLOCK) @ (1 << np.arange(BLOCK)))
+
+
+def _block_code(code: int) -> list[str]:
+    """The bits of each block: a canonical code, shorter ones first, equal ones by their block."""
+    lengths = BLOCK_CODES[code]
+    found, following, last = [""] * len(lengths), 0, 0
+    for bits, block in sorted((bits, block) for block, bits in enumerate(lengths)):
+        following <<= bits - last
+        found[block], last = f"{following:0{bits}b}", bits
+        following += 1
+    return found
+
+
+def pack_blocks(w: Array, parameter: int) -> Array:
+    """Groups of ten blocks as halfwords, 16 bits at least behind the last one: their codes, then a sign of each weight
+    that is not 0, set for -1."""
+    blocks, code = _blocks(w, parameter & 1), _block_code(parameter >> 1)
+    lengths = np.array(BLOCK_CODES[parameter >> 1])[blocks]
+    flat = w.ravel()
+    places = np.flatnonzero(flat)
+    group = places // (BLOCK * BLOCKS)
+    signs = np.bincount(group, minlength=len(blocks))
+    size = lengths.sum(axis=1) + signs
+    ends = np.cumsum(size)
+    bits = np.zeros(int(ends[-1]), np.uint8)
+    starts = (ends - size)[:, None] + np.cumsum(lengths, axis=1) - lengths
+    for i in range(int(lengths.max())):
+        ones = np.array([i < len(c) and c[i] == "1" for c in code])[blocks]
+        bits[starts[ones] + i] = 1
+    before = np.cumsum(signs) - signs  # signs of the groups before
+    bits[(ends - signs)[group] + np.arange(places.size) - before[group]] = flat[places] < 0
+    return _halfwords(bits, -(-(bits.size + 16) // 16))
+
+
+def unpack_blocks(data: Array, parameter: int, n: int) -> Array:
+    """The inverse of pack_blocks, of n weights."""
+    block_of = {code: block for block, code in enumerate(_block_code(parameter >> 1))}
+    text, at, w = "".join(f"{v:016b}" for v in data.tolist()), 0, np.zeros(n, np.int8)
+    for first in range(0, n, BLOCK * BLOCKS):
+        there = []
+        for _ in range(BLOCKS):
+            size = next(size for size in range(1, 6) if text[at : at + size] in block_of)
+            block, at = block_of[text[at : at + size]], at + size
+            there += [(block >> i ^ parameter) & 1 for i in range(BLOCK)]
+        for i in first + np.flatnonzero(there):
+            if i < n:
+                w[i], at = (-1 if text[at] == "1" else 1), at + 1
+    return w
+
+
 def pack_base3x10(w: Array) -> Array:
     """Ten weights a halfword, 1.6 bits each: as pack_base3, of 10 digits and 65536 / 59049."""
     flat = w.ravel().astype(np.int64)

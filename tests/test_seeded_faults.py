@@ -139,6 +139,13 @@ FAULTS = (
     Fault("lower half borrows", "dots8_ref.c", "0x8000U - (", "0U - (", ("^Linear .*dots8",)),
     Fault("heavy weights unread", "dots8_ref.c", "(*word >> 16) & 1U", "0U", ("^Linear .*dots8",)),
     Fault("a bit of the lower half", "linear_wide.c", "a & 0xFFFF", "a & 0x7FFF", ("^Linear .*linear_",)),
+    Fault(
+        "Blocks: their first weight is dropped",
+        "sparse_blocks_ref.c",
+        "(block & 7U) << at",
+        "(block & 6U) << at",
+        ("^Conv2d .*sparse/blocks",),
+    ),
     Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
@@ -287,6 +294,16 @@ ELSEWHERE = (
         ),
     ),
     (
+        "mps2-an386",
+        Fault(
+            "Blocks: a group's end is a weight",
+            "sparse_blocks_thumb2.S",
+            "sub     r5, r5, r3\n        adds    r5, r5, #1\n",
+            "sub     r5, r5, r3\n",
+            ("^Conv2d .*sparse/blocks",),
+        ),
+    ),
+    (
         "mps2-an385",
         Fault(
             "a carry stays",
@@ -374,6 +391,16 @@ ELSEWHERE = (
         "microbit",
         Fault(
             "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
+        ),
+    ),
+    (
+        "microbit",
+        Fault(
+            "Blocks: a sign lost",
+            "sparse_blocks_m0.S",
+            "movs    r2, #15",
+            "movs    r2, #14",
+            ("^Conv2d .*sparse/blocks",),
         ),
     ),
     (

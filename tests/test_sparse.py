@@ -38,7 +38,7 @@ MACHINES = [
     *harness.linux_params(),
 ]
 FULL = Out.full(DType.U8)
-KERNEL, BYTES, RICE, BASE3 = Sparse(), Sparse("bytes"), Sparse("rice"), Sparse("base3")
+KERNEL, BYTES, RICE, BLOCKS, BASE3 = Sparse(), *map(Sparse, ("bytes", "rice", "blocks", "base3"))
 DEPTHWISE = SparseDepthwise()
 Factory = pytest.TempPathFactory
 
@@ -251,7 +251,7 @@ def edge_programs(helium: bool = False) -> Iterator[Program]:
         sig = KERNEL.layouts(node, lay[:1], lay[1])
         assert sig is not None
         text = f"edge {(w == 1).sum()} {(w == -1).sum()} {image} {node.op.stride} {node.inputs[2].const[0]}"
-        for kernel in (replace(plain, helium=helium) for plain in (KERNEL, BYTES, RICE, BASE3)):
+        for kernel in (replace(plain, helium=helium) for plain in (KERNEL, BYTES, RICE, BLOCKS, BASE3)):
             if kernel.layouts(node, lay[:1], lay[1]) and kernel.accepts(node, harness.accumulators(node)):
                 yield node_program(f"{text} {kernel.name}", node, kernel, sig, [x], want)
 
@@ -379,6 +379,15 @@ def decodings() -> Iterator[tuple[str, Node]]:
         )
 
 
+def blocks() -> Iterator[tuple[str, Node]]:
+    """Every block in every place of a group, by every code; channels that end there; nothing but zeros, and none."""
+    rng = np.random.default_rng(5)
+    for density in (0.0, 0.26, 0.4, 0.6, 0.74, 1.0):
+        for shape in ((70, 10, 2, 2), (31, 1, 3, 3), (97, 1, 1, 1), (32, 91, 1, 1), (3, 29, 1, 3)):
+            w = rng.choice([-1, 1], shape) * (rng.random(shape) < density)
+            yield f"blocks {density} {shape}", tailed(w.astype(np.int8))
+
+
 def channels() -> Iterator[tuple[str, Node]]:
     """Pointwise layers by bytes: lists of every length up to two full tokens, in strips of every width, every end."""
     counts = [(int(n), p) for p in range(34) for n in (0, 1, 16, 17, p)]
@@ -495,30 +504,57 @@ def test_decodings_reach_every_path() -> None:
     assert {len(p) for p in found.values()} >= {11 + 3 * 40, 11 + 4 * 4}
 
 
+def test_blocks_reach_every_path() -> None:
+    """Of each code: every block first and last in a group, halfwords of codes and of signs that begin everywhere."""
+    seen: dict[int, set[tuple[int, int]]] = {parameter: set() for parameter in range(4)}
+    ends: dict[int, set[int]] = {parameter: set() for parameter in range(4)}
+    for name, node in blocks():
+        assert BLOCKS.accepts(node, harness.accumulators(node)), name
+        w = node.inputs[1].const
+        stream = w.transpose(0, 2, 3, 1).ravel()
+        _, parameter = pack.blocks_bits(stream)
+        there = pack._blocks(stream, parameter & 1)
+        for at in range(pack.BLOCKS):
+            seen[parameter] |= {(at, block) for block in there[:, at].tolist()}
+        ends[parameter] |= {o * w[0].size % 30 for o in range(1, len(w))}
+    for parameter in range(4):
+        assert len(seen[parameter]) == pack.BLOCKS * 8 and ends[parameter] == {*range(30)}, parameter
+
+
 @cache
 def programs() -> tuple[Program, ...]:
     rng = np.random.default_rng
     found = [p for name, node in geometries() for p in node_programs(name, node, rng(3))]
-    found = [p for p in found if p.label in (KERNEL.name, BYTES.name, RICE.name, BASE3.name, DEPTHWISE.name)]
+    found = [
+        p for p in found if p.label in (KERNEL.name, BYTES.name, RICE.name, BLOCKS.name, BASE3.name, DEPTHWISE.name)
+    ]
     coded = [p for name, node in decodings() for p in node_programs(f"decode {name}", node, rng(3))]
     listed = [p for name, node in channels() for p in node_programs(f"channels {name}", node, rng(3))]
     return (
         *found,
         *edge_programs(),
         *(p for p in coded if p.label == RICE.name),
-        *[p for p in coded if p.label == BASE3.name][::7],
+        *[p for p in coded if p.label in (BLOCKS.name, BASE3.name)][::7],
+        *block_programs(),
         *(p for p in listed if p.label == BYTES.name),
     )
+
+
+def block_programs() -> Iterator[Program]:
+    for name, node in blocks():
+        inputs = harness.samples(node, np.random.default_rng(3))
+        sig = harness.signatures(BLOCKS, node)[0]
+        yield node_program(f"{name} {sig}", node, BLOCKS, sig, inputs, harness.evaluate(node, inputs))
 
 
 @cache
 def helium_programs() -> tuple[Program, ...]:
     """The same in strips of up to 12 words."""
     found = [*edge_programs(helium=True)]
-    for name, node in (*geometries(), *decodings()):
+    for name, node in (*geometries(), *decodings(), *blocks()):
         inputs = harness.samples(node, np.random.default_rng(3))
         want = harness.evaluate(node, inputs)
-        for plain in (KERNEL, RICE, BASE3, DEPTHWISE):
+        for plain in (KERNEL, RICE, BLOCKS, BASE3, DEPTHWISE):
             kernel = replace(plain, helium=True)
             if kernel.op is not type(node.op) or not kernel.accepts(node, harness.accumulators(node)):
                 continue
@@ -544,7 +580,7 @@ def test_programs_reach_every_path_of_helium() -> None:
         used = {(values["step"], int(w)) for _, _, _, w in runs}
         data, at = values["weights"], 0
         assert isinstance(data, np.ndarray)
-        while p.label not in (RICE.name, BASE3.name) and at < data.size:
+        while p.label not in (RICE.name, BLOCKS.name, BASE3.name) and at < data.size:
             parts, end, size = pack.unpack_lists16(data[at:])
             at += size
             rare |= {(end, min(len(parts), 3), *some) for some in used}
@@ -565,7 +601,7 @@ def test_programs_reach_every_path() -> None:
     """Every end, centre and number of parts; every width of strip at both steps, also with each of the rarer tokens."""
     firsts, centres, strips, rare, tails, longest = set(), set(), set(), set(), set(), 0
     for p in programs():
-        if p.label in (RICE.name, BASE3.name, BYTES.name):
+        if p.label in (RICE.name, BLOCKS.name, BASE3.name, BYTES.name):
             continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.fields}
@@ -655,6 +691,8 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35, 0.67]):
         assert abs(r.estimated / r.cycles - 1) < off, r
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.1, 0.35], encoding="rice"):
+        assert abs(r.estimated / r.cycles - 1) < off, r
+    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw64_25x5", "pw256_3"], [0.2, 0.38], encoding="blocks"):
         assert abs(r.estimated / r.cycles - 1) < off, r
     for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [0.67], encoding="base3"):
         assert abs(r.estimated / r.cycles - 1) < max(off, 0.03), r

@@ -33,8 +33,8 @@
  * Where x_plane is not 0 each entry is a pixel of the channel itself, so that programs are of bytes (FORMAT.md, "bytes"):
  * offsets are channels, tokens too are bytes, and c is two of them, the lower first. Tokens 20 to 22 and 24 are not there.
  *
- * Or the weights are a Rice code (FORMAT.md, "rice") or digits of base 3 ("base3x10"), which `decode` turns into such
- * programs in scratch, one channel's at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
+ * Or the weights are a Rice code (FORMAT.md, "rice"), a code of blocks ("blocks") or digits of base 3 ("base3x10"), which
+ * `decode` turns into such programs in scratch, one channel's at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
  * channel of such a layer is split.
  */
 #ifndef MCUGEN_SPARSE_H
@@ -56,8 +56,8 @@ struct mcugen_sparse_decoder {
     const uint16_t *weights; /* the next halfword of the code */
     const uint16_t *tails;   /* the next channel's */
     uint32_t bits;           /* read from weights and not used yet */
-    int32_t spare;           /* how many there are, less 16 */
-    int32_t rest;            /* less the weights from the channel's end to the next that is not 0, that one too */
+    int32_t spare;           /* how many there are, less 16; or what else a decoder keeps */
+    int32_t rest;            /* less the weights from the channel's end to the next that is not 0, that one too; or else */
 };
 
 /* Writes the next channel's program to somewhere in scratch and returns it; sets the decoder's tail. */
@@ -93,12 +93,12 @@ static inline uint32_t mcugen_sparse_unpack_tail(const uint16_t *packed, int32_t
     return shift;
 }
 
-/* The Rice code is in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers is
+/* Codes are in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers is
  * a packed tail for each channel of y, with a fourth halfword, the centre, if OWN_CENTRES. A channel ends with END if
  * its shift is 16 or more, else with token 19.
  */
 enum {
-    MCUGEN_RICE_K,
+    MCUGEN_RICE_K, /* or the parameter of another code */
     MCUGEN_RICE_CHANNELS, /* of x */
     MCUGEN_RICE_PLANE, /* words of a channel of x */
     MCUGEN_RICE_COLUMNS, /* of the kernel */
@@ -168,10 +168,13 @@ static inline void mcugen1_sparse(const struct mcugen_sparse *k, const void *x, 
 #endif
 }
 
-/* A mcugen_sparse_decode_fn each: the Rice code, in assembler for M0 to M33, elsewhere the same as ref; digits of base 3. */
+/* A mcugen_sparse_decode_fn each: the Rice code and blocks, in assembler for Arm's M cores, elsewhere the same as ref; digits
+ * of base 3. */
 const uint16_t *mcugen1_sparse_rice(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_sparse_blocks(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_base3(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_sparse_blocks_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 
 #ifdef __cplusplus
 }

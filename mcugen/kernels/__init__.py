@@ -59,6 +59,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse(),
     Sparse("bytes"),
     Sparse("rice"),
+    Sparse("blocks"),
     Sparse("base3"),
     Paired(),
     Paired("rice"),

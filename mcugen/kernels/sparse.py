@@ -1,7 +1,8 @@
 """sparse: convolutions with ternary weights from lanes to lanes, by lists of the weights that are not zero.
 
 The lists lie in flash, of halfwords (lists16) or, in pointwise layers of up to 256 channels, of bytes, or one channel's
-at a time in scratch, decoded from a Rice code (rice) or, for layers of few zeros, from digits of base 3 (base3).
+at a time in scratch, decoded from a Rice code (rice), from a code of three weights at once for the densities between
+two of its parameters (blocks) or, for layers of few zeros, from digits of base 3 (base3).
 
 A decoder has no use for a choice of signs and centres (strips.py): its channels have sign 1 and all the same centre if
 they can. It knows none that are split.
@@ -23,7 +24,8 @@ from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
 from . import base, strips
 
-DECODED = {"rice": 650, "base3": 430}  # encodings that are decoded, and bytes of code
+DECODED = {"rice": 590, "blocks": 610, "base3": 430}  # encodings that are decoded, and bytes of code
+ASSEMBLED = ("rice", "blocks")  # those of them with a decoder in assembler
 BYTE = 256  # channels that a byte can count: so few weights are never split
 _STRIP_BYTES = (660, 890, 1120, 1290)
 Channels = tuple[strips.Channel, ...]
@@ -34,7 +36,7 @@ GROUP, FIRST_GROUP = 15, 13  # offsets behind a token in scratch, behind the fir
 class Sparse(base.Kernel):
     """Weight-stationary: each channel's list runs over all strips of 1 to 4 words, four pixels in a word."""
 
-    weights: str = field(default="lists16")  # or bytes, rice, base3
+    weights: str = field(default="lists16")  # or bytes, or of DECODED
     helium: bool = False  # with runs of strips of up to 12 words besides the others
     stem = "sparse"
     op = Conv2d
@@ -87,7 +89,7 @@ class Sparse(base.Kernel):
             scratch=scratch,
             needs=("lanes", "sparse_cores", "sparse_strips")
             + ("sparse_scratch",) * (self.weights in DECODED)
-            + ("sparse_rice_thumb2",) * (self.weights == "rice"),
+            + ("sparse_decode", f"sparse_{self.weights}_thumb2") * (self.weights in ASSEMBLED),
             parts=(
                 *_strips(runs, wide, kind),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
@@ -127,8 +129,8 @@ class Sparse(base.Kernel):
         channels = _compact(node, acc)
         assert isinstance(op, Conv2d) and channels is not None
         _, c, kh, kw = w.shape
-        stream = _stream_order(w)
-        k = pack.rice_bits(stream)[1] if self.weights == "rice" else 0
+        _, k = _coded_bits(w, self.weights)
+        code = _packed(w, self.weights, k)
         minus, plus = (int(most) for most in _counts(w).max(axis=1))
         below = -(-(minus + 1) // GROUP)
         centres = [how.parts[0].centre or 0 for how in channels]
@@ -140,11 +142,7 @@ class Sparse(base.Kernel):
         tails = np.array([(how.scale, *strips.packed_tail(how), how.parts[0].centre or 0) for how in channels])
         tails = tails[:, : 3 if one else 4]
         fields = (
-            base.Field(
-                "weights",
-                "uint16_t",
-                pack.pack_rice(stream, k) if self.weights == "rice" else pack.pack_base3x10(stream),
-            ),
+            base.Field("weights", "uint16_t", code),
             base.Field("tails", "const int32_t *", base.NULL),
             base.Field("packing", "uint16_t", (np.array([*packing, *tails.ravel()]) & 0xFFFF).astype(np.uint16)),
             base.Field("decode", "mcugen_sparse_decode_fn", f"mcugen1_sparse_{self.weights}"),
@@ -234,8 +232,8 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
     runs, costs, step = strips.runs(node, sig), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
-    taps, (bits, k) = w[0, 0].size, pack.rice_bits(_stream_order(w))
-    zeros = bits - (k + 2) * (np.count_nonzero(w) + 1)
+    taps, (bits, k) = w[0, 0].size, _coded_bits(w, weights)
+    zeros = bits - (k + 2) * (np.count_nonzero(w) + 1) if weights == "rice" else 0
     compact = _compact(node, acc)
     assert compact is not None
     for how, clamp in zip(compact, clamps, strict=True):
@@ -244,19 +242,16 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
         if costs is None:
             word = 260 * core.pressure
             entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            each = 12 * (minus + plus) + 14 * w[0].size if weights == "base3" else 66 * (minus + plus)
+            each = {"rice": 66, "blocks": 30, "base3": 12}[weights] * (minus + plus) + 14 * w[0].size * (
+                weights != "rice"
+            )
             decoding = (180 + 18 * taps + each) * core.pressure
             yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
             continue
         tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
-        if weights == "base3":
-            d = costs.digits
-            yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size
-        else:
-            d = costs.decoded
-            yield (
-                d.channel + d.entry * (minus + plus) + d.tap * taps + (d.halfword * bits / 16 + d.zero * zeros) / len(w)
-            )
+        d = costs.decoded[weights]
+        yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size
+        yield (d.halfword * bits / 16 + d.zero * zeros) / len(w)
         cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + strips.run_cycles(costs, runs) + sum(cycles_of) + clamp
 
@@ -273,8 +268,24 @@ def _tokens_above(plus: int) -> int:
 
 
 def _stream_order(w: Array) -> Array:
-    """The weights as the Rice code has them: channels of y, rows, columns, channels of x."""
+    """The weights as codes have them: channels of y, rows, columns, channels of x."""
     return w.transpose(0, 2, 3, 1).ravel()
+
+
+def _coded_bits(w: Array, weights: str) -> tuple[int, int]:
+    """Bits in that encoding with its best parameter, and this."""
+    stream = _stream_order(w)
+    if weights == "base3":
+        return 16 * -(-w.size // 10), 0
+    return pack.rice_bits(stream) if weights == "rice" else pack.blocks_bits(stream)
+
+
+def _packed(w: Array, weights: str, parameter: int) -> Array:
+    """Halfwords."""
+    stream = _stream_order(w)
+    if weights == "base3":
+        return pack.pack_base3x10(stream)
+    return (pack.pack_rice if weights == "rice" else pack.pack_blocks)(stream, parameter)
 
 
 @lru_cache(maxsize=128)
@@ -344,8 +355,11 @@ def _strips(runs: Sequence[strips.Run], wide: Sequence[strips.Run], kind: str) -
 
 _HELIUM_WIDTHS = {1: (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), 2: (1, 2, 3, 4, 8)}  # words, by the step in x
 _HELIUM_CHANNEL, _HELIUM_RUN, _HELIUM_TOKEN = 32.0, 31.0, 2
-_HELIUM_DECODED = strips.Decoding(120, 13.5, 16, 8)
-_HELIUM_DIGITS = strips.Decoding(140, 8.5, 12.5, weight=11)
+_HELIUM_DECODED = {
+    "rice": strips.Decoding(120, 13.5, 16, 8),
+    "blocks": strips.Decoding(120, 13.5, 16, 8, weight=3),
+    "base3": strips.Decoding(140, 8.5, 12.5, weight=11),
+}
 _HELIUM_PACKED = 16.0  # more of a channel
 # Tokens of strips, of a strip and of a register; for ends: over END.
 _HELIUM_OTHERS = strips.others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
@@ -426,14 +440,10 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
     assert channels is not None
     w = node.inputs[1].const
     decoding, entry = 0.0, 0.0
-    if weights == "base3":
-        d, entry = _HELIUM_DIGITS, _HELIUM_DIGITS.entry
-        decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size
-    elif coded:
-        entry = _HELIUM_DECODED.entry
-        bits, _ = pack.rice_bits(_stream_order(w))
-        decoding = _HELIUM_DECODED.channel + _HELIUM_DECODED.tap * w[0, 0].size
-        decoding += (_HELIUM_DECODED.halfword * bits / 16) / len(w)
+    if coded:
+        d, (bits, _) = _HELIUM_DECODED[weights], _coded_bits(w, weights)
+        entry = d.entry
+        decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size + d.halfword * bits / 16 / len(w)
     elif all(map(strips.packs, channels)):
         decoding = _HELIUM_PACKED
     for how in channels:

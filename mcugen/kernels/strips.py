@@ -46,7 +46,7 @@ _GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to
 
 @dataclass(frozen=True)
 class Decoding:
-    """Cycles of the decoder of the Rice code, or of digits, which is compiled C."""
+    """Cycles of a decoder; that of digits is compiled C."""
 
     channel: float
     entry: float
@@ -71,8 +71,7 @@ class Costs:
     apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
     lo: float = 0  # of a byte of the output, where lo is not 0
     below: float = 0  # that a pixel below 0 takes less
-    decoded: Decoding = field(kw_only=True)
-    digits: Decoding = field(kw_only=True)
+    decoded: Mapping[str, Decoding] = field(kw_only=True)  # by the encoding
     by_byte: tuple[float, ...] = field(kw_only=True)  # of a weight, where its channel is a byte
     widest_run: float = 0  # more of a run of strips of 4 words
     packed: float = 10  # more of a channel, if its tail has 6 bytes
@@ -104,8 +103,11 @@ _DSP = Costs(
     (8, 6),
     (3, 3),
     others((25, 9), (13, 3), (20, 10), (20, 16), (20, 20), (26, 30), (0, 2), (0, 4)),
-    decoded=Decoding(168, 17.2, 22.5, 11),
-    digits=Decoding(158, 10.6, 18, weight=13.6),
+    decoded={
+        "rice": Decoding(168, 17.2, 22.5, 11),
+        "blocks": Decoding(168, 15.7, 22.5, 15.9, weight=4.1),
+        "base3": Decoding(158, 10.6, 18, weight=13.6),
+    },
     by_byte=(6, 9, 12, 17),
     widest_run=5,
     packed=13,
@@ -119,8 +121,11 @@ _M3 = Costs(
     (8, 6),
     (4, 4),
     others((23, 23), (15, 23), (20, 13), (20, 21), (20, 30), (26, 50), (0, 0), (0, 0)),
-    decoded=Decoding(168, 19.2, 22.5, 11),
-    digits=Decoding(120, 10.2, 19, weight=13.8),
+    decoded={
+        "rice": Decoding(168, 19.2, 22.5, 11),
+        "blocks": Decoding(168, 16.7, 22.5, 15.9, weight=4.1),
+        "base3": Decoding(120, 10.2, 19, weight=13.8),
+    },
     by_byte=(8, 12, 16, 22),
     widest_run=5,
 )
@@ -132,8 +137,11 @@ _M7 = Costs(
     (5, 4.5),
     (2, 2),
     others((14, 5), (7, 2), (10, 6), (10, 9), (10, 12), (13, 18), (0, 1), (0, 2)),
-    decoded=Decoding(105, 9.4, 10, 3.4),
-    digits=Decoding(75, 3.2, 9, weight=6.3),
+    decoded={
+        "rice": Decoding(105, 9.4, 10, 3.4),
+        "blocks": Decoding(105, 8.2, 10, 5.7, weight=2.6),
+        "base3": Decoding(75, 3.2, 9, weight=6.3),
+    },
     by_byte=(3.8, 5.6, 7.3, 10.3),
 )
 _WIDE_M0 = others((0, 0), (0, 0), (205, 6), (172, 6), (190, 20), (200, 52), (2, 0), (3, 0))
@@ -149,8 +157,11 @@ _M0PLUS = Costs(
     apart=1,
     lo=9,
     below=4,
-    decoded=Decoding(204, 21, 17.3, 14.6, 8.4),
-    digits=Decoding(150, 16.6, 28, weight=17),
+    decoded={
+        "rice": Decoding(204, 21, 17.3, 14.6, 8.4),
+        "blocks": Decoding(204, 15.9, 17.3, 11.8, weight=9.4),
+        "base3": Decoding(150, 16.6, 28, weight=17),
+    },
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
@@ -168,8 +179,11 @@ _M0 = Costs(
     apart=1,
     lo=10,
     below=4,
-    decoded=Decoding(209, 22.8, 20, 14.7, 9.4),
-    digits=Decoding(150, 18.6, 31, weight=18),
+    decoded={
+        "rice": Decoding(209, 22.8, 20, 14.7, 9.4),
+        "blocks": Decoding(209, 17.5, 20, 13.6, weight=10.6),
+        "base3": Decoding(150, 18.6, 31, weight=18),
+    },
     by_byte=(8, 13, 17, 23),
     packed=18,
     byte_channel=1,
