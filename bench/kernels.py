@@ -24,6 +24,7 @@ from mcugen import fixed, layout, resources, targets
 from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
 from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
+from mcugen.kernels.chunks import Chunks
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
 from mcugen.kernels.kronecker import Kronecker
@@ -134,6 +135,16 @@ PAIRS16: Bars = {
         "c3_64_8": (0.147, 0.256, 0.394, 0.504),
     },
 }
+CHUNKS16: Bars = {  # on pixels of 4 bits
+    "cortex-m0plus": {
+        "pw64_25x5": (0.351, 0.432, 0.630, 0.778),
+        "c3_16_32": (0.183, 0.303, 0.460, 0.613),
+        "c3_32_16": (0.153, 0.257, 0.412, 0.567),
+        "c3_64_8": (0.145, 0.258, 0.428, 0.598),
+        "pw128_6": (0.260, 0.384, 0.550, 0.712),
+        "pw256_3": (0.328, 0.498, 0.750, 1.003),
+    },
+}
 BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
@@ -142,7 +153,9 @@ BAR: dict[str, Bars] = {
     "base3": {},
     "pairs16": PAIRS16,
     "paired rice": {},
+    "chunks16": CHUNKS16,
 }
+LOW = ("chunks16",)  # encodings of kernels for pixels of 4 bits
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
@@ -202,8 +215,8 @@ class Row:
         }
 
 
-def layer(name: str, density: float, unsplit: bool = False) -> Node:
-    """A layer with as many weights at random places, half of them -1, on bytes.
+def layer(name: str, density: float, unsplit: bool = False, dtype: DType = DType.U8) -> Node:
+    """A layer with as many weights at random places, half of them -1, on pixels of that type.
 
     unsplit: on the widest input for which all sums fit 16 bits.
     """
@@ -214,11 +227,11 @@ def layer(name: str, density: float, unsplit: bool = False) -> Node:
     weights[places] = rng.choice([-1, 1], places.size)
     pad = size // 2
     op = Conv2d(padding=(pad,) * 4, to=Out.full(DType.U8))
-    for dtype in (DType.U8, DType.U7, DType.U6):
-        x = Value("x", Tensor(dtype, (c, h, w), Quant(0.05, 0)))
+    for narrow in (dtype, DType.U7, DType.U6):
+        x = Value("x", Tensor(narrow, (c, h, w), Quant(0.05, 0)))
         kernel = Value("w", Tensor(DType.T, (c, c, size, size)), weights.reshape(c, c, size, size))
         acc = accumulators(ops.make(Conv2d(padding=op.padding), x, kernel))
-        scale = 64.0 / np.sqrt(np.count_nonzero(weights) / c) / (dtype.hi + 1)
+        scale = 64.0 / np.sqrt(np.count_nonzero(weights) / c) / (narrow.hi + 1)
         tail = fixed.lower(np.full(c, scale), np.full(c, 100.0), acc.lo, acc.hi, 0, 255)
         constants = [
             ops.constant(n, d, v)
@@ -317,7 +330,9 @@ def variant(core: Core, stem: str = "sparse") -> str:
 
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     """Those that a layer is measured with, as they are for the core."""
-    if name not in DIRECT:
+    if name not in DIRECT and encoding in LOW:
+        yield Chunks().on(core)
+    elif name not in DIRECT:
         yield (Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)).on(core)
     elif not DIRECT[name][1]:
         yield next(k for k in (Window(I8, True), Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
@@ -331,7 +346,8 @@ def measured_layer(name: str, density: float, kernel: Kernel, unsplit: bool) -> 
     """The layer that a kernel is measured on; decoders know no channels that are split."""
     if name in DIRECT:
         return direct_layer(name)
-    return layer(name, density, unsplit or kernel.weights in DECODED)
+    x = DType.U4 if kernel.weights in LOW else DType.U8
+    return layer(name, density, unsplit or kernel.weights in DECODED, x)
 
 
 def measured(
@@ -364,6 +380,7 @@ def measured(
     layer_code = (
         "sparse",
         "paired",
+        "chunks",
         *PRODUCTS,
         "unpack",
         "memcpy",
@@ -403,13 +420,23 @@ def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
         )
 
 
+def ratios(low: Sequence[Row], others: Sequence[Row]) -> Iterator[str]:
+    """How much faster layers of 4 bits are than the same on bytes, as text."""
+    yield "layer         density    u8 /MAC    u4 /MAC  times as fast"
+    for a, b in zip(low, others, strict=True):
+        yield f"{a.layer:12}  {a.density:7}  {b.per_mac:9.3f}  {a.per_mac:9.3f}  {b.cycles / a.cycles:13.2f}"
+
+
 def rows(
     core: Core, layers: Sequence[str], densities: Sequence[float], encoding: str = "lists16", unsplit: bool = False
 ) -> list[Row]:
     """A row for each layer and kernel that takes it: for each density, or one for 8-bit weights, whose density is 1."""
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(
-            p for s in ("sparse", "paired") for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S")
+            p
+            for s in ("sparse", "paired", "chunks")
+            for p in resources.KERNELS.glob(f"{s}*")
+            if p.suffix in (".c", ".S")
         )
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
         lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
@@ -425,6 +452,7 @@ def rows(
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
         if {"dsp", "m3"} & {*core.isa}:
             kept.append(variant(core, "paired"))
+        kept.append(variant(core, "chunks") if "m0" in core.isa else "mcugen1_chunks_ref")
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         kept += [f"mcugen1_kronecker_{n}{step}" for n in ("four", "three") for step in (1, 2)]
         elf = cycles.build_elf(sources, variant(core), Path(work) / "kernels.elf", core.name, keep=kept)
@@ -448,8 +476,11 @@ def main() -> None:
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--unsplit", action="store_true", help="inputs so narrow that all sums fit 16 bits")
     args = parser.parse_args()
-    found = rows(targets.get(args.core).core, args.layers, args.densities, args.encoding, args.unsplit)
+    core = targets.get(args.core).core
+    found = rows(core, args.layers, args.densities, args.encoding, args.unsplit)
     print("\n".join(table([r.record for r in found])))
+    if args.encoding in LOW:
+        print("\n".join(ratios(found, rows(core, args.layers, args.densities, "lists16", args.unsplit))))
 
 
 if __name__ == "__main__":

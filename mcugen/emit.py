@@ -196,11 +196,12 @@ def _parts(program: Program) -> set[str]:
 
 
 def _parts_where(program: Program) -> dict[str, list[str]]:
-    """Parts by where they are needed: everywhere (""), with Helium (MVE), without (OTHER), in Armv7-M (THUMB2).
+    """Parts by where they are needed: everywhere (""), with Helium (MVE), without (OTHER), in Armv7-M (THUMB2), in
+    Armv6-M (THUMB1).
 
     Those that a struct names are not among them: it refers to them itself, where the core has them.
     """
-    found: dict[str, list[str]] = {"": [], "MVE": [], "OTHER": [], "THUMB2": []}
+    found: dict[str, list[str]] = {"": [], "MVE": [], "OTHER": [], "THUMB2": [], "THUMB1": []}
     named = {f.function.removeprefix("mcugen1_") for s in program.steps for f in s.bound.fields}
     for stem in sorted(_parts(program) - named):
         where = {p.only for s in program.steps for p in s.bound.parts if p.stem == stem}

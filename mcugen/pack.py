@@ -357,6 +357,81 @@ def _unpack_program(data: Array, size: int) -> tuple[list[Lists], int, int]:
             following, at = int(data[at + token - 1]), at + token
 
 
+# Tokens of chunks16 besides END, 1 .. MOST_ADDED and NEGATE (firmware/kernels/chunks.h).
+TOTAL_SET, TOTAL_NEG, TOTAL_ADD, TOTAL_SUB, END_TOTAL = 18, 19, 20, 21, 26
+LONG_CHUNK = 4  # more of the first four, where the chunk that follows has as many entries in its first list
+LONG = MOST_ADDED + 1
+
+
+def pack_chunks16(chunks: Sequence[Lists], signs: Sequence[int], scale: int = 4) -> Array:
+    """The program (uint16) of a channel: the sums of chunks, each as a part of pack_lists16, with signs 1 and -1.
+
+    lead, rest: distances, which times `scale` are 0 .. 65535; centres: 0 .. 255, as sums of chunks are. The last
+    sign is 1. Without any entry that of distance 0 is loaded, as the only one.
+    """
+    assert signs[-1] == 1 and len(chunks) == len(signs)
+    offsets = [scale * d for chunk in chunks for entries in chunk[:2] for d in entries.tolist()] or [0]
+    offsets += [0, 0]  # the entry before the last loads one more; so does a lone one
+    program, at = offsets[:2], 2
+
+    def put(token: int, entries: int) -> None:
+        nonlocal at
+        program.extend([2 * token + 2, *offsets[at : at + entries]])
+        at += entries
+
+    def add(n: int) -> None:
+        for some in (*[MOST_ADDED] * (n // MOST_ADDED), n % MOST_ADDED):
+            if some:
+                put(some, some)
+
+    for i, (lead, rest, centre) in enumerate(chunks):
+        assert lead.size or (len(chunks) == 1 and not rest.size)
+        entries = max(1, lead.size)
+        if i == 0:
+            add(entries - 1)
+        else:
+            token, first = (TOTAL_SET if i == 1 else TOTAL_ADD) + (signs[i - 1] < 0), 1
+            if entries >= LONG:
+                token, first = token + LONG_CHUNK, LONG
+            put(token, first)
+            add(entries - first)
+        if centre is not None:
+            program.extend([2 * NEGATE + 2, centre * 257])
+        add(rest.size)
+    program.append(2 * (END if len(chunks) == 1 else END_TOTAL) + 2)
+    return np.array(program, np.uint16)
+
+
+def unpack_chunks16(data: Array, scale: int = 4) -> tuple[list[Lists], list[int], int]:
+    """The chunks and signs of pack_chunks16, and the halfwords of the program: data may go on behind it."""
+    chunks: list[Lists] = []
+    signs: list[int] = []
+    offsets, lead = [int(data[0])], 0
+    centre: int | None = None
+    at, following = 2, int(data[1])
+
+    def chunk() -> Lists:
+        found = np.array(offsets, np.int64) // scale
+        return (found, found[:0], None) if centre is None else (found[:lead], found[lead:], centre)
+
+    while True:
+        token, at = int(data[at]) // 2 - 1, at + 1
+        if token == NEGATE:
+            lead, centre, at = len(offsets), int(data[at]) // 257, at + 1
+            continue
+        if token in (END, END_TOTAL):
+            return [*chunks, chunk()], [*signs, 1], at
+        count = token
+        if token > MOST_ADDED:
+            kind, count = token, 1
+            if token >= TOTAL_SET + LONG_CHUNK:
+                kind, count = token - LONG_CHUNK, LONG
+            chunks, signs = [*chunks, chunk()], [*signs, -1 if kind in (TOTAL_NEG, TOTAL_SUB) else 1]
+            offsets, centre = [], None
+        offsets += [following, *data[at : at + count - 1].tolist()]
+        following, at = int(data[at + count - 1]), at + count
+
+
 # Tokens of pairs16 besides (firmware/kernels/paired.h).
 KEEP, COMBINE, END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE = 29, 30, 31, 32, 33
 _FIRST_ENDS = (END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE)

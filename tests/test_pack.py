@@ -33,6 +33,7 @@ from mcugen.pack import (
     pack_bitmap,
     pack_blocks,
     pack_bytes,
+    pack_chunks16,
     pack_lists16,
     pack_pairs16,
     pack_rice,
@@ -42,6 +43,7 @@ from mcugen.pack import (
     unpack_bitmap,
     unpack_blocks,
     unpack_bytes,
+    unpack_chunks16,
     unpack_lists16,
     unpack_rice,
 )
@@ -483,8 +485,60 @@ def test_programs_of_bytes_round_trip(channels: list[tuple[list[Part], int]]) ->
     assert found == [(p[0], end) for p, end in channels]
 
 
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.lists(st.integers(0, 16383), min_size=1, max_size=40),
+                st.lists(st.integers(0, 16383), max_size=40),
+                st.none() | st.integers(0, 255),
+                st.sampled_from([1, -1]),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([1, 4]),
+)
+@settings(deadline=None, derandomize=True)
+def test_programs_of_chunks_round_trip(
+    channels: list[list[tuple[list[int], list[int], int | None, int]]], scale: int
+) -> None:
+    given_, programs = [], []
+    for chunks in channels:
+        lists = [(a, b if c is not None else [], c) for a, b, c, _ in chunks]
+        signs = [*(sign for *_, sign in chunks[:-1]), 1]
+        given_.append((lists, signs))
+        programs.append(pack_chunks16([(np.array(a, int), np.array(b, int), c) for a, b, c in lists], signs, scale))
+    data = np.concatenate(programs)
+    assert data.dtype == np.uint16
+    for expected, one in zip(given_, programs, strict=True):
+        found, signs, size = unpack_chunks16(data, scale)
+        assert ([(a.tolist(), b.tolist(), c) for a, b, c in found], signs) == expected and size == one.size
+        data = data[size:]
+    assert not data.size
+
+
+def test_chunks_of_the_format_document() -> None:
+    shown = dict(re.findall(r"chunks16 +(.+?) +=([ \da-f]+)$", FORMAT.read_text(), re.M))
+    one, several = (
+        pack_chunks16([(np.array(a), np.array(b, int), c) for a, b, c in lists], signs)
+        for lists, signs in (
+            ([([5, 6], [9, 10, 11], 30)], [1]),
+            ([([5, 6], [], None), ([7], [], None), ([8, 9], [], None)], [1, -1, 1]),
+        )
+    )
+    found = {"lead 5 6, centre 30, rest 9 10 11": one, "+ 5 6; - 7; + 8 9": several}
+    assert {name: data.split() for name, data in shown.items()} == {
+        name: data.astype("<u2").tobytes().hex(" ").split() for name, data in found.items()
+    }
+    assert pack_chunks16([(np.array([], int), np.array([], int), None)], [1]).tolist() == [0, 0, 2]
+
+
 def test_programs_of_the_format_document() -> None:
-    shown = re.findall(r"(lists16|bytes) +(lead [^=]+)=([ \da-f\n]+)", FORMAT.read_text())
+    shown = re.findall(r"\b(lists16|bytes) +(lead [^=]+)=([ \da-f\n]+)", FORMAT.read_text())
     assert [name for name, _, _ in shown] == ["lists16", "lists16", "bytes"]
     for name, text, data in shown:
         parts: list[Part] = []

@@ -132,6 +132,7 @@ FAULTS = (
     ),
     Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
+    Fault("chunks without signs", "chunks_ref.c", "? -sum[i] : sum[i]", "? sum[i] : sum[i]", ("^Conv2d u4-.*chunks",)),
     Fault("kept once", "paired_ref.c", "? 2 * kept[i]", "? kept[i]", ("^Conv2d .*paired/pairs16",)),
     Fault("a list's tokens", "paired_rice_ref.c", "w->ended > 0U; w", "w->ended > 1U; w", ("^Conv2d .*paired/rice",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
@@ -424,6 +425,16 @@ ELSEWHERE = (
     (
         "microbit",
         Fault("a sign stays", "sparse_m0.h", "adcs    \\v, \\v, \\l", "adds    \\v, \\v, \\l", ("^Conv2d .*sparse",)),
+    ),
+    (
+        "microbit",
+        Fault(
+            "odd bytes in even ones",
+            "chunks_m0.h",
+            "lsls    r7, r4, #8",
+            "lsls    r7, r4, #7",
+            ("^Conv2d u4-.*chunks",),
+        ),
     ),
     (
         "mps3-an547",

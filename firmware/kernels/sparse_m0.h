@@ -56,11 +56,13 @@
         .equ    LO, 76
         .equ    SEAL, 80        /* arguments of mcugen1_lanes_seal */
         .equ    WIDE, 88        /* 32-bit sums of the strip's pixels */
+        .equ    TOTAL, 88       /* of chunks: two words for each word of the strip */
         .equ    DECODER, 156    /* struct mcugen_sparse_decoder: tail, weights, tails, bits, spare, rest */
         .equ    KERNEL, 184
         .equ    SCRATCH, 188
         .equ    TO_DECODE, 192  /* channels */
         .equ    X_PLANE, 196    /* bytes of a channel of x, for programs of bytes; else 0 */
+        .equ    BACK, 196       /* in chunks_total.S: where to go on */
         .equ    WORDS, 200      /* 0: tails have 3 halfwords; else 2 words */
         .equ    FRAME, 204      /* with 9 registers a multiple of 8 */
 
@@ -541,25 +543,34 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
         .size   mcugen1_sparse_split, . - mcugen1_sparse_split
         .endm
 
-/* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
+/* The addresses of strips of 1 word to \most. */
+        .macro  STRIP_ADDRESSES kernel, kind, most
+        .weak   mcugen1_\kernel\()1\kind, mcugen1_\kernel\()2\kind, mcugen1_\kernel\()3\kind, mcugen1_\kernel\()4\kind
+        .word   mcugen1_\kernel\()1\kind, mcugen1_\kernel\()2\kind, mcugen1_\kernel\()3\kind, mcugen1_\kernel\()4\kind
+        .if     \most > 4
+        .weak   mcugen1_\kernel\()5\kind, mcugen1_\kernel\()6\kind
+        .word   mcugen1_\kernel\()5\kind, mcugen1_\kernel\()6\kind
+        .endif
+        .endm
+
+/* void \name(const struct mcugen_\kernel *k, const void *x, void *y, void *scratch): channels, and runs of strips; for
+ * `chunks` (chunks_m0.h), whose struct is the same as far as it goes, without scratch.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  * mcugen1_sparse_shift, which other cores have a part for, is in each strip here.
  */
-        .macro  LAYER name
-        .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
-        .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
-        .weak   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
-
+        .macro  LAYER name, kernel=sparse
         HOT     \name
         .thumb
         .p2align 2
 
-        .weak   \name, mcugen1_sparse_shift
+        HEAD    \name
+        .ifc    \kernel, sparse
+        .weak   mcugen1_sparse_shift
         .thumb_func
-        .type   \name, %function
-\name:
+        .type   mcugen1_sparse_shift, %function
 mcugen1_sparse_shift:
+        .endif
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9
@@ -569,9 +580,10 @@ mcugen1_sparse_shift:
         sub     sp, sp, #FRAME
         str     r1, [sp, #X]
         str     r2, [sp, #Y]
+        ldrh    r4, [r0, #16]           /* out.channels */
+        .ifc    \kernel, sparse
         str     r0, [sp, #KERNEL]
         str     r3, [sp, #SCRATCH]
-        ldrh    r4, [r0, #16]           /* out.channels */
         ldr     r5, [r0, #40]           /* decode */
         cmp     r5, #0
         beq     6f
@@ -581,6 +593,10 @@ mcugen1_sparse_shift:
         ldr     r3, [r0, #4]            /* tails */
         orrs    r5, r5, r3
         str     r5, [sp, #WORDS]
+        .else
+        ldr     r3, [r0, #4]            /* tails */
+        str     r3, [sp, #WORDS]
+        .endif
         lsls    r6, r4, #3
         cmp     r3, #0
         bne     13f
@@ -605,14 +621,17 @@ mcugen1_sparse_shift:
         lsls    r3, r3, #2
         str     r3, [sp, #PLANE]
         ldr     r5, [r0]                /* weights */
+        .ifc    \kernel, sparse
         ldrh    r1, [r0, #34]           /* x_plane */
         lsls    r1, r1, #2
         str     r1, [sp, #X_PLANE]
+        .endif
         adds    r0, r0, #16             /* out */
         str     r0, [sp, #SEAL]
         str     r2, [sp, #SEAL + 4]
         ldrb    r3, [r0, #16]           /* step */
         adr     r4, 8f
+        .ifc    \kernel, sparse
         subs    r4, r4, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         lsls    r3, r3, #4
         adds    r4, r4, r3
@@ -647,8 +666,17 @@ mcugen1_sparse_shift:
         str     r0, [sp, #TAIL]
         adds    r0, r0, #8
         str     r0, [sp, #TAILS_END]
+        .else
+        subs    r4, r4, #28             /* 4 for strips of 1 word, 24 for a step of 1 */
+        lsls    r1, r3, #3
+        lsls    r3, r3, #4
+        adds    r4, r4, r1
+        adds    r4, r4, r3
+        str     r4, [sp, #TABLE]
+        .endif
 
 1:                                      /* a channel: r5 = its program */
+        .ifc    \kernel, sparse
         ldr     r1, [sp, #X_PLANE]
         cmp     r1, #0
         beq     11f
@@ -659,6 +687,10 @@ mcugen1_sparse_shift:
 11:     ldrh    r0, [r5]
         subs    r5, r5, #28
         lsls    r0, r0, #2
+        .else
+        ldrh    r0, [r5]
+        subs    r5, r5, #30
+        .endif
 12:     str     r0, [sp, #FIRST]
         str     r5, [sp, #PROGRAM]
         ldr     r0, [sp, #TAIL]
@@ -710,12 +742,18 @@ mcugen1_sparse_shift:
         bx      r0
 
         .p2align 2
-8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
-        .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
-        .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
+8:
+        .ifc    \kernel, sparse
+        STRIP_ADDRESSES sparse, , 4
+        STRIP_ADDRESSES sparse, x2, 4
+        STRIP_ADDRESSES sparse, b, 4
+        .else
+        STRIP_ADDRESSES chunks, , 6
+        STRIP_ADDRESSES chunks, x2, 6
+        .endif
 
 /* Where strips go on after a run. */
-        HEAD    mcugen1_sparse_next
+        HEAD    mcugen1_\kernel\()_next
         ldr     r0, [sp, #RUN]
         ldr     r1, [sp, #RUNS_END]
         cmp     r0, r1
@@ -735,14 +773,20 @@ mcugen1_sparse_shift:
         cmp     r0, r1
         bne     3b
 5:      ldr     r5, [sp, #AT]
+        .ifc    \kernel, sparse
         adds    r5, r5, #32             /* behind the program */
+        .else
+        adds    r5, r5, #34
+        .endif
         ldr     r0, [sp, #TAIL]
         ldr     r1, [sp, #TAILS_END]
         cmp     r0, r1
         bne     1b
+        .ifc    \kernel, sparse
         ldr     r0, [sp, #TO_DECODE]
         cmp     r0, #0
         bne     4b
+        .endif
         ldr     r0, [sp, #SEAL]
         ldr     r1, [sp, #SEAL + 4]
         add     sp, sp, #FRAME

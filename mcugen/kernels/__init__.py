@@ -11,6 +11,7 @@ from .avgpool_global_lanes import AvgPoolGlobalLanes
 from .avgpool_lanes import AvgPoolLanes
 from .base import Core as Core
 from .base import Kernel as Kernel
+from .chunks import Chunks
 from .concat_flat import ConcatFlat
 from .concat_lanes import ConcatLanes
 from .conv2d_flat import Conv2dFlat
@@ -61,6 +62,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("rice"),
     Sparse("blocks"),
     Sparse("base3"),
+    Chunks(),
     Paired(),
     Paired("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),

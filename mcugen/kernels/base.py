@@ -65,7 +65,8 @@ class Part:
 
     stem: str  # of its file, and its function
     code_bytes: int  # rough, Armv7-M with DSP, or what the core has
-    only: str = ""  # MVE: linked only where there is Helium; OTHER: only where there is none; THUMB2: nor on Armv6-M
+    # MVE: linked only where Helium is; OTHER: only where there is none; THUMB2: nor on Armv6-M; THUMB1: only on that
+    only: str = ""
 
 
 @dataclass(frozen=True)

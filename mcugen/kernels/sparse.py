@@ -10,7 +10,6 @@ they can. It knows none that are split.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -118,7 +117,7 @@ class Sparse(base.Kernel):
                 if self.weights == "bytes"
                 else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
             ),
-            *_tails(channels),
+            *strips.tails(channels),
             base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
         return channels, fields, 0
@@ -213,18 +212,10 @@ def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs | None) -
 
 
 def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: strips.Costs | None) -> Array:
-    """Of each channel, what pixels below 0 spare: as many as if sums were normal, x had a mean of its zero point or a
-    fourth of its range, and deviated by that fourth."""
+    """Of each channel, what pixels below 0 spare."""
     if not (costs and costs.below):
         return np.zeros(acc.lo.shape)
-    x, w = node.inputs[0].type, strips.weights(node)
-    fourth = x.dtype.hi / 4
-    signs = w.reshape(len(w), -1).astype(np.int64)
-    mult, add, _ = strips.constants(node, acc)
-    mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
-    deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
-    share = np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
-    return LANES * sum(run[2] for run in runs) * costs.below * share
+    return LANES * sum(run[2] for run in runs) * costs.below * strips.below(node, acc)
 
 
 def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, weights: str) -> Iterator[float]:
@@ -321,18 +312,6 @@ def _compact(node: Node, acc: Range) -> Channels | None:
             return None
         found.append(how)
     return tuple(found)
-
-
-def _tails(channels: Channels) -> tuple[base.Field, base.Field]:
-    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
-    if not all(map(strips.packs, channels)):
-        tails = np.array([(how.scale, how.add) for how in channels], np.int32)
-        return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
-    packed = np.array([(how.scale, *strips.packed_tail(how)) for how in channels]) & 0xFFFF
-    return (
-        base.Field("tails", "const int32_t *", base.NULL),
-        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
-    )
 
 
 # Strips.

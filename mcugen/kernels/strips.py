@@ -22,15 +22,17 @@ other kernels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from .. import fixed, layout, pack
 from ..errors import TargetError
-from ..ir import Array, DType, Node, Range
+from ..ir import Array, DType, Node, Range, Tensor
 from ..layout import Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
@@ -41,7 +43,7 @@ WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
 Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
-_GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,16 @@ def entries_and_tokens(how: Channel) -> tuple[int, int]:
     return max(entries, 1), tokens
 
 
+class Tail(Protocol):
+    """A channel's constants for its sum: mult and shift as sparse.h has them, and add."""
+
+    @property
+    def scale(self) -> int: ...
+
+    @property
+    def add(self) -> int: ...
+
+
 def run_cycles(costs: Costs, runs: Sequence[Run]) -> float:
     """Of a channel's runs, without their strips."""
     return costs.run * len(runs) + costs.widest_run * sum(run[3] == WIDEST for run in runs)
@@ -294,17 +306,29 @@ def whole_range(op: Conv2d) -> bool:
     return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
 
 
-def packs(how: Channel) -> bool:
+def packs(how: Tail) -> bool:
     """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
     unit = 1 << max(0, (how.scale >> 16) - 16)
     return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
 
 
-def packed_tail(how: Channel) -> tuple[int, int]:
+def packed_tail(how: Tail) -> tuple[int, int]:
     """The second and third halfword of a tail of 6 bytes."""
     shift = how.scale >> 16
     rest = how.add >> max(0, shift - 16) << 5 | shift
     return rest, rest >> 16
+
+
+def tails(channels: Sequence[Tail]) -> tuple[base.Field, base.Field]:
+    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
+    if not all(map(packs, channels)):
+        words = np.array([(how.scale, how.add) for how in channels], np.int32)
+        return base.Field("tails", "int32_t", words), base.Field("packing", "const uint16_t *", base.NULL)
+    packed = np.array([(how.scale, *packed_tail(how)) for how in channels]) & 0xFFFF
+    return (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
+    )
 
 
 def nearest_centre(least: int, most: int, grain: int) -> int:
@@ -401,30 +425,51 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
 
 
 def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
+    """Runs of equal strips that cover a plane of y, as `covering` finds them."""
+    return covering(
+        node,
+        sig,
+        prices(mean_entries(node), by_byte),
+        tuple(_DSP.run + _DSP.widest_run * (n == WIDEST) for n in range(1, WIDEST + 1)),
+    )
+
+
+def below(node: Node, acc: Range) -> Array:
+    """The share of each channel's pixels that are below 0: as if sums were normal, x had a mean of its zero point or a
+    fourth of its range, and deviated by that fourth."""
+    x, w = node.inputs[0].type, weights(node)
+    fourth = x.dtype.hi / 4
+    signs = w.reshape(len(w), -1).astype(np.int64)
+    mult, add, _ = constants(node, acc)
+    mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
+    deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
+    return np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
+
+
+def covering(node: Node, sig: base.Signature, each: tuple[float, ...], run: tuple[float, ...]) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
-    repairs: whichever is expected to be faster.
+    repairs: whichever is expected to be faster. each, run: cycles of a strip, and of a run besides, by their words.
     """
-    op, w, y = node.op, node.inputs[1], node.output.type
+    op, y = node.op, node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
     _, height, width = layout.seen(b, y.shape)
     height = min(b.rows_per_lane, height)
-    entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
     def rows(count: int, words: int) -> list[Run]:
         found = []
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
             y_at = b.pad_cols + (row + b.halo_top) * b.pitch
-            for strip, n in cover(words, entries, by_byte):
+            for strip, n in cover(words, each):
                 found.append((x_at, y_at, n * strip, strip))
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
     def cost(runs: list[Run]) -> float:
-        return run_cycles(_DSP, runs) + sum(n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
+        return sum(run[strip - 1] + n // strip * each[strip - 1] for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
@@ -432,28 +477,50 @@ def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     return min(options, key=cost)
 
 
-def _typical(strip: int, entries: int, by_byte: bool) -> float:
-    cycles = strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
-    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
+def mean_entries(node: Node) -> int:
+    """Weights of an output channel that are not zero."""
+    w = node.inputs[1]
+    return int(np.count_nonzero(w.const)) // w.type.shape[0]
+
+
+def prices(entries: int, by_byte: bool = False) -> tuple[float, ...]:
+    """Cycles of a typical strip of 1 to WIDEST words."""
+    usual = Channel(True, (Part(0, 0, 0),), pack.END, 0, 0)
+    more = [by_byte * entries * (a - b) for a, b in zip(_DSP.by_byte, _DSP.entry, strict=True)]
+    return tuple(strip_cycles(_DSP, n, entries, 2, usual) + more[n - 1] for n in range(1, WIDEST + 1))
 
 
 @lru_cache(maxsize=1024)
-def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
-    """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
+def cover(words: int, each: tuple[float, ...]) -> tuple[tuple[int, int], ...]:
+    """(words of a strip, how many), widest first, that make up `words` in the least cycles.
+
+    each: cycles of a strip, by its words.
+    """
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
-    whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
-    for n in range(1, words - whole * WIDEST + 1):
+    widest = len(each)
+    whole = max(0, words - 2 * widest) // widest  # far from the end the widest strips are the fastest
+    for n in range(1, words - whole * widest + 1):
         some = [
-            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
-            for strip in range(1, min(n, WIDEST) + 1)
+            (best[n - strip][0] + each[strip - 1], (*best[n - strip][1], strip))
+            for strip in range(1, min(n, widest) + 1)
         ]
         best[n] = min(some)
-    strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
-    return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
+    strips = [*best[words - whole * widest][1], *[widest] * whole]
+    return tuple((strip, strips.count(strip)) for strip in range(widest, 0, -1) if strip in strips)
 
 
-def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x."""
+def layouts(
+    node: Node,
+    inputs: tuple[Layout, ...],
+    output: Layout,
+    farthest: int = FARTHEST,
+    growth: tuple[int, int] = GROWTH,
+) -> base.Signature | None:
+    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x.
+
+    farthest: words of x that offsets count; growth: as GROWTH, in small images no more rows and columns than they have
+    on both sides, and on one.
+    """
     op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
@@ -461,15 +528,22 @@ def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Sign
     sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
     if sig is None:
         return None
-    ends = (sig.inputs[0], x), (sig.output, y)
-    return sig if max(_reach(lay, t.shape[0], *_GROWTH) for lay, t in ends) <= FARTHEST else None
+    ends = (sig.inputs[0], x, farthest), (sig.output, y, FARTHEST)
+    return sig if all(_grown(lay, t, growth) <= most for lay, t, most in ends) else None
 
 
-def check_reach(node: Node, sig: base.Signature) -> None:
-    """E402 if 16 bits do not count the words of x, or of a channel of y."""
+def _grown(lay: Layout, t: Tensor, growth: tuple[int, int]) -> int:
+    channels, height, width = t.shape
+    if lay.runs:
+        return _reach(lay, channels)
+    return _reach(lay, channels, min(growth[0], 2 * height), min(growth[1], width))
+
+
+def check_reach(node: Node, sig: base.Signature, farthest: int = FARTHEST) -> None:
+    """E402 if offsets do not count the words of x, or 16 bits those of a channel of y."""
     lay = sig.inputs[0]
-    if max(_reach(lay, node.inputs[0].type.shape[0]), _reach(sig.output, 1)) > FARTHEST:
-        text = f"the image in {lay} has more than {FARTHEST} words"
+    if _reach(lay, node.inputs[0].type.shape[0]) > farthest or _reach(sig.output, 1) > FARTHEST:
+        text = f"the image in {lay} has more than {farthest} words"
         raise TargetError("E402", text, where=node.name, hint="fewer channels, or a smaller image")
 
 

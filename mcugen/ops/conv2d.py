@@ -105,3 +105,24 @@ def cases() -> Iterator[base.Case]:
                     return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)
+    yield from _low()
+
+
+def _low() -> Iterator[base.Case]:
+    """Pixels of 4 bits, ternary weights."""
+    for name, shape, w_shape, pad in (("1x1", (40, 3, 5), (3, 40, 1, 1), 0), ("3x3", (9, 6, 5), (3, 9, 3, 3), 1)):
+        for to in (Out.full(DType.U8), Out.full(DType.U4)):
+
+            def build(
+                rng: np.random.Generator,
+                shape: tuple[int, ...] = shape,
+                w_shape: tuple[int, ...] = w_shape,
+                pad: int = pad,
+                to: Out = to,
+            ) -> Node:
+                zp = int(rng.choice([0, 8, 15]))
+                x = base.activation("x", shape, zp, DType.U4)
+                raw = base.make(Conv2d(padding=(pad,) * 4, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
+                return base.requantized(raw, rng, to)
+
+            yield base.Case(f"u4-{name}-{to.dtype.value}", build)

@@ -1,0 +1,268 @@
+"""chunks: convolutions with ternary weights of pixels of up to 4 bits, four sums of bytes to a word (Armv6-M).
+
+A pixel is a byte of 0 .. h, h = 15 at most, and lists of weights are as in strips.py. A chunk is a sum of n pixels, n h
+<= 255: whole words are added, and every byte of every partial sum is 0 .. n h, so that none carries into the next.
+A chunk may take its first m pixels from c = h m instead of adding them: the bytes of their sum are 0 .. c, so no byte
+of the difference borrows, it is 0 .. c again, and with the n - m others it is 0 .. n h.
+
+A channel has a list that is added and one that is taken away, the longer one added: sign is -1 if that is the list of
+its -1 weights. If both make one chunk, its bytes are sign * acc + c. Else totals of 16 bits take up all chunks but the
+last, plus or minus; what they and the last one come to is sign * acc + c, c of the last. They are numbers modulo 2^32
+with two lanes each: u is the sum of the chunks' words and o that of their odd bytes, and e = u - 2^8 o that of their
+even bytes, because each chunk's word is 2^8 times its odd bytes plus its even bytes. e = a + 2^16 b for the true sums a
+and b of two lanes, whatever happened in between; a is the lower half as a signed number, if a has 16 bits, and b = (e -
+a) / 2^16, modulo 2^16, if b has. They lie between -h times the shorter list and h times the longer one plus 255, and so
+have 16 bits if h times the longer list is at most 2^15 - 1 - 255.
+
+The tail takes back sign and c, as strips.py says; acc * mult + add is proven to fit 32 bits. A layer with a channel of
+which one or the other is not so goes to other kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .. import pack
+from ..ir import Array, Node, Range
+from ..layout import LANES, Layout
+from ..ops.conv2d import Conv2d
+from . import base, strips
+
+WIDEST = 6  # words of a strip
+BYTE = 255
+HIGHEST = 15  # of a pixel: with more the chunks are too short
+FARTHEST = strips.FARTHEST // LANES  # offsets are bytes
+_GROWTH = (4, 2)  # as strips.GROWTH, for windows of 5 x 5
+_LONGEST = (1 << 15) - 1 - BYTE  # h times a list
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A sum of bytes: lead pixels, taken from centre if there is one, then rest pixels.
+
+    They are of the channel's longer list, but lead pixels of the other where there is a centre or the sign is -1.
+    """
+
+    sign: int
+    lead: int
+    rest: int = 0
+    centre: int | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How a channel is computed: see the proof above."""
+
+    sign: int
+    chunks: tuple[Chunk, ...]
+    scale: int  # mult and shift for the sum, as chunks.h has them
+    add: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of chunks_m0.h, counted from it; bench/kernels.py compares with the simulation."""
+
+    channel: float
+    run: float
+    strip: tuple[float, float]  # with its end, and of a word
+    several: tuple[float, float]  # the same, more of a channel of several chunks
+    token: float
+    centre: float  # besides its token, and `negate` a word
+    total: float  # of a token for totals, and `pairs`
+    branch: float  # of a branch taken
+    apart: float = 1
+    negate: float = 3
+    lo: float = 9  # of a byte of the output, where lo is not 0
+    below: float = 4  # that a pixel below 0 takes less
+    packed: float = 18
+
+
+_ENTRY = (5, 8, 10, 12, 14, 16)  # of strips of 1 to 6 words
+_SET, _ADD = (6, 11), (12, 21)  # of one word, of two, into totals
+_M0PLUS = Costs(51, 41, (36, 41), (10, 12), 9, 5, 14, 2)
+_M0 = Costs(53, 44, (39, 41), (11, 12), 10, 5, 14, 3, lo=10)
+
+
+def costs(core: base.Core) -> Costs | None:
+    """None for chunks_ref.c."""
+    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
+
+
+@dataclass(frozen=True)
+class Chunks(base.Kernel):
+    """Weight-stationary as `sparse`: each channel's program runs over all strips of 1 to 6 words."""
+
+    weights: str = field(default="chunks16")
+    assembled: bool = True  # for the core: elsewhere `sparse` is faster
+    stem = "chunks"
+    op = Conv2d
+    code_bytes = 330
+    runs = True
+
+    def on(self, core: base.Core) -> Chunks:
+        return replace(self, assembled=costs(core) is not None)
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        if not self.assembled or node.inputs[0].type.dtype.hi > HIGHEST:
+            return None
+        return strips.layouts(node, inputs, output, FARTHEST, _GROWTH)
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        w, (short, _) = strips.weights(node), strips.proven(node, acc)
+        rows = w.reshape(len(w), -1)
+        longest = max(int((rows == sign).sum(axis=1).max(initial=0)) for sign in (-1, 1))
+        return short and node.inputs[0].type.dtype.hi * longest <= _LONGEST
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op = node.op
+        assert isinstance(op, Conv2d) and op.to is not None
+        strips.check_reach(node, sig, FARTHEST)
+        found, runs = channels(node, acc), _runs(node, sig)
+        several = {len(how.chunks) > 1 for how in found}
+        ends = [base.Part("chunks_end", 520, "THUMB1")] * (False in several)
+        ends += [base.Part("chunks_total", 640, "THUMB1")] * (True in several)
+        tails, packing = strips.tails(found)
+        return base.Bound(
+            (
+                base.Field("weights", "uint16_t", _programs(node, sig.inputs[0], found)),
+                tails,
+                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                base.Field("run_count", "uint16_t", len(runs)),
+                base.Field("lo", "uint8_t", op.to.lo),
+                base.Field("hi", "uint8_t", op.to.hi),
+                base.lanes_field("out", sig.output, node.output.type),
+                base.Field("step", "uint8_t", op.stride[1]),
+                packing,
+            ),
+            needs=("lanes", "sparse_m0"),
+            parts=(*_strips(runs, op.stride[1]), *ends),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        return _cycles(node, sig, acc, core) + base.seal_cycles(sig.output, node.output.type, core)
+
+
+def _strips(runs: list[strips.Run], step: int) -> list[base.Part]:
+    sizes = {1: (390, 500, 580, 650, 740, 810), 2: (390, 540, 660, 760, 880, 990)}[step]
+    widths = sorted({run[3] for run in runs})
+    return [base.Part(f"chunks{n}{'x2' * (step - 1)}", sizes[n - 1], "THUMB1") for n in widths]
+
+
+def channels(node: Node, acc: Range) -> list[Channel]:
+    """How each output channel is computed."""
+    w, highest = strips.weights(node), node.inputs[0].type.dtype.hi
+    rows = w.reshape(len(w), -1)
+    numbers = zip((rows == -1).sum(axis=1), (rows == 1).sum(axis=1), *strips.constants(node, acc), strict=True)
+    return [choose(*map(int, some), highest=highest) for some in numbers]
+
+
+def choose(minus: int, plus: int, mult: int, add: int, shift: int, *, highest: int) -> Channel:
+    """How a channel with so many weights of -1 and 1 and these constants is computed, of pixels of 0 .. highest."""
+    sign = 1 if plus >= minus else -1
+    chunks = divide(max(minus, plus), min(minus, plus), highest)
+    m = sign * mult if minus or plus else 0  # without weights a pixel is loaded, which counts for nothing
+    centre = chunks[-1].centre or 0
+    return Channel(sign, chunks, (m & 0xFFFF) | shift << 16, strips.wrapped(add - centre * m))
+
+
+def divide(added: int, taken: int, highest: int) -> tuple[Chunk, ...]:
+    """The chunks of lists of so many pixels, the longer one first: as few as there can be.
+
+    The last one has a centre only if there is no other, or if that saves a chunk.
+    """
+    room = BYTE // highest
+    if added + taken <= room:
+        return (Chunk(1, taken, added, highest * taken) if taken else Chunk(1, added),)
+    last = (taken - 1) % room + 1 if taken else 0  # of the list that is taken away, in a last chunk with both
+    first = -(-(added - (room - last)) // room)  # chunks of the other before it
+    if taken and first < -(-added // room) and added > room:
+        before, rest = first * room, added - first * room
+        end = [Chunk(1, last, rest, highest * last)]
+        taken -= last
+    else:
+        before, end = added, []
+    sums = [Chunk(1, min(room, before - at)) for at in range(0, before, room)]
+    differences = [Chunk(-1, min(room, taken - at)) for at in range(0, taken, room)]
+    return (*sums, *differences, *end) if end else (*sums[:-1], *differences, sums[-1])
+
+
+def parts(row: Array, offsets: Array, how: Channel) -> tuple[list[pack.Lists], list[int]]:
+    """The chunks of a channel's program and their signs; offsets: of its weights' pixels."""
+    lists = {sign: offsets[row == sign * how.sign] for sign in (1, -1)}
+    at = {1: 0, -1: 0}
+    found: list[pack.Lists] = []
+
+    def take(which: int, count: int) -> Array:
+        at[which] += count
+        return np.asarray(lists[which][at[which] - count : at[which]])
+
+    for chunk in how.chunks:
+        lead = take(chunk.sign if chunk.centre is None else -1, chunk.lead)
+        found.append((lead, take(1, chunk.rest), chunk.centre))
+    return found, [chunk.sign for chunk in how.chunks]
+
+
+def _programs(node: Node, lay: Layout, found: list[Channel]) -> Array:
+    w = strips.weights(node)
+    groups = node.inputs[0].type.shape[0] // w.shape[1]
+    offsets = strips.distances(node, lay)
+    programs = []
+    for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), found, strict=True)):
+        first = o * groups // len(w) * w.shape[1] * lay.plane  # of its group
+        programs.append(pack.pack_chunks16(*parts(row, offsets + first, how)))
+    return np.concatenate(programs)
+
+
+# Cycles.
+
+
+def _runs(node: Node, sig: base.Signature) -> list[strips.Run]:
+    entries = strips.mean_entries(node)
+    usual = choose(entries // 2, entries - entries // 2, 0, 0, 0, highest=node.inputs[0].type.dtype.hi)
+    step = node.op.stride[1]  # type: ignore[attr-defined]
+    each = tuple(_strip_cycles(_M0PLUS, n, usual, step) for n in range(1, WIDEST + 1))
+    return strips.covering(node, sig, each, (_M0PLUS.run,) * WIDEST)
+
+
+def _strip_cycles(costs: Costs, words: int, how: Channel, step: int) -> float:
+    entries, tokens, cycles = 0, 1, costs.strip[0] + costs.strip[1] * words
+    if len(how.chunks) > 1:
+        cycles += costs.several[0] + costs.several[1] * words + costs.branch * (words > 3)
+    for i, chunk in enumerate(how.chunks):
+        entries += chunk.lead + chunk.rest
+        first = 1
+        if i > 0:
+            one, two = _SET if i == 1 else _ADD
+            minus = how.chunks[i - 1].sign < 0
+            cycles += costs.total + two * (words // 2) + one * (words % 2) + costs.branch * (i == 1 or minus)
+            cycles += 2 * words if i == 1 and minus else 0
+            tokens += 1
+            if chunk.lead >= pack.LONG:
+                first = pack.LONG
+            else:
+                cycles += 3 * costs.branch - 1
+        tokens += -(-max(0, chunk.lead - first) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED)
+        if chunk.centre is not None:
+            tokens += 1
+            cycles += costs.centre + costs.negate * words
+    apart = (words - 1) * costs.apart if step > 1 else 0
+    return cycles + tokens * costs.token + max(entries, 1) * (_ENTRY[words - 1] + apart)
+
+
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+    """Without the seal."""
+    runs, known, step = _runs(node, sig), costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    found, words = channels(node, acc), sum(run[2] for run in runs)
+    if known is None:
+        entry = 4 * (core.load + core.branch + 6.6)
+        entries = sum(max(1, chunk.lead + chunk.rest) for how in found for chunk in how.chunks)
+        return core.pressure * words * (260 * len(found) + entry * entries)
+    total = LANES * words * (0.0 - known.below * float(strips.below(node, acc).sum()))
+    total += LANES * sig.output.plane * known.lo * len(found) if node.op.to.lo else 0.0  # type: ignore[attr-defined]
+    total += len(found) * (known.channel + known.run * len(runs) + known.packed * all(map(strips.packs, found)))
+    for how in found:
+        total += sum(run[2] // run[3] * _strip_cycles(known, run[3], how, step) for run in runs)
+    return total
