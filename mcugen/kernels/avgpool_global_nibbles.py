@@ -9,8 +9,6 @@ from ..layout import FLAT, Layout
 from ..ops.avgpool import AvgPool
 from . import base
 
-LONGEST, BATCH = 257, 16  # words of a plane, and planes, that assembler sums at a time
-
 
 @dataclass(frozen=True)
 class AvgPoolGlobalNibbles(base.NibbleKernel):
@@ -18,7 +16,7 @@ class AvgPoolGlobalNibbles(base.NibbleKernel):
 
     stem = "avgpool_global_nibbles"
     op = AvgPool
-    code_bytes = 620
+    code_bytes = 310
     runs = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
@@ -42,17 +40,5 @@ class AvgPoolGlobalNibbles(base.NibbleKernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         x, c = sig.inputs[0], node.inputs[0].type.shape[0]
         words = x.rows_per_lane * x.pitch
-        if "mve" in core.isa:
-            return 40 + c * (28.3 + 3 * -(-words // 4))
-        if words > LONGEST:
-            word, channel = base.simulated(core, (11, 60), (11, 65), (11, 100))
-            return c * (word * words + channel)
-        # Once, of a batch of planes, of a plane, of a word and of each group (total_thumb.S).
-        costs = base.simulated(core, (59, 99, 34, 3, 21), (61, 105, 35, 5, 4), (91, 144, 41.7, 6, 3))
-        once, batch, plane, word, group = costs
-        if "dsp" in core.isa:
-            groups = (words - 1) // 8
-            each = word * (words - 8 * groups) + group * groups
-        else:
-            each = word * words + group * -(-words // 4)
-        return once + batch * -(-c // BATCH) + c * (plane + each)
+        channel, word, eight = base.simulated(core, (46, 11, 15), (48, 11, 15), (70, 15, 25))
+        return 60 + c * (channel + word * words + eight * -(-words // 8))
