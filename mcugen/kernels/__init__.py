@@ -34,6 +34,7 @@ from .maxpool_flat import MaxPoolFlat
 from .maxpool_lanes import MaxPoolLanes
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
+from .nibbles import Nibbles
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
 from .paired import Paired
@@ -62,6 +63,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("base3"),
     Paired(),
     Paired("rice"),
+    Nibbles(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
