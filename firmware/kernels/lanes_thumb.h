@@ -1,10 +1,12 @@
 /* lanes_thumb.h - macros of what seals images in lanes, of bytes and of nibbles, by \by bits. */
+/* clang-format off */
 #ifndef MCUGEN_LANES_THUMB_H
 #define MCUGEN_LANES_THUMB_H
 
+#ifdef __ASSEMBLER__
+
 #include "mcugen.h"
 
-/* clang-format off */
 /* r6 = channels, r5 = bytes of a plane, of struct mcugen_lanes at r0. */
         .macro  PLANES
         ldrh    r6, [r0]
@@ -93,6 +95,7 @@
         ldrb    r6, [r0, #11]           /* pad_value */
         lsls    r3, r3, #2
         .endm
-/* clang-format on */
 
 #endif
+#endif
+/* clang-format on */

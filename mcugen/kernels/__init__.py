@@ -8,9 +8,12 @@ from .add_lanes import AddLanes
 from .argmax_flat import ArgMaxFlat
 from .avgpool_flat import AvgPoolFlat
 from .avgpool_global_lanes import AvgPoolGlobalLanes
+from .avgpool_global_nibbles import AvgPoolGlobalNibbles
 from .avgpool_lanes import AvgPoolLanes
+from .avgpool_nibbles import AvgPoolNibbles
 from .base import Core as Core
 from .base import Kernel as Kernel
+from .binary_nibbles import AddNibbles, MulNibbles
 from .concat_flat import ConcatFlat
 from .concat_lanes import ConcatLanes
 from .conv2d_flat import Conv2dFlat
@@ -32,6 +35,7 @@ from .lookup_flat import LookupFlat
 from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
 from .maxpool_lanes import MaxPoolLanes
+from .maxpool_nibbles import MaxPoolNibbles
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
 from .nibbles import Nibbles
@@ -46,6 +50,7 @@ from .requantize_lanes import RequantizeLanes
 from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
 from .sparse import Sparse, SparseDepthwise
+from .unary_nibbles import LookupNibbles, RequantizeNibbles
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
 from .window import Window
@@ -79,23 +84,30 @@ KERNELS: tuple[Kernel, ...] = (
     LinearDots(few=True),
     AddFlat(),
     AddLanes(),
+    AddNibbles(),
     MulFlat(),
     MulLanes(),
+    MulNibbles(),
     ConcatFlat(),
     ConcatLanes(),
     MaxPoolFlat(),
     MaxPoolLanes(),
+    MaxPoolNibbles(),
     AvgPoolFlat(),
     AvgPoolLanes(),
+    AvgPoolNibbles(),
     AvgPoolGlobalLanes(),
+    AvgPoolGlobalNibbles(),
     PadFlat(),
     PadLanes(),
     UpsampleFlat(),
     UpsampleLanes(),
     RequantizeFlat(),
     RequantizeLanes(),
+    RequantizeNibbles(),
     LookupFlat(),
     LookupLanes(),
+    LookupNibbles(),
     SoftmaxFlat(),
     ArgMaxFlat(),
     PixelsFlat(),

@@ -168,6 +168,16 @@ class Kernel:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class NibbleKernel(Kernel):
+    """A kernel on lanes of nibbles, where they are worth their while."""
+
+    nibbles: bool = True
+
+    def on(self, core: Core) -> Kernel:
+        return replace(self, nibbles=takes_nibbles(core))
+
+
 def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
     """Signature of an operator that goes element by element through an image in lanes; None where it cannot."""
     x, y = node.inputs[0].type, node.output.type
