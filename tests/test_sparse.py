@@ -451,7 +451,7 @@ def test_tails_of_6_bytes() -> None:
     for at in (1020.0, 1028.0, -1020.0, -1028.0):  # lists have 8 bytes instead, for all channels
         node = layer([(13, 13), (0, 1)], (60, 1, 1), 0.4, at)
         channels = strips.channels(node, harness.accumulators(node))
-        tails, packing = (np.asarray(f.value) for f in sparse._tails(channels))
+        tails, packing = (np.asarray(f.value) for f in strips.tails(channels))
         if abs(at) > 1024:
             assert tails.tolist() == [[how.scale, how.add] for how in channels] and packing == NULL
         else:
@@ -634,7 +634,7 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
     "words, want", [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (5, "3+2"), (7, "4+3"), (16, "4+4+4+4")]
 )
 def test_cover(words: int, want: str) -> None:
-    found = [str(strip) for strip, n in strips.cover(words, 40) for _ in range(n)]
+    found = [str(strip) for strip, n in strips.cover(words, strips.prices(40)) for _ in range(n)]
     assert "+".join(found) == want
 
 

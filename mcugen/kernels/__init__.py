@@ -38,6 +38,7 @@ from .maxpool_lanes import MaxPoolLanes
 from .maxpool_nibbles import MaxPoolNibbles
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
+from .nibbles import Nibbles
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
 from .paired import Paired
@@ -67,6 +68,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("base3"),
     Paired(),
     Paired("rice"),
+    Nibbles(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),

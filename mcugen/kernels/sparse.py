@@ -115,7 +115,7 @@ class Sparse(base.Kernel):
                 if self.weights == "bytes"
                 else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
             ),
-            *_tails(channels),
+            *strips.tails(channels),
             base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
         )
         return channels, fields, 0
@@ -315,18 +315,6 @@ def _compacted(node: Node, lows: bytes, highs: bytes) -> tuple[strips.Channel, .
             return None
         found.append(how)
     return tuple(found)
-
-
-def _tails(channels: list[strips.Channel]) -> tuple[base.Field, base.Field]:
-    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
-    if not all(map(strips.packs, channels)):
-        tails = np.array([(how.scale, how.add) for how in channels], np.int32)
-        return base.Field("tails", "int32_t", tails), base.Field("packing", "const uint16_t *", base.NULL)
-    packed = np.array([(how.scale, *strips.packed_tail(how)) for how in channels]) & 0xFFFF
-    return (
-        base.Field("tails", "const int32_t *", base.NULL),
-        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
-    )
 
 
 # Strips.

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -241,6 +242,16 @@ def entries_and_tokens(how: Channel) -> tuple[int, int]:
     return max(entries, 1), tokens
 
 
+class Tail(Protocol):
+    """A channel's constants for its sum: mult and shift as sparse.h has them, and add."""
+
+    @property
+    def scale(self) -> int: ...
+
+    @property
+    def add(self) -> int: ...
+
+
 def run_cycles(costs: Costs, runs: Sequence[Run]) -> float:
     """Of a channel's runs, without their strips."""
     return costs.run * len(runs) + costs.widest_run * sum(run[3] == WIDEST for run in runs)
@@ -285,17 +296,29 @@ def whole_range(op: Conv2d) -> bool:
     return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
 
 
-def packs(how: Channel) -> bool:
+def packs(how: Tail) -> bool:
     """True if 27 bits hold add, in units of 2^(shift - 16) if shift > 16."""
     unit = 1 << max(0, (how.scale >> 16) - 16)
     return how.add % unit == 0 and -(1 << 26) <= how.add // unit < 1 << 26
 
 
-def packed_tail(how: Channel) -> tuple[int, int]:
+def packed_tail(how: Tail) -> tuple[int, int]:
     """The second and third halfword of a tail of 6 bytes."""
     shift = how.scale >> 16
     rest = how.add >> max(0, shift - 16) << 5 | shift
     return rest, rest >> 16
+
+
+def tails(channels: Sequence[Tail]) -> tuple[base.Field, base.Field]:
+    """In `packing` if 6 bytes suffice for every channel, else 8 in `tails`."""
+    if not all(map(packs, channels)):
+        words = np.array([(how.scale, how.add) for how in channels], np.int32)
+        return base.Field("tails", "int32_t", words), base.Field("packing", "const uint16_t *", base.NULL)
+    packed = np.array([(how.scale, *packed_tail(how)) for how in channels]) & 0xFFFF
+    return (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", packed.astype(np.uint16)),
+    )
 
 
 def nearest_centre(least: int, most: int, grain: int) -> int:
@@ -392,30 +415,39 @@ def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
 
 
 def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
+    """Runs of equal strips that cover a plane of y, as `covering` finds them."""
+    return covering(
+        node,
+        sig,
+        prices(mean_entries(node), by_byte),
+        tuple(_DSP.run + _DSP.widest_run * (n == WIDEST) for n in range(1, WIDEST + 1)),
+    )
+
+
+def covering(node: Node, sig: base.Signature, each: tuple[float, ...], run: tuple[float, ...]) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
     Row by row, or where rows of x and y go on alike, all at once with the pad columns between them, which the seal
-    repairs: whichever is expected to be faster.
+    repairs: whichever is expected to be faster. each, run: cycles of a strip, and of a run besides, by their words.
     """
-    op, w, y = node.op, node.inputs[1], node.output.type
+    op, y = node.op, node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     a, b = sig.inputs[0], sig.output
     _, height, width = layout.seen(b, y.shape)
     height = min(b.rows_per_lane, height)
-    entries = int(np.count_nonzero(w.const)) // y.shape[0]
 
     def rows(count: int, words: int) -> list[Run]:
         found = []
         for row in range(count):
             x_at = a.pad_cols + (row * op.stride[0] - op.padding[0] + a.halo_top) * a.pitch - op.padding[1]
             y_at = b.pad_cols + (row + b.halo_top) * b.pitch
-            for strip, n in cover(words, entries, by_byte):
+            for strip, n in cover(words, each):
                 found.append((x_at, y_at, n * strip, strip))
                 x_at, y_at = x_at + n * strip * op.stride[1], y_at + n * strip
         return found
 
     def cost(runs: list[Run]) -> float:
-        return run_cycles(_DSP, runs) + sum(n // strip * _typical(strip, entries, by_byte) for _, _, n, strip in runs)
+        return sum(run[strip - 1] + n // strip * each[strip - 1] for _, _, n, strip in runs)
 
     options = [rows(height, width)]
     if op.stride[0] * a.pitch == op.stride[1] * b.pitch:
@@ -423,24 +455,36 @@ def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     return min(options, key=cost)
 
 
-def _typical(strip: int, entries: int, by_byte: bool) -> float:
-    cycles = strip_cycles(_DSP, strip, entries, 2, Channel(True, (Part(0, 0, 0),), pack.END, 0, 0))
-    return cycles + by_byte * entries * (_DSP.by_byte[strip - 1] - _DSP.entry[strip - 1])
+def mean_entries(node: Node) -> int:
+    """Weights of an output channel that are not zero."""
+    w = node.inputs[1]
+    return int(np.count_nonzero(w.const)) // w.type.shape[0]
+
+
+def prices(entries: int, by_byte: bool = False) -> tuple[float, ...]:
+    """Cycles of a typical strip of 1 to WIDEST words."""
+    usual = Channel(True, (Part(0, 0, 0),), pack.END, 0, 0)
+    more = [by_byte * entries * (a - b) for a, b in zip(_DSP.by_byte, _DSP.entry, strict=True)]
+    return tuple(strip_cycles(_DSP, n, entries, 2, usual) + more[n - 1] for n in range(1, WIDEST + 1))
 
 
 @lru_cache(maxsize=1024)
-def cover(words: int, entries: int, by_byte: bool = False) -> tuple[tuple[int, int], ...]:
-    """(words of a strip, how many), widest first, that make up `words` in the least cycles."""
+def cover(words: int, each: tuple[float, ...]) -> tuple[tuple[int, int], ...]:
+    """(words of a strip, how many), widest first, that make up `words` in the least cycles.
+
+    each: cycles of a strip, by its words.
+    """
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
-    whole = max(0, words - 2 * WIDEST) // WIDEST  # far from the end the widest strips are the fastest
-    for n in range(1, words - whole * WIDEST + 1):
+    widest = len(each)
+    whole = max(0, words - 2 * widest) // widest  # far from the end the widest strips are the fastest
+    for n in range(1, words - whole * widest + 1):
         some = [
-            (best[n - strip][0] + _typical(strip, entries, by_byte), (*best[n - strip][1], strip))
-            for strip in range(1, min(n, WIDEST) + 1)
+            (best[n - strip][0] + each[strip - 1], (*best[n - strip][1], strip))
+            for strip in range(1, min(n, widest) + 1)
         ]
         best[n] = min(some)
-    strips = [*best[words - whole * WIDEST][1], *[WIDEST] * whole]
-    return tuple((strip, strips.count(strip)) for strip in range(WIDEST, 0, -1) if strip in strips)
+    strips = [*best[words - whole * widest][1], *[widest] * whole]
+    return tuple((strip, strips.count(strip)) for strip in range(widest, 0, -1) if strip in strips)
 
 
 def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
