@@ -38,7 +38,7 @@ from .maxpool_lanes import MaxPoolLanes
 from .maxpool_nibbles import MaxPoolNibbles
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
-from .nibbles import Nibbles
+from .nibbles import Nibbles, NibblesDepthwise
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
 from .paired import Paired
@@ -72,6 +72,7 @@ KERNELS: tuple[Kernel, ...] = (
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
+    NibblesDepthwise(),
     *(Window(e, mixed) for e in ENCODINGS for mixed in (False, True)),
     *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),

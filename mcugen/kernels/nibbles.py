@@ -28,6 +28,7 @@ from .. import fixed, pack
 from ..ir import Array, Node, Range
 from ..layout import Layout
 from ..ops.conv2d import Conv2d
+from ..ops.depthwise import DepthwiseConv2d
 from . import base, strips
 
 BYTE = 255  # the largest sum of a chunk
@@ -120,7 +121,7 @@ class Nibbles(base.Kernel):
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, lay, w = node.op, sig.inputs[0], strips.weights(node)
-        assert isinstance(op, Conv2d) and op.to is not None
+        assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
         strips.check_reach(node, sig)
         channels = _channels_of(node, acc)
         assert channels is not None
@@ -168,6 +169,15 @@ class Nibbles(base.Kernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+
+
+@dataclass(frozen=True)
+class NibblesDepthwise(Nibbles):
+    """The same for ternary depthwise layers: a channel's list has the weights of one plane."""
+
+    weights: str = field(default="nibbles16 depthwise", init=False)
+    op = DepthwiseConv2d
+    by_plane = True
 
 
 def _program(row: Array, offsets: Array, how: Channel) -> Array:
