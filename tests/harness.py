@@ -377,6 +377,11 @@ def relayout_programs() -> Iterator[Program]:
             for src in (bare, _grown(bare, t, 1, 2, 0)):
                 x = _sample(Value("x", t), np.random.default_rng(width), 0)
                 yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
+            t = Tensor(DType.U4, (3, 8 * rows - width % 7, width), Quant(0.1, width))
+            bare = layout.lanes(t, rows, bits=4)
+            for src in (bare, _grown(bare, t, 1, 2, 0)):
+                x = _sample(Value("x", t), np.random.default_rng(width), 0)
+                yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
     for height, width, bottom in ((12, 12, 1), (10, 4, 1), (9, 5, 0)):  # from 3 rows to 4
         t = Tensor(DType.U8, (3, height, width), Quant(0.1, 77))
         x = _sample(Value("x", t), np.random.default_rng(width), 0)

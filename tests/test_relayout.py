@@ -58,6 +58,8 @@ NIBBLE_MOVES = (
         ((128, 6, 6), (1, 0, 0, 0), 4, (2, 0, 0, 0), 8),
     ),
     *(((16, 48, 48), (12, 0, 0, 0), 8, (6, 0, 1, 1), 4), ((256, 3, 3), (2, 0, 0, 0), 8, (1, 1, 1, 1), 4)),
+    *(((64, 9, 9), (2, 0, 0, 0), 4, (2, 1, 1, 1), 4), ((64, 6, 6), (1, 0, 0, 0), 4, (1, 1, 1, 1), 4)),
+    *(((64, 3, 3), (1, 0, 0, 0), 4, (1, 1, 0, 1), 4), ((64, 16, 1), (2, 1, 1, 0), 4, (2, 1, 1, 1), 4)),
     *(((64, 25, 5), (4, 0, 0, 0), 4, (4, 1, 1, 1), 4), ((16, 32, 32), (4, 0, 0, 0), 4, (4, 1, 1, 1), 4)),
     *(
         ((64, 25, 5), (0,), 4, (4, 1, 1, 1), 4),
@@ -94,7 +96,9 @@ def test_every_byte_and_the_cost(core: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", CORES)
 def test_every_nibble_and_the_cost(core: str, tmp_path: Path) -> None:
     functions = [f"mcugen1_relayout_{n}" for n in ("nibbles", "to_nibbles", "from_nibbles", "pack", "unpack")]
-    assert len(_run(core, NIBBLE_MOVES, functions, tmp_path)) == 5
+    halos = range(1, 9) if takes_nibbles(targets.get(core).core) else ()
+    functions += [f"mcugen1_relayout_nibble_halos{w}" for w in halos]
+    assert len(_run(core, NIBBLE_MOVES, functions, tmp_path)) == 5 + 4 * bool(halos)
 
 
 def _run(core: str, moves: tuple[Move, ...], functions: list[str], tmp_path: Path) -> set[str]:

@@ -57,6 +57,16 @@ void mcugen1_relayout_halos6(const struct mcugen_relayout *k, const void *x, voi
 void mcugen1_relayout_halos7(const struct mcugen_relayout *k, const void *x, void *y);
 void mcugen1_relayout_halos8(const struct mcugen_relayout *k, const void *x, void *y);
 
+/* The same of nibbles, on Armv7-M and later. */
+void mcugen1_relayout_nibble_halos1(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos2(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos3(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos4(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos5(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos6(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos7(const struct mcugen_relayout *k, const void *x, void *y);
+void mcugen1_relayout_nibble_halos8(const struct mcugen_relayout *k, const void *x, void *y);
+
 /* From lanes of 3 rows to lanes of 4, at least 4 words wide, with one pad column, no halo above and at most one row below. */
 void mcugen1_relayout_3to4(const struct mcugen_relayout *k, const void *x, void *y);
 
@@ -75,6 +85,16 @@ void mcugen1_relayout_9to12_halos(const struct mcugen_relayout *k, const void *x
 #define mcugen1_relayout_halos6 mcugen1_relayout_ref
 #define mcugen1_relayout_halos7 mcugen1_relayout_ref
 #define mcugen1_relayout_halos8 mcugen1_relayout_ref
+#endif
+#if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) || __ARM_ARCH_ISA_THUMB != 2
+#define mcugen1_relayout_nibble_halos1 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos2 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos3 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos4 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos5 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos6 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos7 mcugen1_relayout_nibbles
+#define mcugen1_relayout_nibble_halos8 mcugen1_relayout_nibbles
 #endif
 #if !defined(__ARM_ARCH_ISA_THUMB) || defined(__ARM_ARCH_ISA_ARM) || !defined(__ARM_FEATURE_DSP)
 #define mcugen1_relayout_3to4 mcugen1_relayout_ref

@@ -61,10 +61,10 @@ class Relayout:
         """Estimated cycles of one call, as simulated."""
         if src.flat and dst.flat:
             return 8 * t.size + 60  # memcpy, byte by byte in the smallest C libraries
-        if src.nibbles or dst.nibbles:
-            return _nibbles_cycles(t, src, dst, core)
         if _halos(t, src, dst):
             return _halos_cycles(t, dst, core)
+        if src.nibbles or dst.nibbles:
+            return _nibbles_cycles(t, src, dst, core)
         if _three_to_four(t, src, dst) and "dsp" in core.isa:
             return _three_to_four_cycles(t, dst, core)
         if (name := _square(t, src, dst)) and "dsp" in core.isa:
@@ -97,7 +97,7 @@ def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
 def _function(t: Tensor, src: Layout, dst: Layout) -> str:
     """The function of relayout.h."""
     if src.nibbles and dst.nibbles:
-        return "relayout_nibbles"
+        return f"relayout_nibble_halos{t.shape[2]}" if _halos(t, src, dst) else "relayout_nibbles"
     if src.nibbles or dst.nibbles:
         if halves(dst, src) or halves(src, dst):
             return "relayout_pack" if dst.nibbles else "relayout_unpack"
@@ -109,10 +109,8 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
 
 def _parts(name: str) -> tuple[base.Part, ...]:
     """The code of a function beyond what is linked for all relayouts."""
-    size = SQUARE_BYTES.get(name, HALOS_BYTES if "halos" in name else 0)
-    if name in NIBBLES_BYTES:
-        return (base.Part("relayout_nibbles", NIBBLES_BYTES[name]),)
-    return (base.Part(name, size),) if size else ()
+    size = SQUARE_BYTES.get(name, NIBBLES_BYTES.get(name, HALOS_BYTES if "halos" in name else 0))
+    return (base.Part(name, size, "THUMB2" if name.startswith("relayout_nibble_") else ""),) if size else ()
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
@@ -140,7 +138,8 @@ def _square(t: Tensor, src: Layout, dst: Layout) -> str | None:
 
 def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
     """True if a function for rows of the image's width can move it."""
-    alike = not (src.flat or src.runs or dst.runs) and src.rows_per_lane == dst.rows_per_lane and t.shape[2] <= WIDEST
+    same = (src.bits, src.rows_per_lane) == (dst.bits, dst.rows_per_lane)
+    alike = not (src.flat or src.runs or dst.runs) and same and t.shape[2] <= WIDEST
     return alike and max(dst.halo_top, dst.halo_bottom) <= 1 and (src.pad_cols, dst.pad_cols) == (0, 1)
 
 

@@ -58,5 +58,5 @@ def _table(node: Node) -> Array:
     """(C or 1, 16)."""
     rest = [v.const for v in node.inputs[1:]]
     channels = 1 if isinstance(node.op, Lookup) else max(c.size for c in rest)
-    pixels = np.tile(np.arange(16), (1, channels, 1))
+    pixels = np.tile(np.minimum(np.arange(16), node.inputs[0].type.dtype.hi), (1, channels, 1))
     return np.asarray(node.op.eval(pixels, *rest)[0])
