@@ -14,7 +14,7 @@
 
 static uint32_t nibble(const uint8_t *word, uint32_t lane)
 {
-    return (word[lane >> 1] >> (4U * (lane & 1U))) & 15U;
+    return ((uint32_t)word[lane >> 1] >> (4U * (lane & 1U))) & 15U;
 }
 
 static uint32_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32_t sum)
