@@ -398,7 +398,7 @@ def measured(
         "memset",
     )  # the rest is the seal, and on Armv6-M its divisions
     others = (f for f in call.functions if not any(part in f.name for part in layer_code))
-    seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_shift)", f.name))
+    seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_next|_shift)", f.name))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
     bars = BAR.get(encoding, {}).get(core.name, {}).get(name, ())

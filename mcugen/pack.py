@@ -270,8 +270,8 @@ _SUMS_ENDS = (END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS)
 
 
 def pack_nibbles16(chunks: Sequence[Lists], signs: Sequence[int], centre: int, end: int) -> Array:
-    """The program (uint16) of a channel: centre + chunks of sign 1, each a sum as a part of pack_lists16, + 255 less each
-    chunk of sign -1.
+    """The program (uint16) of a channel: centre + chunks of sign 1, each the sum of a part of pack_lists16, + 255 less
+    each chunk of sign -1.
 
     lead, rest: distances in words, 0 .. 65535; centres of chunks: 0 .. 255, as their sums are. Of several chunks the
     first has sign 1, the last -1; a lone one has 1, and no centre besides its own.

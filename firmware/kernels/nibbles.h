@@ -41,7 +41,8 @@ struct mcugen_nibbles {
 /* x: planes in lanes of nibbles, sealed; y: out.channels planes, sealed here; scratch: none. */
 void mcugen1_nibbles_ref(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch);
 void mcugen1_nibbles_dsp(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
-void mcugen1_nibbles_m3(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch); /* M3, M33 without DSP */
+void mcugen1_nibbles_m3(const struct mcugen_nibbles *k, const void *x, void *y,
+                        void *scratch); /* M3, M33 without DSP */
 
 static inline void mcugen1_nibbles(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch)
 {

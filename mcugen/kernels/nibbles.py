@@ -19,7 +19,7 @@ sum that there can be, at most 256: all are tried.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +41,7 @@ _SUMS = {pack.END: pack.END_SUMS, pack.END_SHIFT: pack.END_SUMS_SHIFT}
 
 @dataclass(frozen=True)
 class Costs:
-    """Cycles of the assembler; bench/kernels.py compares with the simulation."""
+    """Cycles of the assembler, as simulated; bench/kernels.py compares."""
 
     channel: float
     run: float
@@ -49,29 +49,26 @@ class Costs:
     entry: tuple[float, ...]  # of a weight
     token: tuple[float, float]  # of strips of up to 3 words, of 4
     centre: tuple[float, float]  # of a strip and of a word, besides the token
-    set: tuple[
-        float, float
-    ]  # of a strip and of a word: the first of several chunks, with the entry that begins the next
-    add: tuple[float, float]
+    several: tuple[float, float]  # the same: the first and the last of several chunks, over a lone one
+    add: tuple[float, float]  # of each other one
     sub: tuple[float, float]  # over add
-    end: tuple[float, float]  # of several chunks, over that of one
     shift: tuple[float, float]  # an end, over the short one
-    sums_shift: tuple[float, float]
     limits: tuple[float, float]
-    sums_limits: tuple[float, float]
-    widest_run: float = 5
-    packed: float = 13  # more of a channel, if its tail has 6 bytes
-    apart: float = 0  # of a word but the first, and an entry, where words of x are not neighbours
+    packed: float  # more of a channel, if its tail has 6 bytes
+    widest_run: float = 2.6
 
 
 _DSP = Costs(
-    *(39, 30, (45, 71, 97, 127), (7, 11, 15, 20), (8, 6), (8, 2), (24, 12), (24, 17), (3, 2), (12, 8)),
-    *((25, 12), (25, 12), (13, 10), (10, 10)),
+    *(38, 32, (47.4, 73, 97.7, 123.8), (7, 11, 15, 20), (7.8, 5.9), (5.2, 2.1), (19.5, 15.5), (13.3, 13.3), (3.6, 1.7)),
+    *((23, 22), (11, 9.8), 13),
 )
 _M3 = Costs(
-    *(36, 30, (70, 120, 170, 220), (7, 11, 15, 20), (8, 6), (8, 2), (24, 14), (24, 19), (3, 2), (12, 28)),
-    *((25, 24), (25, 24), (13, 24), (10, 24)),
-    packed=10,
+    *(35, 32, (75.2, 125, 173.7, 223.8), (7, 11, 15, 20), (7.9, 5.9), (5.1, 2.1), (20, 29.6), (13.2, 15.3), (3.5, 1.7)),
+    *((24, 23.6), (13, 23.9), 10),
+)
+_M7 = Costs(
+    *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
+    *((17.5, 12.7), (5.3, 6.7), 15),
 )
 
 
@@ -79,6 +76,8 @@ def _costs(core: base.Core) -> Costs | None:
     """None for nibbles_ref.c."""
     if not base.takes_nibbles(core):
         return None
+    if core.name == "cortex-m7":
+        return _M7
     return _DSP if "dsp" in core.isa else _M3
 
 
@@ -96,19 +95,15 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Nibbles(base.Kernel):
+class Nibbles(base.NibbleKernel):
     """Weight-stationary as `sparse`, eight pixels in a word."""
 
     weights: str = field(default="nibbles16", init=False)
-    nibbles: bool = True
     stem = "nibbles"
     op = Conv2d
     code_bytes = 490
     uses_scratch = True
     runs = True
-
-    def on(self, core: base.Core) -> Nibbles:
-        return replace(self, nibbles=base.takes_nibbles(core))
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         if not (inputs[0].nibbles and output.nibbles):
@@ -308,57 +303,42 @@ def _even(
 
 def _runs(node: Node, sig: base.Signature) -> list[strips.Run]:
     each = prices(strips.mean_entries(node), BYTE // node.inputs[0].type.dtype.hi)
-    return strips.covering(node, sig, each, tuple(_DSP.run + _DSP.widest_run * (n == 4) for n in range(1, 5)))
+    return strips.covering(node, sig, each, tuple(_run_cycles(_DSP, n) for n in range(1, strips.WIDEST + 1)))
 
 
 @lru_cache(maxsize=1024)
 def prices(entries: int, room: int) -> tuple[float, ...]:
-    """Cycles of a typical strip of 1 to 4 words."""
-    chunks = max(1, -(-entries // room))
-    signs = tuple(1 if i < chunks // 2 else -1 for i in range(chunks))
-    parts = (strips.Part(min(entries, room), 0, None),) * chunks
-    how = Channel(True, parts, signs, 0, pack.END if chunks == 1 else pack.END_SUMS, 0, 0)
-    return tuple(
-        _strip_cycles(_DSP, n, how, 1) + (entries - parts[0].lead * chunks) * _DSP.entry[n - 1] for n in (1, 2, 3, 4)
-    )
+    """Cycles of a typical strip of 1 to WIDEST words."""
+    full, more = divmod(entries, room)
+    parts = (*[strips.Part(room, 0, None)] * full, *([strips.Part(more, 0, None)] if more or not full else []))
+    signs = tuple(-1 if i > full // 2 else 1 for i in range(len(parts)))
+    how = Channel(True, parts, signs, 0, pack.END if len(parts) == 1 else pack.END_SUMS, 0, 0)
+    return tuple(_strip_cycles(_DSP, n, how) for n in range(1, strips.WIDEST + 1))
 
 
-def _strip_cycles(costs: Costs, words: int, how: Channel, step: int) -> float:
+def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
+    """Cycles of a channel's program over a strip."""
     token, entry = costs.token[words == strips.WIDEST], costs.entry[words - 1]
-    entry += (words - 1) * costs.apart if step > 1 else 0
     cycles = costs.strip[words - 1]
-
-    def more(what: tuple[float, float]) -> None:
-        nonlocal cycles
-        cycles += what[0] + what[1] * words
-
-    for i, chunk in enumerate(how.chunks):
+    more = [costs.several] if len(how.chunks) > 1 else []
+    for i, (chunk, sign) in enumerate(zip(how.chunks, how.signs, strict=True)):
         cycles += max(chunk.lead + chunk.rest, 1) * entry
-        tokens = -(-(chunk.lead - 1) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED)
-        cycles += token * tokens
+        cycles += token * (-(-(chunk.lead - 1) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED))
         if chunk.centre is not None:
             cycles += token
-            more(costs.centre)
-        if i + 1 < len(how.chunks):
-            more(costs.set if i == 0 else costs.add)
-            if i and how.signs[i] < 0:
-                more(costs.sub)
-    if len(how.chunks) > 1:
-        more(costs.end)
-    kinds = {
-        pack.END_SHIFT: costs.shift,
-        pack.END_SUMS_SHIFT: costs.sums_shift,
-        pack.END_LIMITS: costs.limits,
-        pack.END_SUMS_LIMITS: costs.sums_limits,
-    }
-    more(kinds.get(how.end, (0, 0)))
-    return cycles
+            more.append(costs.centre)
+        if 0 < i < len(how.chunks) - 1:
+            more += [costs.add, costs.sub][: 1 + (sign < 0)]
+    if how.end in (pack.END_SHIFT, pack.END_SUMS_SHIFT):
+        more.append(costs.shift)
+    if how.end in (pack.END_LIMITS, pack.END_SUMS_LIMITS):
+        more.append(costs.limits)
+    return cycles + sum(strip + word * words for strip, word in more)
 
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs, step = _runs(node, sig), _costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    channels = _channels_of(node, acc)
+    runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc)
     assert channels is not None
     packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
     for how in channels:
@@ -366,6 +346,9 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Ite
             entries = sum(chunk.lead + chunk.rest for chunk in how.chunks)
             yield sum(run[2] for run in runs) * (500 + 130 * entries) * core.pressure
             continue
-        cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how, step) for run in runs)
-        widest = sum(run[3] == strips.WIDEST for run in runs)
-        yield costs.channel + packed + costs.run * len(runs) + costs.widest_run * widest + sum(cycles_of)
+        cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how) for run in runs)
+        yield costs.channel + packed + sum(_run_cycles(costs, run[3]) for run in runs) + sum(cycles_of)
+
+
+def _run_cycles(costs: Costs, words: int) -> float:
+    return costs.run + costs.widest_run * (words == strips.WIDEST)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Out, Range, Tensor
+from ..ir import Array, DType, Node, Op, Out, Quant, Range, Tensor
 from . import base
 
 
@@ -105,3 +105,23 @@ def cases() -> Iterator[base.Case]:
                     return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)
+    for name, shape, w_shape, stride, padding in (
+        ("1x1", (40, 9, 5), (3, 40, 1, 1), (1, 1), (0, 0, 0, 0)),
+        ("3x3", (6, 17, 4), (3, 6, 3, 3), (1, 1), (1, 1, 1, 1)),
+        ("3x3s2", (4, 16, 7), (4, 4, 3, 3), (2, 2), (1, 1, 1, 1)),
+    ):
+        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14), Out.full(DType.U2)):
+
+            def low(
+                rng: np.random.Generator,
+                shape: tuple[int, int, int] = shape,
+                w_shape: tuple[int, int, int, int] = w_shape,
+                attrs: tuple[tuple[int, int], base.Padding] = (stride, padding),
+                to: Out = to,
+            ) -> Node:
+                zp = int(rng.choice([0, 8, 15]))
+                x = base.activation("x", shape, zp, DType.U4)
+                raw = base.make(Conv2d(*attrs, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
+                return base.requantized(raw, rng, to)
+
+            yield base.Case(f"{name}-u4-{to.dtype.value}-{to.lo}", low)
