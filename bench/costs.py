@@ -46,7 +46,7 @@ CORES = ("cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33")
 CLOSE = 5.0  # percent, on the layers of the networks of bench/networks.py
 FAIR = 10.0  # percent, on all others
 BENCH = "bench"  # how names of layers begin that those networks have
-BYTES, WORDS = Out.full(DType.U8), Out.full(DType.I16)
+BYTES, WORDS, NIBBLES = (Out.full(t) for t in (DType.U8, DType.I16, DType.U4))
 DENSITY = 0.2
 
 
@@ -111,6 +111,19 @@ def layers() -> Iterator[tuple[str, Node]]:
         "concat scaled",
         ops.make(Concat((1, 300), (0, 128), (0, 8), BYTES), _x("x", (5, 21, 13)), _x("b", (7, 21, 13))),
     )
+    for shape in ((16, 32, 32), (64, 8, 8)):
+        x = _u4("x", shape)
+        yield f"bench u4 add {shape[0]}", ops.make(_add(shape, NIBBLES), x, _u4("b", shape))
+    for shape in ((64, 25, 5), (64, 8, 8), (256, 3, 3)):
+        yield f"bench u4 pool {shape[0]} {shape[1]}", ops.make(_average(shape[1:], (1, 1), to=NIBBLES), _u4("x", shape))
+    yield "u4 maxpool 2x2", ops.make(MaxPool((2, 2), (2, 2)), _u4("x", (16, 32, 32)))
+    yield "u4 maxpool 3x3", ops.make(MaxPool((3, 3), (2, 2), (1,) * 4), _u4("x", (6, 25, 15)))
+    yield "u4 avgpool 2x2", ops.make(_average((2, 2), (2, 2), to=NIBBLES), _u4("x", (16, 32, 32)))
+    yield "u4 avgpool 3x3", ops.make(_average((3, 3), (1, 1), (1,) * 4, NIBBLES), _u4("x", (6, 25, 15)))
+    nibbles = np.random.default_rng(1).integers(0, 16, 16)
+    for shape in ((16, 32, 32), (5, 21, 13)):
+        x = _u4("x", shape)
+        yield f"u4 lookup {shape[0]}", ops.make(Lookup(NIBBLES), x, ops.constant("t", DType.U4, nibbles))
     yield "maxpool 2x2", ops.make(MaxPool((2, 2), (2, 2)), image)
     yield "maxpool 3x3", ops.make(MaxPool((3, 3), (2, 2), (1,) * 4), _x("x", (6, 25, 15)))
     yield "bench kws pool", ops.make(_average((25, 5), (1, 1)), _x("x", (64, 25, 5)))
@@ -152,6 +165,10 @@ def layers() -> Iterator[tuple[str, Node]]:
 
 def _x(name: str, shape: tuple[int, ...], zero: int = 0) -> Value:
     return Value(name, Tensor(DType.U8, shape, Quant(0.05, zero)))
+
+
+def _u4(name: str, shape: tuple[int, ...]) -> Value:
+    return Value(name, Tensor(DType.U4, shape, Quant(0.05, 0)))
 
 
 def _tail(constants: Sequence[Array]) -> list[Value]:
@@ -197,9 +214,9 @@ def _linear(n: int, outputs: int, dtype: DType, to: Out) -> Node:
     return _weighted(Linear(), _x("x", (n,)), (outputs, n), dtype, to)
 
 
-def _add(shape: tuple[int, ...]) -> Add:
+def _add(shape: tuple[int, ...], to: Out = BYTES) -> Add:
     mults, add, shift = fixed.lower_sum((0.6, 0.6), 0.0, (255, 255))
-    return Add(mults[0], mults[1], add, shift, BYTES)
+    return Add(mults[0], mults[1], add, shift, to)
 
 
 def _mul(to: Out = BYTES) -> Mul:
@@ -207,25 +224,34 @@ def _mul(to: Out = BYTES) -> Mul:
     return Mul(0, 0, m, a, s, to)
 
 
-def _average(kernel: tuple[int, int], stride: tuple[int, int], padding: ops.Padding = (0,) * 4) -> AvgPool:
+def _average(
+    kernel: tuple[int, int], stride: tuple[int, int], padding: ops.Padding = (0,) * 4, to: Out = BYTES
+) -> AvgPool:
     n = kernel[0] * kernel[1]
-    m, a, s = (int(v[0]) for v in fixed.lower(*(np.array([v]) for v in (1 / n, 0.0, 0, 255 * n)), 0, 255))  # type: ignore[arg-type]
-    return AvgPool(kernel, stride, m, a, s, BYTES, padding)
+    m, a, s = (int(v[0]) for v in fixed.lower(*(np.array([v]) for v in (1 / n, 0.0, 0, to.hi * n)), 0, to.hi))  # type: ignore[arg-type]
+    return AvgPool(kernel, stride, m, a, s, to, padding)
 
 
 # ---- the program ----
 
 
 def signature(node: Node, kernel: Kernel) -> Signature | None:
-    """Lanes of as few rows as hold the image and stay in step; flat where the kernel knows nothing else."""
+    """Lanes of as few rows as hold the image and stay in step; flat where the kernel knows nothing else.
+
+    Of nibbles where the kernel knows those.
+    """
+    bits = 4 if kernel.nibbles else 8
     types = [*(v.type for v in node.args), node.output.type]
     stride, factor = getattr(node.op, "stride", (1, 1))[0], getattr(node.op, "factor", (1, 1))[0]
-    image = [len(t.shape) == 3 and t.dtype.unsigned and fits(t) for t in types]
-    rows = layout.rows_for(types[-1].shape[1]) if image[-1] else 0
+    image = [len(t.shape) == 3 and t.dtype.unsigned and t.dtype.hi < 1 << bits and fits(t) for t in types]
+    rows = layout.rows_for(types[-1].shape[1], 32 // bits) if image[-1] else 0
     rows = -(-rows // factor) * factor
-    lanes = [_lanes(t, rows * stride // factor) if ok else FLAT for t, ok in zip(types, image, strict=True)]
-    lanes[-1] = _lanes(types[-1], rows) if image[-1] else FLAT
-    own = [_lanes(t, layout.rows_for(t.shape[1])) if ok else FLAT for t, ok in zip(types, image, strict=True)]
+    lanes = [_lanes(t, rows * stride // factor, bits) if ok else FLAT for t, ok in zip(types, image, strict=True)]
+    lanes[-1] = _lanes(types[-1], rows, bits) if image[-1] else FLAT
+    own = [
+        _lanes(t, layout.rows_for(t.shape[1], 32 // bits), bits) if ok else FLAT
+        for t, ok in zip(types, image, strict=True)
+    ]
     flat = [FLAT] * len(types)
     for ins, out in (
         (lanes[:-1], lanes[-1]),
@@ -240,8 +266,8 @@ def signature(node: Node, kernel: Kernel) -> Signature | None:
     return None
 
 
-def _lanes(t: Tensor, rows: int) -> Layout:
-    return layout.lanes(t, rows) if rows * layout.LANES >= t.shape[1] else FLAT
+def _lanes(t: Tensor, rows: int, bits: int) -> Layout:
+    return layout.lanes(t, rows, bits=bits) if rows * (32 // bits) >= t.shape[1] else FLAT
 
 
 def machine(core: str, work: Path) -> cycles.Machine:

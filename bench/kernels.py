@@ -11,6 +11,7 @@ column of its own, divided by the multiply-accumulates that a dense layer would 
 from __future__ import annotations
 
 import argparse
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from mcugen.kernels.chunks import Chunks
 from mcugen.kernels.direct import Direct, DirectDepthwise
 from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
 from mcugen.kernels.kronecker import Kronecker
+from mcugen.kernels.nibbles import Nibbles
 from mcugen.kernels.paired import Paired
 from mcugen.kernels.sparse import DECODED, Sparse
 from mcugen.kernels.window import Window
@@ -145,6 +147,24 @@ CHUNKS16: Bars = {  # on pixels of 4 bits
         "pw256_3": (0.328, 0.498, 0.750, 1.003),
     },
 }
+NIBBLES16: Bars = {  # pixels of 4 bits
+    "cortex-m4": {
+        "pw64_25x5": (0.184, 0.253, 0.407, 0.527),
+        "c3_16_32": (0.112, 0.205, 0.323, 0.444),
+        "c3_32_16": (0.103, 0.183, 0.304, 0.424),
+        "c3_64_8": (0.095, 0.175, 0.295, 0.415),
+        "pw128_6": (0.190, 0.303, 0.451, 0.596),
+        "pw256_3": (0.283, 0.446, 0.689, 0.933),
+    },
+    "cortex-m3": {
+        "pw64_25x5": (0.256, 0.326, 0.495, 0.622),
+        "c3_16_32": (0.144, 0.246, 0.371, 0.500),
+        "c3_32_16": (0.123, 0.209, 0.338, 0.466),
+        "c3_64_8": (0.107, 0.193, 0.321, 0.449),
+        "pw128_6": (0.230, 0.351, 0.509, 0.664),
+        "pw256_3": (0.328, 0.498, 0.754, 1.015),
+    },
+}
 BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
@@ -154,8 +174,9 @@ BAR: dict[str, Bars] = {
     "pairs16": PAIRS16,
     "paired rice": {},
     "chunks16": CHUNKS16,
+    "nibbles16": NIBBLES16,
 }
-LOW = ("chunks16",)  # encodings of kernels for pixels of 4 bits
+LOW: dict[str, Kernel] = {"chunks16": Chunks(), "nibbles16": Nibbles()}  # encodings of kernels for pixels of 4 bits
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
@@ -215,8 +236,8 @@ class Row:
         }
 
 
-def layer(name: str, density: float, unsplit: bool = False, dtype: DType = DType.U8) -> Node:
-    """A layer with as many weights at random places, half of them -1, on pixels of that type.
+def layer(name: str, density: float, unsplit: bool = False, low: DType = DType.U8) -> Node:
+    """A layer with as many weights at random places, half of them -1, from pixels of that type to such.
 
     unsplit: on the widest input for which all sums fit 16 bits.
     """
@@ -226,13 +247,13 @@ def layer(name: str, density: float, unsplit: bool = False, dtype: DType = DType
     places = rng.permutation(weights.size)[: round(density * weights.size)]
     weights[places] = rng.choice([-1, 1], places.size)
     pad = size // 2
-    op = Conv2d(padding=(pad,) * 4, to=Out.full(DType.U8))
-    for narrow in (dtype, DType.U7, DType.U6):
-        x = Value("x", Tensor(narrow, (c, h, w), Quant(0.05, 0)))
+    op = Conv2d(padding=(pad,) * 4, to=Out.full(low))
+    for dtype in (low, DType.U7, DType.U6):
+        x = Value("x", Tensor(dtype, (c, h, w), Quant(0.05, 0)))
         kernel = Value("w", Tensor(DType.T, (c, c, size, size)), weights.reshape(c, c, size, size))
         acc = accumulators(ops.make(Conv2d(padding=op.padding), x, kernel))
-        scale = 64.0 / np.sqrt(np.count_nonzero(weights) / c) / (narrow.hi + 1)
-        tail = fixed.lower(np.full(c, scale), np.full(c, 100.0), acc.lo, acc.hi, 0, 255)
+        scale = (low.hi + 1) / 4 / np.sqrt(np.count_nonzero(weights) / c) / (dtype.hi + 1)
+        tail = fixed.lower(np.full(c, scale), np.full(c, 100.0 / 255 * low.hi), acc.lo, acc.hi, 0, low.hi)
         constants = [
             ops.constant(n, d, v)
             for n, d, v in zip(("m", "a", "s"), (DType.I16, DType.I32, DType.U8), tail, strict=True)
@@ -267,12 +288,13 @@ def direct_layer(name: str) -> Node:
 def offered(node: Node, kernel: Kernel) -> Signature | None:
     """Runs where they are shorter, lanes of as few rows as hold the image, or the flat image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
-    if layout.shorter(y) and (found := kernel.offered(node, (layout.runs(x),), layout.runs(y))):
+    bits = 4 if isinstance(kernel, Nibbles) else 8
+    if layout.shorter(y, bits) and (found := kernel.offered(node, (layout.runs(x, bits),), layout.runs(y, bits))):
         return found
     stride = getattr(node.op, "stride", (1, 1))[0]
-    rows = layout.rows_for(y.shape[1])
-    like = layout.FLAT if isinstance(kernel, Kronecker) else layout.lanes(x, stride * rows)
-    return kernel.layouts(node, (like,), layout.lanes(y, rows))
+    rows = layout.rows_for(y.shape[1], 32 // bits)
+    like = layout.FLAT if isinstance(kernel, Kronecker) else layout.lanes(x, stride * rows, bits=bits)
+    return kernel.layouts(node, (like,), layout.lanes(y, rows, bits=bits))
 
 
 def signature(node: Node, kernel: Kernel) -> Signature:
@@ -285,7 +307,7 @@ def signature(node: Node, kernel: Kernel) -> Signature:
         return found
     rows = found.output.rows_per_lane
     a = found.inputs[0]
-    return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols))
+    return Signature((a,), layout.lanes(y, rows, a.halo_top, a.halo_bottom, a.pad_cols, a.bits))
 
 
 def placed(fields: Sequence[Field], memory: dict[int, bytes], free: int, address: Callable[[str], int]) -> int:
@@ -331,7 +353,7 @@ def variant(core: Core, stem: str = "sparse") -> str:
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     """Those that a layer is measured with, as they are for the core."""
     if name not in DIRECT and encoding in LOW:
-        yield Chunks().on(core)
+        yield LOW[encoding].on(core)
     elif name not in DIRECT:
         yield (Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)).on(core)
     elif not DIRECT[name][1]:
@@ -360,7 +382,8 @@ def measured(
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
-    w, weights = node.inputs[1].const, next(f.value for f in bound.fields if f.name == "weights")
+    members = [f for each in bound.fields for f in (each.value if isinstance(each.value, tuple) else (each,))]
+    w, weights = node.inputs[1].const, next(f.value for f in members if f.name == "weights")
     assert isinstance(weights, np.ndarray)
     rng = np.random.default_rng(1)
     x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)
@@ -386,7 +409,8 @@ def measured(
         "memcpy",
         "memset",
     )  # the rest is the seal, and on Armv6-M its divisions
-    seal = sum(f.cycles for f in call.functions if not any(part in f.name for part in layer_code))
+    others = (f for f in call.functions if not any(part in f.name for part in layer_code))
+    seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_next|_shift)", f.name))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
     bars = BAR.get(encoding, {}).get(core.name, {}).get(name, ())
@@ -434,7 +458,7 @@ def rows(
     with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
         sparse = sorted(
             p
-            for s in ("sparse", "paired", "chunks")
+            for s in ("sparse", "paired", "chunks", "nibbles")
             for p in resources.KERNELS.glob(f"{s}*")
             if p.suffix in (".c", ".S")
         )
@@ -450,8 +474,9 @@ def rows(
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
+        kept += [f"mcugen1_nibbles_{part}" for part in ("ref", "shift", "shift_sums")]
         if {"dsp", "m3"} & {*core.isa}:
-            kept.append(variant(core, "paired"))
+            kept += [variant(core, "paired"), variant(core, "nibbles")]
         kept.append(variant(core, "chunks") if "m0" in core.isa else "mcugen1_chunks_ref")
         kept += ["mcugen1_im2col_pairs", "mcugen1_im2col_quads"]
         kept += [f"mcugen1_kronecker_{n}{step}" for n in ("four", "three") for step in (1, 2)]

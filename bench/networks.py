@@ -4,11 +4,12 @@ A record is one network, compiled for a board as `mcugen generate` does and run 
 that is the reference's in every byte. Its cycles are those of memory without wait states; those of the board's flash
 stand beside them. Multiply-accumulates are those of the dense network.
 
-Variants: "int8-first-dw" has int8 weights in the first layer and in depthwise layers, "all-ternary" has none; "trained"
-are archives as they were trained. Weights have a fixed seed, exactly the density over a tensor, at least one weight in
-each output channel (a channel without any is a constant, which no trained network keeps), and as many -1 as +1 on
-average. Requantisation spreads what random inputs give over 0 .. 255, a third of it clamped by the ReLU. The softmax
-at the end, under 0.1 % of the cycles of other engines, is left out, as firmware does that wants the class.
+Variants: "int8-first-dw" has int8 weights in the first layer and in depthwise layers, "all-ternary" has none, "u4" has
+them in the first layer, and activations of 4 bits behind it; "trained" are archives as they were trained. Weights have
+a fixed seed, exactly the density over a tensor, at least one weight in each output channel (a channel without any is a
+constant, which no trained network keeps), and as many -1 as +1 on average. Requantisation spreads what random inputs
+give over 0 .. 255, a third of it clamped by the ReLU. The softmax at the end, under 0.1 % of the cycles of other
+engines, is left out, as firmware does that wants the class.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.ops.linear import Linear
 
 VARIANTS = ("int8-first-dw", "all-ternary")
+U4 = "u4"
 TRAINED = "trained"
 DENSITIES = (0.1, 0.2, 0.35, 0.5)
 BOARDS = {  # of each core; a core alone has no clock and no wait states
@@ -43,6 +45,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 RELU = Out(DType.U8, Quant(0.02, 0), 0, 255)
 SIGNED = Out(DType.U8, Quant(0.02, 128), 0, 255)  # before a residual sum
+NIBBLES = {RELU: Out.full(DType.U4, 0.34), SIGNED: Out(DType.U4, Quant(0.34, 8), 0, 15)}  # of variant u4
 LOGITS = Out.full(DType.I16)
 Pair = tuple[int, int]
 
@@ -51,8 +54,9 @@ class Builder:
     """Adds layers one after the other; what random inputs give decides their requantisation."""
 
     def __init__(self, shape: tuple[int, ...], zero_point: int, density: float, variant: str, seed: int) -> None:
-        self.rng = np.random.default_rng([seed, round(1000 * density), VARIANTS.index(variant)])
+        self.rng = np.random.default_rng([seed, round(1000 * density), (*VARIANTS, U4).index(variant)])
         self.density, self.variant = density, variant
+        self.outs = NIBBLES if variant == U4 else {}
         self.x = Value("x", Tensor(DType.U8, shape, Quant(0.02, zero_point)))
         self.nodes: list[Node] = []
         count = 2 if len(shape) == 3 else 64
@@ -64,7 +68,8 @@ class Builder:
         self, name: str, op: Conv2d | DepthwiseConv2d | Linear, x: Value, w_shape: tuple[int, ...], to: Out
     ) -> Value:
         """A layer with weights; the first one and depthwise ones are int8 in the variant that says so."""
-        int8 = self.variant == "int8-first-dw" and (not self.nodes or isinstance(op, DepthwiseConv2d))
+        first, dw = not self.nodes, isinstance(op, DepthwiseConv2d)
+        int8 = {"int8-first-dw": first or dw, U4: first}.get(self.variant, False)
         w = self.int8(w_shape) if int8 else self.ternary(w_shape)
         weights = constant(f"{name}.w", DType.I8 if int8 else DType.T, w)
         acc, _ = op.bounds(self.ranges[x], w)
@@ -78,6 +83,9 @@ class Builder:
             multiplier, offset = gain * 45 / spread, 128.0 + 0.0 * gain
         else:
             multiplier, offset = gain * 90 / spread, 40.0 * gain
+        if to in self.outs:
+            to = self.outs[to]
+            multiplier, offset = multiplier * to.hi / 255, offset * to.hi / 255
         consts = fixed.lower(multiplier, offset - mean * multiplier, acc.lo, acc.hi, to.lo, to.hi)
         dtypes = zip(("mult", "add", "shift"), (DType.I16, DType.I32, DType.U8), consts, strict=True)
         rest = (constant(f"{name}.{n}", d, v) for n, d, v in dtypes)
@@ -125,19 +133,19 @@ class Builder:
 
     def add(self, name: str, a: Value, b: Value) -> Value:
         """A residual sum and its ReLU."""
-        gains = (0.9, 0.9)
-        mults, add, shift = fixed.lower_sum(gains, -0.9 * (a.type.zero_point + b.type.zero_point), (255, 255))
-        return self.node(name, Add(mults[0], mults[1], add, shift, RELU), a, b)
+        gains, to = (0.9, 0.9), self.outs.get(RELU, RELU)
+        reach = a.type.dtype.hi, b.type.dtype.hi
+        mults, add, shift = fixed.lower_sum(gains, -0.9 * (a.type.zero_point + b.type.zero_point), reach)
+        return self.node(name, Add(mults[0], mults[1], add, shift, to), a, b)
 
     def average(self, name: str, x: Value) -> Value:
         """The mean of each channel, times two: means of random channels are small."""
         window = x.type.shape[1:]
-        n = window[0] * window[1]
-        m, a, s = (
-            int(v[0])
-            for v in fixed.lower(np.array([2 / n]), np.array([0.0]), np.array([0]), np.array([255 * n]), 0, 255)
-        )
-        return self.node(name, AvgPool(window, (1, 1), m, a, s, RELU), x)
+        n, to = window[0] * window[1], self.outs.get(RELU, RELU)
+        reach = np.array([x.type.dtype.hi * n])
+        constants = fixed.lower(np.array([2 / n]), np.array([0.0]), np.array([0]), reach, to.lo, to.hi)
+        m, a, s = (int(v[0]) for v in constants)
+        return self.node(name, AvgPool(window, (1, 1), m, a, s, to), x)
 
     def finished(self, name: str, y: Value) -> Archive:
         """The network, checked, with samples."""

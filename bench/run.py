@@ -258,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--only", nargs="+", default=names, choices=names, metavar="NAME", help=f"of {', '.join(names)}"
     )
     parser.add_argument("--densities", nargs="+", type=float, default=networks.DENSITIES, metavar="D")
-    variants = (*networks.VARIANTS, networks.TRAINED)
+    variants = (*networks.VARIANTS, networks.U4, networks.TRAINED)
     parser.add_argument("--variants", nargs="+", choices=variants, default=variants, metavar="V", help=str(variants))
     parser.add_argument("--every-layer", action="store_true", help="print each layer's predicted and simulated cycles")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")

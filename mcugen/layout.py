@@ -125,6 +125,11 @@ def alike(a: Layout, b: Layout) -> bool:
     )
 
 
+def halves(a: Layout, b: Layout) -> bool:
+    """True if a word of nibbles of `a` has the pixels of two words of bytes of `b`: of the same row, and R rows on."""
+    return (a.bits, b.bits) == (4, 8) and a.kind == b.kind and 2 * a.rows_per_lane == b.rows_per_lane
+
+
 def join(a: Layout, b: Layout) -> Layout:
     """The least layout that serves consumers of `a` and of `b`, which are alike."""
     assert alike(a, b), (a, b)
@@ -142,6 +147,8 @@ def join(a: Layout, b: Layout) -> Layout:
 
 def ahead(a: Layout, b: Layout, shape: tuple[int, ...]) -> int:
     """The most words that a pixel's word lies further behind in `a` than in `b`, which is alike; 0 if none does.
+
+    Where `a` has halves of `b`, those of the first half count.
 
     So many words before `b` a copy in `a` can begin that is made word by word in the order of memory.
     """

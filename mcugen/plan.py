@@ -138,7 +138,8 @@ def slide(step: Step, x: Buffer) -> int | None:
     if a.flat or b.flat:
         return None
     if step.node is None:  # word by word (relayout.h)
-        return layout.LANES * layout.ahead(b, a, x.type.shape) if layout.alike(a, b) else None
+        by_word = layout.alike(a, b) or layout.halves(b, a)
+        return layout.LANES * layout.ahead(b, a, x.type.shape) if by_word else None
     if isinstance(step.kernel, Relayout) or not step.kernel.by_plane:
         return None
     return planes_ahead(b, a, x.type.shape[0])

@@ -54,6 +54,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.ranges: dict[Value, Range] = {self.x: input_range(self.x)}
         self.zeros = 0.2  # share of output channels without weights
+        self.low = False  # activations of up to 4 bits, mostly
         self.unfused = 0.0  # how often a sum and its requantisation are two nodes
 
     def node(self, op: Op, *inputs: Value) -> Value:
@@ -82,7 +83,9 @@ class Builder:
 
     def out(self) -> Out:
         """An 8-bit or narrower output type with some zero point and limits."""
-        dtype = DType.U8 if self.rng.random() < 0.8 else DType(f"u{self.rng.integers(1, 8)}")
+        dtype = DType.U8 if self.rng.random() < (0.1 if self.low else 0.8) else DType(f"u{self.rng.integers(1, 8)}")
+        if self.low and dtype.hi > 15:
+            dtype = DType.U4
         zero = int(self.rng.choice([0, 0, (dtype.hi + 1) // 2]))
         lo = zero if self.rng.random() < 0.3 else 0
         return Out(dtype, Quant(0.05, zero), lo, dtype.hi)
@@ -201,16 +204,18 @@ def random_graph(
     layers: tuple[str, ...] = LAYERS,
     ends: bool = False,
     several: bool = False,
+    low: bool = False,
 ) -> Graph:
     """A network of up to `depth` layers with residuals, several readers, pooling, and any type of output.
 
     unfused: how often a sum and its requantisation are two nodes. layers: LAYERS, or MORE for every operator.
     ends: a softmax or the index of the largest element as a possible last node. several: more inputs and outputs.
+    low: activations of up to 4 bits, mostly.
     """
     rng = np.random.default_rng(seed)
     dtype = DType.U8 if rng.random() < 0.85 else DType.U4
     b = Builder(rng, SHAPES[rng.integers(len(SHAPES))], int(rng.choice([0, (dtype.hi + 1) // 2])), dtype)
-    b.unfused = unfused
+    b.unfused, b.low = unfused, low
     v = b.x
     if several:
         other = b.input(v.type.shape, int(rng.choice([0, 3])), DType(f"u{rng.integers(2, 9)}"))

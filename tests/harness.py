@@ -295,15 +295,17 @@ def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
     """All layouts that `kernel` accepts for `node` among flat, lanes of various numbers of rows, and runs."""
     types = [v.type for v in node.args] + [node.output.type]
     stride, factor = getattr(node.op, "stride", (1, 1))[0], getattr(node.op, "factor", (1, 1))[0]
-    least = [layout.rows_for(t.shape[1]) if _image(t) else 0 for t in types]
-    rows: list[set[int]] = [{n, n + 1, 2 * n + 1} for n in least]  # 2 * n + 1: the most that select tries
-    rows[-1] |= {-(-n // stride) * factor for n in least[:-1]}
-    for i in range(len(types) - 1):
-        rows[i] |= {stride * n // factor for n in rows[-1]} | rows[-1]
-    options = []
-    for t, some in zip(types, rows, strict=True):
-        fitting = sorted(n for n in some if _image(t) and n * LANES >= t.shape[1])
-        options.append([FLAT, *(layout.lanes(t, n) for n in fitting), *([layout.runs(t)] if _image(t) else [])])
+    options: list[list[Layout]] = [[FLAT] for _ in types]
+    for bits in (8, 4):
+        least = [layout.rows_for(t.shape[1], 32 // bits) if _image(t, bits) else 0 for t in types]
+        rows: list[set[int]] = [{n, n + 1, 2 * n + 1} for n in least]  # 2 * n + 1: the most that select tries
+        rows[-1] |= {-(-n // stride) * factor for n in least[:-1]}
+        for i in range(len(types) - 1):
+            rows[i] |= {stride * n // factor for n in rows[-1]} | rows[-1]
+        for t, some, some_layouts in zip(types, rows, options, strict=True):
+            if _image(t, bits):
+                fitting = sorted(n for n in some if n * (32 // bits) >= t.shape[1])
+                some_layouts += [*(layout.lanes(t, n, bits=bits) for n in fitting), layout.runs(t, bits)]
     found = {}
     for combination in itertools.product(*options):
         if sig := kernel.offered(node, combination[:-1], combination[-1]):
@@ -311,8 +313,8 @@ def signatures(kernel: Kernel, node: Node) -> tuple[Signature, ...]:
     return tuple(found)
 
 
-def _image(t: Tensor) -> bool:
-    return len(t.shape) == 3 and t.dtype.unsigned
+def _image(t: Tensor, bits: int) -> bool:
+    return len(t.shape) == 3 and t.dtype.unsigned and t.dtype.hi < 1 << bits
 
 
 def larger(sig: Signature, node: Node) -> tuple[Signature, ...]:
@@ -336,7 +338,8 @@ def larger(sig: Signature, node: Node) -> tuple[Signature, ...]:
 def _grown(lay: Layout, t: Tensor, top: int, bottom: int, cols: int) -> Layout:
     if lay.flat or lay.runs:
         return lay
-    return layout.lanes(t, lay.rows_per_lane, lay.halo_top + top, lay.halo_bottom + bottom, lay.pad_cols + cols)
+    halos = lay.halo_top + top, lay.halo_bottom + bottom, lay.pad_cols + cols
+    return layout.lanes(t, lay.rows_per_lane, *halos, lay.bits)
 
 
 def shared(sig: Signature, i: int, node: Node) -> Iterator[Signature]:
@@ -374,6 +377,11 @@ def relayout_programs() -> Iterator[Program]:
             for src in (bare, _grown(bare, t, 1, 2, 0)):
                 x = _sample(Value("x", t), np.random.default_rng(width), 0)
                 yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
+            t = Tensor(DType.U4, (3, 8 * rows - width % 7, width), Quant(0.1, width))
+            bare = layout.lanes(t, rows, bits=4)
+            for src in (bare, _grown(bare, t, 1, 2, 0)):
+                x = _sample(Value("x", t), np.random.default_rng(width), 0)
+                yield from _relayouts(x, t, src, _grown(bare, t, *halos, 1))
     for height, width, bottom in ((12, 12, 1), (10, 4, 1), (9, 5, 0)):  # from 3 rows to 4
         t = Tensor(DType.U8, (3, height, width), Quant(0.1, 77))
         x = _sample(Value("x", t), np.random.default_rng(width), 0)
@@ -387,11 +395,24 @@ def relayout_programs() -> Iterator[Program]:
         yield from _relayouts(x, t, runs, rows)
         yield from _relayouts(x, t, rows, runs)
 
+    for shape, zero_point in ((3, 8, 8), 0), ((2, 25, 5), 8), ((1, 1, 1), 15), ((2, 3, 1), 7), ((5, 6, 9), 3):
+        t = Tensor(DType.U4, shape, Quant(0.1, zero_point))
+        n = layout.rows_for(shape[1], 8)
+        x = _sample(Value("x", t), np.random.default_rng(shape[1]), 0)
+        nibbles = [layout.lanes(t, rows, bits=4) for rows in (n, n + 1, 2 * n)]
+        bytes_ = [layout.lanes(t, rows) for rows in (2 * n, layout.rows_for(shape[1]))]
+        nibbles += [_grown(nibbles[0], t, 1, 3, 2), _grown(nibbles[0], t, n + 1, 0, 0), _grown(nibbles[0], t, 0, 1, 1)]
+        bytes_ += [_grown(bytes_[0], t, 1, 2, 1), FLAT, layout.runs(t)]
+        nibbles.append(layout.runs(t, 4))
+        for src, dst in itertools.product([*bytes_, *nibbles], repeat=2):
+            if src != dst and (src.nibbles or dst.nibbles):
+                yield from _relayouts(x, t, src, dst)
+
 
 def _relayouts(x: Array, t: Tensor, src: Layout, dst: Layout) -> Iterator[Program]:
     name, bound = f"relayout {t} {src}>{dst}", RELAYOUT.bind(t, src, dst)
     yield kernel_program(name, RELAYOUT, bound, (src, dst), (x, x))
-    if not src.flat and layout.alike(src, dst):
+    if not src.flat and (layout.alike(src, dst) or layout.halves(dst, src)):
         ahead = LANES * layout.ahead(dst, src, t.shape)
         yield kernel_program(f"{name} in place", RELAYOUT, bound, (src, dst), (x, x), ahead=ahead)
 

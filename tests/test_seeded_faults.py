@@ -258,7 +258,13 @@ ELSEWHERE = (
     ),
     (
         "mps2-an386",
-        Fault("odd pixels clamped to 127", "sparse_dsp.h", "usat16  \\o, #8", "usat16  \\o, #7", ("^Conv2d .*sparse",)),
+        Fault(
+            "odd pixels clamped to 127",
+            "sparse_dsp.h",
+            "usat16  \\o, #\\bits",
+            "usat16  \\o, #\\bits - 1",
+            ("^Conv2d .*sparse",),
+        ),
     ),
     (
         "mps2-an386",

@@ -10,15 +10,6 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
 
 #else
 
-/* Of halo rows; without the last pad columns, which have their value, unless they make up four. */
-static uint32_t words(const struct mcugen_lanes *l, uint32_t rows)
-{
-    const uint32_t all = mcugen_lanes_pitch(l) * rows;
-    const uint32_t bare = all - l->pad_cols;
-
-    return (bare < 4u) ? all : bare;
-}
-
 MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
 {
     const uint32_t pitch = mcugen_lanes_pitch(l);
@@ -43,10 +34,10 @@ MCUGEN_WEAK void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y)
     }
     /* If halo rows are more than rows, they repeat halo rows, too: those that are written before them. */
     if (l->halo_top > 0) {
-        mcugen1_lanes_above(l, top, words(l, l->halo_top), away);
+        mcugen1_lanes_above(l, top, mcugen_lanes_halo(l, l->halo_top), away);
     }
     if (l->halo_bottom > 0) {
-        mcugen1_lanes_below(l, &image[away], words(l, l->halo_bottom), away);
+        mcugen1_lanes_below(l, &image[away], mcugen_lanes_halo(l, l->halo_bottom), away);
     }
 }
 

@@ -82,6 +82,15 @@ static inline void mcugen1_lanes_below(const struct mcugen_lanes *l, uint32_t *a
 
 #endif
 
+/* Words of halo rows; without the last pad columns, which have their value, unless they make up four. */
+static inline uint32_t mcugen_lanes_halo(const struct mcugen_lanes *l, uint32_t rows)
+{
+    const uint32_t all = mcugen_lanes_pitch(l) * rows;
+    const uint32_t bare = all - l->pad_cols;
+
+    return (bare < 4u) ? all : bare;
+}
+
 /* Bytes to lo .. hi, where a kernel's own end knows 0 .. 255 only. */
 static inline void mcugen_limit(uint8_t *y, uint32_t n, uint32_t lo, uint32_t hi)
 {

@@ -89,16 +89,16 @@ extern "C" {
 /* Unpack weights first .. first + n - 1 of a tensor into out. One function per encoding, see unpack.h. */
 typedef void (*mcugen_unpack_fn)(const uint8_t *w, uint32_t first, uint32_t n, int8_t *out);
 
-/* An image in lanes (docs/FORMAT.md): four rows of a channel side by side in the bytes of each word. */
+/* An image in lanes (docs/FORMAT.md): rows of a channel side by side in the bytes of each word, or in its nibbles. */
 struct mcugen_lanes {
     uint16_t channels;
     uint16_t height;
     uint16_t width;
-    uint16_t rows;      /* per lane; 4 * rows >= height */
+    uint16_t rows;      /* per lane; 4 * rows >= height, of nibbles 8 * rows */
     uint8_t halo_top;   /* rows above and below that repeat the neighbouring lanes' rows */
     uint8_t halo_bottom;
     uint8_t pad_cols;   /* words before the first row and after each row */
-    uint8_t pad_value;  /* the zero point: halo beyond the image, pad columns, garbage rows */
+    uint8_t pad_value;  /* the zero point, of nibbles in both: halo beyond the image, pad columns, garbage rows */
     uint32_t plane;     /* words of a channel */
 };
 
@@ -117,6 +117,7 @@ static inline int32_t mcugen_lanes_at(const struct mcugen_lanes *l, int32_t row,
 /* Write everything of y but the image itself: pad columns, garbage rows, then halo rows. */
 void mcugen1_lanes_seal(const struct mcugen_lanes *l, uint8_t *y);
 void mcugen1_lanes_seal_mve(const struct mcugen_lanes *l, uint8_t *y); /* M55, M85 */
+void mcugen1_nibbles_seal(const struct mcugen_lanes *l, uint8_t *y);   /* in lanes of nibbles */
 
 #ifdef __cplusplus
 }

@@ -286,8 +286,8 @@ static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 #endif
 }
 
-/* The same lanes, other halos. Rows without pad columns are one run. */
-static void by_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y)
+/* Rows without pad columns are one run. */
+MCUGEN_WEAK void mcugen1_relayout_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y)
 {
     const uint32_t from_pitch = mcugen_lanes_pitch(&k->from);
     const uint32_t to_pitch = mcugen_lanes_pitch(&k->to);
@@ -317,7 +317,7 @@ MCUGEN_WEAK void mcugen1_relayout_ref(const struct mcugen_relayout *k, const voi
     } else if (k->from.width != k->to.width) {
         by_pixels(k, (const uint8_t *)x, (uint8_t *)y);
     } else if (k->from.rows == k->to.rows) {
-        by_words(k, (const uint32_t *)x, (uint32_t *)y);
+        mcugen1_relayout_words(k, (const uint32_t *)x, (uint32_t *)y);
     } else {
         by_rows(k, x, y);
     }

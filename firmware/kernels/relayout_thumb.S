@@ -77,16 +77,17 @@
         .endif
         .endm
 
-        .macro  SHIFT width, to
+        .macro  SHIFT width, to, by
         .irp    r, 4, 5, 6, 7, 8, 9, 10, 11
         .if     \r < \width + 4
-        orr     r\r, r3, r\r, \to #8
+        orr     r\r, r3, r\r, \to #\by
         .endif
         .endr
         .endm
 
-        .macro  HALOS width
-        FUNCTION mcugen1_relayout_halos\width
+/* by: bits of a lane; pads of nibbles are the same in all of a byte */
+        .macro  HALOS width, by=8, name=halos
+        FUNCTION mcugen1_relayout_\name\width
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldrb    r12, [r0, #TO + PAD_VALUE]
@@ -125,14 +126,14 @@
         ldr     r2, [sp, #FRAME_BACK]
         subs    r2, r1, r2
         cbz     r3, 4f
-        lsr     r3, r12, #24            /* r4-r11 are the last row */
-        SHIFT   \width, lsl
+        lsr     r3, r12, #32 - \by      /* r4-r11 are the last row */
+        SHIFT   \width, lsl, \by
         STORE   \width, r2
 4:      ldr     r3, [sp, #FRAME_BOTTOM] /* r2 = row 0 in y */
         cbz     r3, 5f
         LOAD    \width, r2
-        lsl     r3, r12, #24
-        SHIFT   \width, lsr
+        lsl     r3, r12, #32 - \by
+        SHIFT   \width, lsr, \by
         STORE   \width, r1
 5:      ldr     r3, [sp, #FRAME_GAP]
         add     r0, r0, r3
@@ -140,7 +141,7 @@
         bne     1b
         add     sp, sp, #FRAME
         pop     {r4-r11, pc}
-        .size   mcugen1_relayout_halos\width, . - mcugen1_relayout_halos\width
+        .size   mcugen1_relayout_\name\width, . - mcugen1_relayout_\name\width
         .endm
 
 #else
@@ -552,4 +553,15 @@
         HALOS   6
         HALOS   7
         HALOS   8
+#if __ARM_ARCH_ISA_THUMB == 2
+/* void mcugen1_relayout_nibble_halos1(const struct mcugen_relayout *k, const void *x, void *y), and so on */
+        HALOS   1, 4, nibble_halos
+        HALOS   2, 4, nibble_halos
+        HALOS   3, 4, nibble_halos
+        HALOS   4, 4, nibble_halos
+        HALOS   5, 4, nibble_halos
+        HALOS   6, 4, nibble_halos
+        HALOS   7, 4, nibble_halos
+        HALOS   8, 4, nibble_halos
+#endif
 #endif

@@ -61,7 +61,7 @@
         uadd16  \o, \o, \o
         .endm
 
-/* Tokens 0 and 23, 9 cycles for a word: sums to pixels in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the result in its upper
+/* Tokens 0 and 23, 9 cycles for a word: sums to pixels of \bits bits in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the result in its upper
  * half and, as is proven, in 32 bits; rounding down there and rounding down the product before r1, a whole number, is
  * added are the same.
  */
@@ -73,33 +73,33 @@
         .macro  END_TAIL
         .endm
 
-        .macro  WORD_SCALE e, o
+        .macro  WORD_SCALE e, o, bits=8
         smlawb  r2, r0, \e, r1
         smlawt  r3, r0, \e, r1
         pkhtb   \e, r3, r2, asr #16
         smlawb  r2, r0, \o, r1
         smlawt  r3, r0, \o, r1
         pkhtb   \o, r3, r2, asr #16
-        usat16  \e, #8, \e
-        usat16  \o, #8, \o
+        usat16  \e, #\bits, \e
+        usat16  \o, #\bits, \o
         orr     \e, \e, \o, lsl #8
         .endm
 
 /* Token 19, 15 cycles for a word, in 32 bits: r0, r1 = the tail, lr = its shift. */
-        .macro  WORD_SHIFT e, o
+        .macro  WORD_SHIFT e, o, bits=8
         smlabb  r2, r0, \e, r1
         smlatb  r3, \e, r0, r1
         asr     r2, r2, lr
         asr     r3, r3, lr
-        usat    r2, #8, r2
-        usat    r3, #8, r3
+        usat    r2, #\bits, r2
+        usat    r3, #\bits, r3
         pkhbt   \e, r2, r3, lsl #16
         smlabb  r2, r0, \o, r1
         smlatb  r3, \o, r0, r1
         asr     r2, r2, lr
         asr     r3, r3, lr
-        usat    r2, #8, r2
-        usat    r3, #8, r3
+        usat    r2, #\bits, r2
+        usat    r3, #\bits, r3
         pkhbt   \o, r2, r3, lsl #16
         orr     \e, \e, \o, lsl #8
         .endm

@@ -56,7 +56,7 @@
         .macro  WORD_TWICE e, o
         .endm
 
-/* Tokens 0, 19 and 23, 30 cycles for a word: sums to pixels in \e; r0, r1 = the tail, lr = its shift. */
+/* Tokens 0, 19 and 23, 30 cycles for a word: sums to pixels of \bits bits in \e; r0, r1 = the tail, lr = its shift. */
         .macro  LOAD_TAIL ready=READY, add=ADD
         str     lr, [sp, #BASE]
         ldr     r0, [sp, #\ready]
@@ -68,13 +68,13 @@
         ldr     lr, [sp, #BASE]
         .endm
 
-        .macro  PIXEL v
+        .macro  PIXEL v, bits=8
         mla     \v, \v, r0, r1
         asr     \v, \v, lr
-        usat    \v, #8, \v
+        usat    \v, #\bits, \v
         .endm
 
-        .macro  WORD_SCALE e, o
+        .macro  WORD_SCALE e, o, bits=8
         sxth    r2, \e
         sub     \e, \e, r2
         sub     \o, \o, \e, asr #8
@@ -82,10 +82,10 @@
         sxth    r3, \o
         sub     \o, \o, r3
         asr     \o, \o, #16
-        PIXEL   r2
-        PIXEL   r3
-        PIXEL   \e
-        PIXEL   \o
+        PIXEL   r2, \bits
+        PIXEL   r3, \bits
+        PIXEL   \e, \bits
+        PIXEL   \o, \bits
         orr     \e, r2, \e, lsl #16
         orr     \o, r3, \o, lsl #16
         orr     \e, \e, \o, lsl #8

@@ -246,6 +246,72 @@
         ldr     pc, [r0, #CLAMP]
         .endm
 
+/* A run begins: r5 and r6 to where its strips look for them, r3 = the first entry's pixels. */
+        .macro  BEGIN_RUN words, step, size
+        .if     \words < 4
+        mov     r11, r5
+        .if     \size == 1
+        ldr     r10, [sp, #X_PLANE]
+        str     r6, [sp, #OUT_END]
+        .else
+        mov     r10, r6
+        .endif
+        .else
+        .if     \step == 1
+        sub     r5, r5, lr
+        sub     r6, r6, r5
+        .endif
+        strd    r5, r6, [sp, #OUT]
+        .endif
+        ldr     r3, [sp, #FIRST]
+        add     r3, r3, lr
+        .endm
+
+/* The pixels of a strip, in r4, r6, r8 and r10, to where they belong; on to the next strip, at label 32, if there is one. */
+        .macro  STORE_STRIP words, step, size
+        .if     \words == 4
+        ldr     r0, [sp, #OUT]
+        ldr     r1, [sp, #OUT_END]
+        ldr     r3, [sp, #FIRST]
+        .if     \step == 1
+        add     r0, r0, lr
+        add     lr, lr, #16
+        cmp     lr, r1
+        .else
+        add     lr, lr, #16 * \step
+        .endif
+        str     r4, [r0]
+        str     r6, [r0, #4]
+        str     r8, [r0, #8]
+        str     r10, [r0, #12]
+        .if     \step > 1
+        add     r0, r0, #16
+        str     r0, [sp, #OUT]
+        cmp     r0, r1
+        .endif
+        .else
+        ldr     r3, [sp, #FIRST]
+        .if     \size == 1
+        ldr     r1, [sp, #OUT_END]
+        .endif
+        .if     \words == 3
+        stm     r11!, {r4, r6, r8}
+        .elseif \words == 2
+        stm     r11!, {r4, r6}
+        .else
+        str     r4, [r11], #4
+        .endif
+        add     lr, lr, #4 * \words * \step
+        .if     \size == 1
+        cmp     r11, r1
+        .else
+        cmp     r11, r10
+        .endif
+        .endif
+        add     r3, r3, lr
+        bne     32b
+        .endm
+
 /* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_sparse_next, r12 behind the
  * program.
  *
@@ -281,23 +347,7 @@
         .weak   mcugen1_sparse_shift, mcugen1_sparse_split, mcugen1_sparse_split_add
         .weak   mcugen1_sparse_split_end, mcugen1_sparse_long
         HEAD    \name
-        .if     \words < 4
-        mov     r11, r5
-        .if     \size == 1
-        ldr     r10, [sp, #X_PLANE]
-        str     r6, [sp, #OUT_END]
-        .else
-        mov     r10, r6
-        .endif
-        .else
-        .if     \step == 1
-        sub     r5, r5, lr
-        sub     r6, r6, r5
-        .endif
-        strd    r5, r6, [sp, #OUT]
-        .endif
-        ldr     r3, [sp, #FIRST]
-        add     r3, r3, lr
+        BEGIN_RUN \words, \step, \size
 32:     ldr     r12, [sp, #PROGRAM]
         .if     \words == 4 && \size == 2
         LAST_ENTRY \step, WORD_SET
@@ -381,48 +431,7 @@
         EACH    \words, WORD_SCALE
         END_TAIL
         beq     26f
-31:
-        .if     \words == 4
-        ldr     r0, [sp, #OUT]
-        ldr     r1, [sp, #OUT_END]
-        ldr     r3, [sp, #FIRST]
-        .if     \step == 1
-        add     r0, r0, lr
-        add     lr, lr, #16
-        cmp     lr, r1
-        .else
-        add     lr, lr, #16 * \step
-        .endif
-        str     r4, [r0]
-        str     r6, [r0, #4]
-        str     r8, [r0, #8]
-        str     r10, [r0, #12]
-        .if     \step > 1
-        add     r0, r0, #16
-        str     r0, [sp, #OUT]
-        cmp     r0, r1
-        .endif
-        .else
-        ldr     r3, [sp, #FIRST]
-        .if     \size == 1
-        ldr     r1, [sp, #OUT_END]
-        .endif
-        .if     \words == 3
-        stm     r11!, {r4, r6, r8}
-        .elseif \words == 2
-        stm     r11!, {r4, r6}
-        .else
-        str     r4, [r11], #4
-        .endif
-        add     lr, lr, #4 * \words * \step
-        .if     \size == 1
-        cmp     r11, r1
-        .else
-        cmp     r11, r10
-        .endif
-        .endif
-        add     r3, r3, lr
-        bne     32b
+31:     STORE_STRIP \words, \step, \size
         .if     \pairs
         b       mcugen1_paired_next
         .else
@@ -505,18 +514,24 @@
 /* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
+ *
+ * \strips: what the names of strips begin with; \bytes = 1: there are some for programs of bytes.
  */
-        .macro  LAYER name
-        .weak   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
-        .weak   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
-        .weak   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
+        .macro  LAYER name, strips=mcugen1_sparse, seal=mcugen1_lanes_seal, bytes=1
+        .weak   \strips\()1, \strips\()2, \strips\()3, \strips\()4
+        .weak   \strips\()1x2, \strips\()2x2, \strips\()3x2, \strips\()4x2
+        .if     \bytes
+        .weak   \strips\()1b, \strips\()2b, \strips\()3b, \strips\()4b
+        .endif
 
         HOT     \name
         .thumb
         .p2align 2
-8:      .word   mcugen1_sparse1, mcugen1_sparse2, mcugen1_sparse3, mcugen1_sparse4
-        .word   mcugen1_sparse1x2, mcugen1_sparse2x2, mcugen1_sparse3x2, mcugen1_sparse4x2
-        .word   mcugen1_sparse1b, mcugen1_sparse2b, mcugen1_sparse3b, mcugen1_sparse4b
+8:      .word   \strips\()1, \strips\()2, \strips\()3, \strips\()4
+        .word   \strips\()1x2, \strips\()2x2, \strips\()3x2, \strips\()4x2
+        .if     \bytes
+        .word   \strips\()1b, \strips\()2b, \strips\()3b, \strips\()4b
+        .endif
 
         HEAD    \name
         push    {r4-r11, lr}
@@ -658,7 +673,7 @@
         b       9b
 
 /* Where strips go on after a run: r12 is behind the channel's program. */
-        HEAD    mcugen1_sparse_next
+        HEAD    \strips\()_next
         ldrd    r0, r1, [sp, #RUN]
         cmp     r0, r1
         bne     2b
@@ -675,7 +690,7 @@
         ldrd    r0, r1, [sp, #SEAL]
         add     sp, sp, #FRAME
         pop     {r4-r11, lr}
-        b       mcugen1_lanes_seal
+        b       \seal
         .size   \name, . - \name
         .endm
 

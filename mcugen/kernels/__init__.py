@@ -8,9 +8,12 @@ from .add_lanes import AddLanes
 from .argmax_flat import ArgMaxFlat
 from .avgpool_flat import AvgPoolFlat
 from .avgpool_global_lanes import AvgPoolGlobalLanes
+from .avgpool_global_nibbles import AvgPoolGlobalNibbles
 from .avgpool_lanes import AvgPoolLanes
+from .avgpool_nibbles import AvgPoolNibbles
 from .base import Core as Core
 from .base import Kernel as Kernel
+from .binary_nibbles import AddNibbles, MulNibbles
 from .chunks import Chunks
 from .concat_flat import ConcatFlat
 from .concat_lanes import ConcatLanes
@@ -33,8 +36,10 @@ from .lookup_flat import LookupFlat
 from .lookup_lanes import LookupLanes
 from .maxpool_flat import MaxPoolFlat
 from .maxpool_lanes import MaxPoolLanes
+from .maxpool_nibbles import MaxPoolNibbles
 from .mul_flat import MulFlat
 from .mul_lanes import MulLanes
+from .nibbles import Nibbles, NibblesDepthwise
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
 from .paired import Paired
@@ -46,6 +51,7 @@ from .requantize_lanes import RequantizeLanes
 from .reshape import Reshape
 from .softmax_flat import SoftmaxFlat
 from .sparse import Sparse, SparseDepthwise
+from .unary_nibbles import LookupNibbles, RequantizeNibbles
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
 from .window import Window
@@ -65,9 +71,11 @@ KERNELS: tuple[Kernel, ...] = (
     Chunks(),
     Paired(),
     Paired("rice"),
+    Nibbles(),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),
+    NibblesDepthwise(),
     *(Window(e, mixed) for e in ENCODINGS for mixed in (False, True)),
     *(DirectDepthwise(e) for e in ENCODINGS),
     *(Linear(e) for e in ENCODINGS),
@@ -80,23 +88,30 @@ KERNELS: tuple[Kernel, ...] = (
     LinearDots(few=True),
     AddFlat(),
     AddLanes(),
+    AddNibbles(),
     MulFlat(),
     MulLanes(),
+    MulNibbles(),
     ConcatFlat(),
     ConcatLanes(),
     MaxPoolFlat(),
     MaxPoolLanes(),
+    MaxPoolNibbles(),
     AvgPoolFlat(),
     AvgPoolLanes(),
+    AvgPoolNibbles(),
     AvgPoolGlobalLanes(),
+    AvgPoolGlobalNibbles(),
     PadFlat(),
     PadLanes(),
     UpsampleFlat(),
     UpsampleLanes(),
     RequantizeFlat(),
     RequantizeLanes(),
+    RequantizeNibbles(),
     LookupFlat(),
     LookupLanes(),
+    LookupNibbles(),
     SoftmaxFlat(),
     ArgMaxFlat(),
     PixelsFlat(),

@@ -172,6 +172,16 @@ class Kernel:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class NibbleKernel(Kernel):
+    """A kernel on lanes of nibbles, where they are worth their while."""
+
+    nibbles: bool = True
+
+    def on(self, core: Core) -> Kernel:
+        return replace(self, nibbles=takes_nibbles(core))
+
+
 def same_lanes(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
     """Signature of an operator that goes element by element through an image in lanes; None where it cannot."""
     x, y = node.inputs[0].type, node.output.type
@@ -390,13 +400,18 @@ def bare(lay: Layout, t: Tensor) -> Layout:
     return lay if lay.flat or lay.runs else layout.lanes(t, lay.rows_per_lane, bits=lay.bits)
 
 
+def takes_nibbles(core: Core) -> bool:
+    """True if nibbles are worth their while on the core: it has Thumb-2, and no vectors of bytes."""
+    return ("dsp" in core.isa or "m3" in core.isa) and "mve" not in core.isa
+
+
 def words(lay: Layout, t: Tensor) -> int:
     """32-bit words of a buffer."""
     return -(-layout.size(lay, t) // LANES)
 
 
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
-    """Cycles of mcugen1_lanes_seal, as simulated: pad columns, garbage rows, halo rows."""
+    """Cycles of mcugen1_lanes_seal, and of mcugen1_nibbles_seal, as simulated: pad columns, garbage rows, halo rows."""
     c, h, w = layout.seen(lay, t.shape)
     rows, cols = lay.rows_per_lane, lay.pad_cols
     if "mve" in core.isa:
@@ -413,11 +428,14 @@ def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
         once, channel, each, groups = costs
         return once + c * (channel + each * words + groups * -(-words // group))
 
-    total = call + cols * part(parts[:4], 1 + lay.halo_top + rows + lay.halo_bottom, 4)
-    for lane in range(LANES):
-        gone = rows - max(0, h - lane * rows)
-        if gone > 0:
-            total += part(parts[4:8], gone * lay.pitch - cols, 8)
+    total = call + 30 * lay.nibbles + cols * part(parts[:4], 1 + lay.halo_top + rows + lay.halo_bottom, 4)
+    for lane in range(0, lay.lanes, lay.lanes // LANES):  # the first of a byte
+        kept = min(rows, max(0, h - lane * rows))
+        if kept < rows:
+            total += part(parts[4:8], (rows - kept) * lay.pitch - cols, 8)
+        upper = min(rows, max(0, h - (lane + 1) * rows)) if lay.nibbles else kept
+        if upper < kept:  # in C
+            total += 30 + c * (12 + 11 * ((kept - upper) * lay.pitch - cols))
     for halo in filter(None, (lay.halo_top, lay.halo_bottom)):
         words = halo * lay.pitch
         if words - cols >= 4:  # the last pad columns have their value

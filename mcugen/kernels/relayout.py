@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from .. import layout
 from ..ir import Tensor
-from ..layout import LANES, Layout
+from ..layout import LANES, Layout, halves
 from . import base
 
 WIDEST = 8  # words of a row that relayout_thumb.S keeps in registers
 HALOS_BYTES = 230  # of a function for rows of one width
 # Of those that only cores with the DSP extension have: for three rows a lane, and for 6 x 6 pixels.
 DSP_BYTES = {"relayout_3to4": 306, "relayout_12to9": 198, "relayout_9to12": 264, "relayout_9to12_halos": 392}
+NIBBLES_BYTES = {  # with what seals nibbles
+    "relayout_nibbles": 850,
+    "relayout_to_nibbles": 850,
+    "relayout_from_nibbles": 350,
+    "relayout_pack": 850,
+    "relayout_unpack": 350,
+}
 
 
 @dataclass(frozen=True)
 class Relayout:
-    """Images of bytes: flat to lanes, lanes to flat, lanes to lanes of other rows or halos; runs are lanes."""
+    """Images: flat to lanes, lanes to flat, lanes to lanes of other rows, halos or bits; runs are lanes."""
 
     stem: str = field(default="relayout", init=False)
     code_bytes: int = field(default=2050, init=False)  # with what relayout_ref.c calls
@@ -31,8 +39,7 @@ class Relayout:
 
     def accepts(self, t: Tensor, src: Layout, dst: Layout) -> bool:
         """True if a value of type `t` can move from `src` to `dst`: an image of bytes, two different layouts."""
-        image = len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
-        return image and not (src.nibbles or dst.nibbles)
+        return len(t.shape) == 3 and t.dtype.unsigned and base.fits(t) and src != dst
 
     def bind(self, t: Tensor, src: Layout, dst: Layout) -> base.Bound:
         """The struct's members for the final layouts."""
@@ -44,7 +51,8 @@ class Relayout:
                 base.lanes_field("to", dst, t),
                 base.Field("move", "mcugen_relayout_fn", f"mcugen1_{name}"),
             ),
-            needs=("lanes",),  # linked even where dst is flat: one function serves all other directions
+            # linked even where dst is flat: one function serves all other directions
+            needs=("lanes", "nibbles_seal", "relayout_nibbles") if src.nibbles or dst.nibbles else ("lanes",),
             parts=_parts(name),
         )
 
@@ -55,6 +63,8 @@ class Relayout:
         name = _function(t, src, dst)
         if name in DSP_BYTES and "dsp" in core.isa:
             return _three_to_four_cycles(t, dst, core) if name == "relayout_3to4" else _square_cycles(name, t, core)
+        if name in NIBBLES_BYTES:
+            return _nibbles_cycles(t, src, dst, core)
         if name not in (*DSP_BYTES, "relayout_ref"):
             return _halos_cycles(t, dst, core)
         seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
@@ -84,6 +94,12 @@ def _column(t: Tensor, src: Layout, dst: Layout) -> Tensor:
 
 def _function(t: Tensor, src: Layout, dst: Layout) -> str:
     """The function of relayout.h."""
+    if src.nibbles and dst.nibbles:
+        return f"relayout_nibble_halos{t.shape[2]}" if _halos(t, src, dst) else "relayout_nibbles"
+    if src.nibbles or dst.nibbles:
+        if halves(dst, src) or halves(src, dst):
+            return "relayout_pack" if dst.nibbles else "relayout_unpack"
+        return "relayout_to_nibbles" if dst.nibbles else "relayout_from_nibbles"
     if _halos(t, src, dst):
         return f"relayout_halos{t.shape[2]}"
     return "relayout_3to4" if _three_to_four(t, src, dst) else _square(t, src, dst) or "relayout_ref"
@@ -91,7 +107,10 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
 
 def _parts(name: str) -> tuple[base.Part, ...]:
     """The code of a function beyond what is linked for all relayouts."""
-    return () if name == "relayout_ref" else (base.Part(name, DSP_BYTES.get(name, HALOS_BYTES)),)
+    if name == "relayout_ref":
+        return ()
+    size = (DSP_BYTES | NIBBLES_BYTES).get(name, HALOS_BYTES)
+    return (base.Part(name, size, "THUMB2" if name.startswith("relayout_nibble_") else ""),)
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
@@ -119,7 +138,8 @@ def _square(t: Tensor, src: Layout, dst: Layout) -> str | None:
 
 def _halos(t: Tensor, src: Layout, dst: Layout) -> bool:
     """True if a function for rows of the image's width can move it."""
-    alike = not (src.flat or src.runs or dst.runs) and src.rows_per_lane == dst.rows_per_lane and t.shape[2] <= WIDEST
+    same = (src.bits, src.rows_per_lane) == (dst.bits, dst.rows_per_lane)
+    alike = not (src.flat or src.runs or dst.runs) and same and t.shape[2] <= WIDEST
     return alike and max(dst.halo_top, dst.halo_bottom) <= 1 and (src.pad_cols, dst.pad_cols) == (0, 1)
 
 
@@ -159,6 +179,23 @@ def _square_cycles(name: str, t: Tensor, core: base.Core) -> float:
     return 30.0 + t.shape[0] * each
 
 
+def _nibbles_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
+    seal = 0.0 if dst.flat else base.seal_cycles(dst, t, core)
+    c, h, w = layout.seen(dst if src.flat else src, t.shape)
+    if src.bits == dst.bits and (src.kind, src.rows_per_lane) == (dst.kind, dst.rows_per_lane):
+        return seal + _words_cycles(replace(t, shape=(c, h, w)), src, dst, core)
+    if halves(src, dst) or halves(dst, src):
+        runs, n = min(src.rows_per_lane, dst.rows_per_lane), w
+        if src.pad_cols == dst.pad_cols:
+            runs, n = 1, runs * (w + src.pad_cols) - src.pad_cols
+        channel, run, word, rest = (29.0, 35.0, 5.4, 11.5) if dst.nibbles else (34.0, 34.0, 6.1, 8.0)
+        total = 70 + c * (channel + runs * (run + word * (n - n % 4) + rest * (n % 4)))
+    else:  # pixel by pixel, once and of each channel
+        pixel, each = (130, 25.0) if src.nibbles and dst.nibbles else (104, 23.3) if dst.nibbles else (50, 20.2)
+        total = 120 + t.size / t.shape[0] * pixel + t.size * each
+    return seal + base.simulated(core, (total,), (total,), (1.5 * total,))[0]
+
+
 def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float:
     """Runs of words: rows, or all that have no pad columns between them."""
     (c, _, n), runs = t.shape, dst.rows_per_lane
@@ -171,7 +208,7 @@ def _words_cycles(t: Tensor, src: Layout, dst: Layout, core: base.Core) -> float
         core,
         (72, 38, 11, 7, 52.4, 22.1, 4.5),
         (73, 42, 11, 7, 52.4, 22.1, 4.5),
-        (101, 51.7, 13.7, 5 + core.branch, 37.8, 13, 3.7),
+        (101, 51.7, 11.7, 5 + core.branch, 37.8, 13, 3.7),
     )
     once, channel, short, word, run, group, rest = costs
     at_once = 4 if "m0" in core.isa else 8

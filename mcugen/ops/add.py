@@ -59,24 +59,30 @@ class Add(Op):
 def cases() -> Iterator[base.Case]:
     """Shapes that do not divide, equal and unequal scales, a negative multiplier, signed and clamped outputs."""
     outs = {
-        "u8": Out.full(DType.U8),
-        "u8z": Out(DType.U8, Quant(0.1, 128), 128, 255),
-        "u4": Out.full(DType.U4),
-        "i16": Out.full(DType.I16),
+        "u8": (Out.full(DType.U8), DType.U8),
+        "u8z": (Out(DType.U8, Quant(0.1, 128), 128, 255), DType.U8),
+        "u4": (Out.full(DType.U4), DType.U8),
+        "i16": (Out.full(DType.I16), DType.U8),
+        "u4-u4": (Out(DType.U4, Quant(0.1, 3), 3, 14), DType.U4),
     }
     for shape in ((3, 8, 8), (2, 25, 5), (1, 1, 1), (7,)):
-        for suffix, to in outs.items():
+        for suffix, (to, source) in outs.items():
             for gain in ((0.5, 0.5), (1.7, 0.01), (-0.4, 1.0)):
 
                 def build(
                     rng: np.random.Generator,
                     shape: tuple[int, ...] = shape,
                     to: Out = to,
+                    source: DType = source,
                     gain: tuple[float, float] = gain,
                 ) -> Node:
-                    span = (to.hi - to.lo) / 255
-                    mults, add, shift = fixed.lower_sum((gain[0] * span, gain[1] * span), to.lo + 3.0, (255, 255))
+                    top = source.hi
+                    gains = tuple(g * (to.hi - to.lo) / top for g in gain)
+                    mults, add, shift = fixed.lower_sum(gains, to.lo + 3.0, (top, top))
                     op = Add(mults[0], mults[1], add, shift, to)
-                    return base.make(op, base.activation("a", shape, 128), base.activation("b", shape))
+                    zero = (top + 1) // 2
+                    return base.make(
+                        op, base.activation("a", shape, zero, source), base.activation("b", shape, 0, source)
+                    )
 
                 yield base.Case(f"{'x'.join(map(str, shape))}-{suffix}-{gain[0]}", build)

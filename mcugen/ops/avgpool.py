@@ -76,26 +76,28 @@ def cases() -> Iterator[base.Case]:
         ((1, 3, 4), (9, 8), (1, 2), (3, 2, 4, 3)),
     ]
     for shape, kernel, stride, padding in table:
-        for to in (Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 0, 255), Out.full(DType.I16)):
+        outs = Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 0, 255), Out.full(DType.I16)
+        for to, source in (*((to, DType.U8) for to in outs), (Out(DType.U4, Quant(0.1, 3), 1, 14), DType.U4)):
 
             def build(
                 rng: np.random.Generator,
                 shape: tuple[int, int, int] = shape,
                 args: tuple[tuple[int, int], tuple[int, int], base.Padding] = (kernel, stride, padding),
                 to: Out = to,
+                source: DType = source,
             ) -> Node:
                 n = args[0][0] * args[0][1]
-                gain = (to.hi - to.lo) / 255 * float(rng.choice([0.5, 1.0, 1.3]))
+                gain = (to.hi - to.lo) / source.hi * float(rng.choice([0.5, 1.0, 1.3]))
                 m, a, s = fixed.lower(
                     np.array([gain / n]),
                     np.array([to.lo + 0.0]),
                     np.array([0]),
-                    np.array([255 * n]),
+                    np.array([source.hi * n]),
                     to.lo,
                     to.hi,
                 )
-                zp = int(rng.choice([0, 128]))
+                zp = int(rng.choice([0, 128])) * source.hi // 255
                 op = AvgPool(args[0], args[1], int(m[0]), int(a[0]), int(s[0]), to, args[2], zp)
-                return base.make(op, base.activation("x", shape, zp))
+                return base.make(op, base.activation("x", shape, zp, source))
 
             yield base.Case(f"{'x'.join(map(str, shape))}-{to.dtype.value}-{to.quant.zero_point}", build)

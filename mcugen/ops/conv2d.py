@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Out, Range, Tensor
+from ..ir import Array, DType, Node, Op, Out, Quant, Range, Tensor
 from . import base
 
 
@@ -110,19 +110,23 @@ def cases() -> Iterator[base.Case]:
 
 def _low() -> Iterator[base.Case]:
     """Pixels of 4 bits, ternary weights."""
-    for name, shape, w_shape, pad in (("1x1", (40, 3, 5), (3, 40, 1, 1), 0), ("3x3", (9, 6, 5), (3, 9, 3, 3), 1)):
-        for to in (Out.full(DType.U8), Out.full(DType.U4)):
+    for name, shape, w_shape, stride, padding in (
+        ("1x1", (40, 9, 5), (3, 40, 1, 1), (1, 1), (0, 0, 0, 0)),
+        ("3x3", (9, 17, 4), (3, 9, 3, 3), (1, 1), (1, 1, 1, 1)),
+        ("3x3s2", (4, 16, 7), (4, 4, 3, 3), (2, 2), (1, 1, 1, 1)),
+    ):
+        for to in (Out.full(DType.U8), Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14), Out.full(DType.U2)):
 
-            def build(
+            def low(
                 rng: np.random.Generator,
-                shape: tuple[int, ...] = shape,
-                w_shape: tuple[int, ...] = w_shape,
-                pad: int = pad,
+                shape: tuple[int, int, int] = shape,
+                w_shape: tuple[int, int, int, int] = w_shape,
+                attrs: tuple[tuple[int, int], base.Padding] = (stride, padding),
                 to: Out = to,
             ) -> Node:
                 zp = int(rng.choice([0, 8, 15]))
                 x = base.activation("x", shape, zp, DType.U4)
-                raw = base.make(Conv2d(padding=(pad,) * 4, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
+                raw = base.make(Conv2d(*attrs, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
                 return base.requantized(raw, rng, to)
 
-            yield base.Case(f"u4-{name}-{to.dtype.value}", build)
+            yield base.Case(f"u4-{name}-{to.dtype.value}-{to.lo}", low)

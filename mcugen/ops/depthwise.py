@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, DType, Node, Op, Out, Range, Tensor
+from ..ir import Array, DType, Node, Op, Out, Quant, Range, Tensor
 from . import base
 
 
@@ -82,3 +82,18 @@ def cases() -> Iterator[base.Case]:
                     return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)
+    for shape, stride in (((4, 17, 5), (1, 1)), ((3, 25, 6), (1, 1)), ((5, 12, 7), (2, 2))):
+        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14)):
+
+            def low(
+                rng: np.random.Generator,
+                shape: tuple[int, int, int] = shape,
+                stride: tuple[int, int] = stride,
+                to: Out = to,
+            ) -> Node:
+                x = base.activation("x", shape, int(rng.choice([0, 8])), DType.U4)
+                op = DepthwiseConv2d(stride, (1, 1, 1, 1), pad_value=x.type.zero_point)
+                raw = base.make(op, x, base.draw_weights(rng, DType.T, (shape[0], 3, 3)))
+                return base.requantized(raw, rng, to)
+
+            yield base.Case(f"3x3-u4-{shape[0]}-{to.lo}", low)

@@ -34,7 +34,10 @@ def cases() -> Iterator[base.Case]:
     """Tables of 8 and 4 bits, 16-bit outputs, images and vectors."""
     for source in (DType.U8, DType.U4):
         for shape in ((3, 5, 4), (2, 25, 5), (7,)):
-            for to in (Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 0, 255), Out.full(DType.I16)):
+            outs = [Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 0, 255), Out.full(DType.I16)]
+            if source is DType.U4:
+                outs.append(Out(DType.U4, Quant(0.1, 3), 1, 14))
+            for to in outs:
 
                 def build(
                     rng: np.random.Generator,

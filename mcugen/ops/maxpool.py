@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Range, Tensor
+from ..ir import Array, DType, Node, Op, Range, Tensor
 from . import base
 
 
@@ -53,13 +54,14 @@ def cases() -> Iterator[base.Case]:
         ((1, 40, 20), (40, 20), (1, 1), (0, 0, 0, 0)),
         ((2, 3, 4), (7, 6), (1, 1), (3, 2, 4, 1)),
     ]
-    for shape, kernel, stride, padding in table:
+    for (shape, kernel, stride, padding), dtype in product(table, (DType.U8, DType.U4)):
 
         def build(
             rng: np.random.Generator,
             shape: tuple[int, int, int] = shape,
             op: MaxPool = MaxPool(kernel, stride, padding),
+            dtype: DType = dtype,
         ) -> Node:
-            return base.make(op, base.activation("x", shape, int(rng.choice([0, 128]))))
+            return base.make(op, base.activation("x", shape, int(rng.choice([0, 128])) * dtype.hi // 255, dtype))
 
-        yield base.Case(f"{'x'.join(map(str, shape))}-{kernel[0]}x{kernel[1]}", build)
+        yield base.Case(f"{'x'.join(map(str, shape))}-{kernel[0]}x{kernel[1]}{'-u4' * (dtype is DType.U4)}", build)

@@ -61,10 +61,11 @@ def products(a: Tensor, b: Tensor) -> tuple[int, int]:
 def cases() -> Iterator[base.Case]:
     """Same shapes and a factor per channel, all zero points, a negative multiplier."""
     outs = {
-        "u8": Out.full(DType.U8),
-        "u8z": Out(DType.U8, Quant(0.1, 128), 128, 255),
-        "u4": Out.full(DType.U4),
-        "i16": Out.full(DType.I16),
+        "u8": (Out.full(DType.U8), DType.U8),
+        "u8z": (Out(DType.U8, Quant(0.1, 128), 128, 255), DType.U8),
+        "u4": (Out.full(DType.U4), DType.U8),
+        "i16": (Out.full(DType.I16), DType.U8),
+        "u4-u4": (Out(DType.U4, Quant(0.1, 3), 3, 14), DType.U4),
     }
     shapes: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
         ((3, 8, 8), (3, 1, 1)),
@@ -74,17 +75,19 @@ def cases() -> Iterator[base.Case]:
         ((2, 1, 1), (2, 1, 1)),
     )
     for a, b in shapes:
-        for suffix, to in outs.items():
+        for suffix, (to, source) in outs.items():
             for zero_a, zero_b, gain in ((0, 0, 1.0), (128, 0, -1.6), (128, 255, 0.37)):
 
                 def build(
                     rng: np.random.Generator,
                     shapes: tuple[tuple[int, ...], tuple[int, ...]] = (a, b),
                     to: Out = to,
+                    source: DType = source,
                     zeros: tuple[int, int] = (zero_a, zero_b),
                     gain: float = gain,
                 ) -> Node:
-                    a, b = (base.activation(n, d, z) for n, d, z in zip("ab", shapes, zeros, strict=True))
+                    zeros = (zeros[0] * source.hi // 255, zeros[1] * source.hi // 255)
+                    a, b = (base.activation(n, d, z, source) for n, d, z in zip("ab", shapes, zeros, strict=True))
                     reach = max(abs(v) for v in products(a.type, b.type))
                     (m,), s, t = fixed.lower_sum((gain * (to.hi - to.lo) / reach,), to.lo + 4.0, (reach,))
                     return base.make(Mul(*zeros, m, s, t, to), a, b)

@@ -36,7 +36,10 @@ def cases() -> Iterator[base.Case]:
     """u8, u4, i16 and i32 sources, per channel and for the whole tensor, identity with limits."""
     for source in (DType.U8, DType.U4, DType.I16, DType.I32):
         for shape in ((3, 5, 4), (6,), (2, 9, 3)):
-            for to in (Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 128, 250), Out.full(DType.I16)):
+            outs = [Out.full(DType.U8), Out(DType.U8, Quant(0.1, 128), 128, 250), Out.full(DType.I16)]
+            if source is DType.U4:
+                outs.append(Out(DType.U4, Quant(0.1, 3), 3, 14))
+            for to in outs:
 
                 def build(
                     rng: np.random.Generator,

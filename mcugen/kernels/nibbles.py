@@ -1,0 +1,354 @@
+"""nibbles: convolutions with ternary weights from lanes of nibbles to lanes of nibbles, by lists of their weights.
+
+The sums of a word's eight pixels begin in bytes (firmware/kernels/nibbles_strips.h), and this file proves that none of
+them leaves 0 .. 255: with pixels from 0 to h, a chunk of m weights that are taken from a centre c and then r that are
+added is a number from c - h m to c + h r, if only h m <= c and c + h r <= 255; without a centre, where r is 0, one from
+0 to h m. So no byte carries or borrows, in any lane: the type of the pixels bounds those of garbage rows and of pads,
+too. 255 // h weights make a chunk.
+
+A channel of more adds its chunks to sums S of 16 bits: those of its longer list of weights, w = 1 or w = -1, and then
+255 less those of the other, and of the one chunk that has weights of both; so that S = sign * acc + centre modulo 2^16,
+where one centre, which is free, takes up the 255s and the chunks' own. As in strips.py S is right if it fits 16 bits
+for all that range analysis allows of acc; and so are the tail and its product, in 32 bits.
+
+The centre of a lone chunk is not free, and so the addend, add - sign * centre * mult, may not be the multiple of
+2^(shift - 16) that the short end takes. One of the two next to it serves as well if it gives the same result for every
+sum that there can be, at most 256: all are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from .. import fixed, pack
+from ..ir import Array, Node, Range
+from ..layout import Layout
+from ..ops.conv2d import Conv2d
+from ..ops.depthwise import DepthwiseConv2d
+from . import base, strips
+
+BYTE = 255  # the largest sum of a chunk
+MOST = 15  # the largest pixel
+_STRIP_BYTES = {1: (1120, 1700, 2290, 2790), 2: (1120, 1700, 2290, 2900)}  # by the step in x
+_SHIFT_BYTES = 1300
+_LIMITS = {pack.END: pack.END_LIMITS, pack.END_SUMS: pack.END_SUMS_LIMITS}
+_SUMS = {pack.END: pack.END_SUMS, pack.END_SHIFT: pack.END_SUMS_SHIFT}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the assembler, as simulated; bench/kernels.py compares."""
+
+    channel: float
+    run: float
+    strip: tuple[float, ...]  # of 1 to 4 words of a lone chunk, without entries and tokens
+    entry: tuple[float, ...]  # of a weight
+    token: tuple[float, float]  # of strips of up to 3 words, of 4
+    centre: tuple[float, float]  # of a strip and of a word, besides the token
+    several: tuple[float, float]  # the same: the first and the last of several chunks, over a lone one
+    add: tuple[float, float]  # of each other one
+    sub: tuple[float, float]  # over add
+    shift: tuple[float, float]  # an end, over the short one
+    limits: tuple[float, float]
+    packed: float  # more of a channel, if its tail has 6 bytes
+    widest_run: float = 2.6
+
+
+_DSP = Costs(
+    *(38, 32, (47.4, 73, 97.7, 123.8), (7, 11, 15, 20), (7.8, 5.9), (5.2, 2.1), (19.5, 15.5), (13.3, 13.3), (3.6, 1.7)),
+    *((23, 22), (11, 9.8), 13),
+)
+_M3 = Costs(
+    *(35, 32, (75.2, 125, 173.7, 223.8), (7, 11, 15, 20), (7.9, 5.9), (5.1, 2.1), (20, 29.6), (13.2, 15.3), (3.5, 1.7)),
+    *((24, 23.6), (13, 23.9), 10),
+)
+_M7 = Costs(
+    *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
+    *((17.5, 12.7), (5.3, 6.7), 15),
+)
+
+
+def _costs(core: base.Core) -> Costs | None:
+    """None for nibbles_ref.c."""
+    if not base.takes_nibbles(core):
+        return None
+    if core.name == "cortex-m7":
+        return _M7
+    return _DSP if "dsp" in core.isa else _M3
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How a channel is computed: see the proof above."""
+
+    minus_first: bool  # in the list
+    chunks: tuple[strips.Part, ...]
+    signs: tuple[int, ...]
+    centre: int  # of S, what pack_nibbles16 takes
+    end: int  # the token
+    scale: int  # mult and shift for the sum, as sparse.h has them
+    add: int
+
+
+@dataclass(frozen=True)
+class Nibbles(base.NibbleKernel):
+    """Weight-stationary as `sparse`, eight pixels in a word."""
+
+    weights: str = field(default="nibbles16", init=False)
+    stem = "nibbles"
+    op = Conv2d
+    code_bytes = 490
+    uses_scratch = True
+    runs = True
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        if not (inputs[0].nibbles and output.nibbles):
+            return None
+        return strips.layouts(node, inputs, output)
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        short, _ = strips.proven(node, acc)
+        return short and node.inputs[0].type.dtype.hi <= MOST and _channels_of(node, acc) is not None
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, lay, w = node.op, sig.inputs[0], strips.weights(node)
+        assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
+        strips.check_reach(node, sig)
+        channels = _channels_of(node, acc)
+        assert channels is not None
+        groups = node.inputs[0].type.shape[0] // w.shape[1]
+        distances = strips.distances(node, lay)
+        programs = [
+            _program(row, distances + o * groups // len(w) * w.shape[1] * lay.plane, how)
+            for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True))
+        ]
+        runs, ends = _runs(node, sig), {how.end for how in channels}
+        return base.Bound(
+            (
+                base.Field(
+                    "layer",
+                    "mcugen_sparse",
+                    (
+                        base.Field("weights", "uint16_t", np.concatenate(programs)),
+                        (tails := strips.tails(channels))[0],
+                        base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
+                        base.Field("run_count", "uint16_t", len(runs)),
+                        base.Field("lo", "uint8_t", op.to.lo),
+                        base.Field("hi", "uint8_t", op.to.hi),
+                        base.lanes_field("out", sig.output, node.output.type),
+                        base.Field("step", "uint8_t", op.stride[1]),
+                        base.Field("wide_run_count", "uint8_t", 0),
+                        base.Field("x_plane", "uint16_t", 0),
+                        tails[1],
+                        base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
+                    ),
+                ),
+            ),
+            needs=("lanes", "nibbles_seal", "sparse", "sparse_cores", "sparse_strips", "nibbles_strips"),
+            parts=(
+                *(
+                    base.Part(f"nibbles{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[op.stride[1]][n - 1], "THUMB2")
+                    for n in sorted({run[3] for run in runs})
+                ),
+                *(
+                    [base.Part("nibbles_shift", _SHIFT_BYTES, "THUMB2")]
+                    if ends & {pack.END_SHIFT, pack.END_SUMS_SHIFT}
+                    else []
+                ),
+            ),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+
+
+@dataclass(frozen=True)
+class NibblesDepthwise(Nibbles):
+    """The same for ternary depthwise layers: a channel's list has the weights of one plane."""
+
+    weights: str = field(default="nibbles16 depthwise", init=False)
+    op = DepthwiseConv2d
+    by_plane = True
+
+
+def _program(row: Array, offsets: Array, how: Channel) -> Array:
+    """offsets: of the weights' pixels."""
+    lists = offsets[row == -1], offsets[row == 1]
+    entries = np.concatenate(lists if how.minus_first else lists[::-1])
+    chunks: list[pack.Lists] = []
+    at = 0
+    for chunk in how.chunks:
+        middle, end = at + chunk.lead, at + chunk.lead + chunk.rest
+        chunks.append((entries[at:middle], entries[middle:end], chunk.centre))
+        at = end
+    return pack.pack_nibbles16(chunks, how.signs, how.centre, how.end)
+
+
+def _channels_of(node: Node, acc: Range) -> tuple[Channel, ...] | None:
+    """How each output channel is computed; None if one cannot be."""
+    return _channels(node, acc.lo.astype(np.int64).tobytes(), acc.hi.astype(np.int64).tobytes())
+
+
+@lru_cache(maxsize=128)
+def _channels(node: Node, lows: bytes, highs: bytes) -> tuple[Channel, ...] | None:
+    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
+    w = strips.weights(node).reshape(node.output.type.shape[0], -1)
+    to = node.op.to  # type: ignore[attr-defined]
+    limits, highest = (to.lo, to.hi), node.inputs[0].type.dtype.hi
+    rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *strips.constants(node, acc), strict=True)
+    found = []
+    for numbers in rows:
+        how = choose(*map(int, numbers), to=limits, highest=highest)
+        if how is None:
+            return None
+        found.append(how)
+    return tuple(found)
+
+
+def choose(
+    minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, to: tuple[int, int], highest: int
+) -> Channel | None:
+    """How a channel with so many weights of -1 and 1, these accumulator limits and constants is computed.
+
+    to: what results are clamped to; highest: that a pixel can be. None if its sums have no 16 bits.
+    """
+    room = BYTE // highest
+    if minus + plus <= room:
+        return _lone(minus, plus, (lo, hi), (mult, add, shift), to, highest)
+    minus_first = minus > plus
+    sign = -1 if minus_first else 1
+    chunks, signs = chunked(*((minus, plus) if minus_first else (plus, minus)), highest)
+    least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
+    if least > most:
+        return None
+    centre = strips.nearest_centre(least, most, 1 << max(0, shift - 16))
+    how = strips.ended(
+        minus_first,
+        strips.Part(0, 0, centre),
+        sign=sign,
+        limits=(lo, hi),
+        tail=(mult, add, shift),
+        full=to == (0, MOST),
+    )
+    own = sum(BYTE - (chunk.centre or 0) for chunk, s in zip(chunks, signs, strict=True) if s < 0)
+    return Channel(minus_first, chunks, signs, centre - own, _end(how.end, to, _SUMS), how.scale, how.add)
+
+
+def chunked(first: int, second: int, highest: int) -> tuple[tuple[strips.Part, ...], tuple[int, ...]]:
+    """The chunks of a longer list and of a shorter one, and their signs; they do not fit one."""
+    room = BYTE // highest
+    full, more = divmod(first, room)
+    chunks = [strips.Part(room, 0, None)] * full
+    if not second:  # the last one has to be taken from 255: 255 less that is its sum
+        last = strips.Part(more or room, 0, BYTE)
+        chunks = [*chunks[: full - (more == 0)], last]
+        return tuple(chunks), (*[1] * (len(chunks) - 1), -1)
+    plus = full
+    if more and -(-first // room) + -(-second // room) > -(-(first + second) // room):
+        mixed = strips.Part(more, min(second, room - more), highest * more)
+        chunks, second = [*chunks, mixed], second - mixed.rest
+    elif more:
+        chunks, plus = [*chunks, strips.Part(more, 0, None)], plus + 1
+    while second:
+        some = min(second, room)
+        chunks, second = [*chunks, strips.Part(some, 0, None)], second - some
+    return tuple(chunks), (*[1] * plus, *[-1] * (len(chunks) - plus))
+
+
+def _end(end: int, to: tuple[int, int], several: dict[int, int]) -> int:
+    """What strips.ended says, for the ends that are here."""
+    end = pack.END if end in (pack.END, pack.END_LIMITS) else pack.END_SHIFT
+    end = several.get(end, end)
+    return end if to == (0, MOST) else _LIMITS.get(end, end)
+
+
+def _lone(
+    minus: int, plus: int, limits: tuple[int, int], tail: tuple[int, int, int], to: tuple[int, int], highest: int
+) -> Channel:
+    both = minus > 0 and plus > 0
+    part = strips.Part(minus, plus, highest * minus) if both else strips.Part(minus + plus, 0, None)
+    sign = -1 if minus and not plus else 1
+    how = strips.ended(
+        minus > 0,
+        part,
+        sign=sign,
+        limits=limits,
+        tail=_even(sign, part.centre or 0, limits, tail, to),
+        full=to == (0, MOST),
+    )
+    return Channel(minus > 0, (part,), (1,), 0, _end(how.end, to, {}), how.scale, how.add)
+
+
+def _even(
+    sign: int, centre: int, limits: tuple[int, int], tail: tuple[int, int, int], to: tuple[int, int]
+) -> tuple[int, int, int]:
+    """The same tail, or one of another addend that becomes a multiple of 2^(shift - 16), of the same results."""
+    mult, add, shift = tail
+    grain, exact = 1 << max(0, shift - 16), add - sign * centre * mult
+    if exact % grain == 0:
+        return tail
+    acc = np.arange(limits[0], limits[1] + 1)
+    want = fixed.requantize(acc, mult, add, shift, *to)
+    for near in (exact // grain * grain, (exact // grain + 1) * grain):
+        other = near + sign * centre * mult
+        fits = all(-fixed.INT32 <= int(end) * mult + other < fixed.INT32 for end in limits)
+        if fits and np.array_equal(fixed.requantize(acc, mult, other, shift, *to), want):
+            return mult, other, shift
+    return tail
+
+
+def _runs(node: Node, sig: base.Signature) -> list[strips.Run]:
+    each = prices(strips.mean_entries(node), BYTE // node.inputs[0].type.dtype.hi)
+    return strips.covering(node, sig, each, tuple(_run_cycles(_DSP, n) for n in range(1, strips.WIDEST + 1)))
+
+
+@lru_cache(maxsize=1024)
+def prices(entries: int, room: int) -> tuple[float, ...]:
+    """Cycles of a typical strip of 1 to WIDEST words."""
+    full, more = divmod(entries, room)
+    parts = (*[strips.Part(room, 0, None)] * full, *([strips.Part(more, 0, None)] if more or not full else []))
+    signs = tuple(-1 if i > full // 2 else 1 for i in range(len(parts)))
+    how = Channel(True, parts, signs, 0, pack.END if len(parts) == 1 else pack.END_SUMS, 0, 0)
+    return tuple(_strip_cycles(_DSP, n, how) for n in range(1, strips.WIDEST + 1))
+
+
+def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
+    """Cycles of a channel's program over a strip."""
+    token, entry = costs.token[words == strips.WIDEST], costs.entry[words - 1]
+    cycles = costs.strip[words - 1]
+    more = [costs.several] if len(how.chunks) > 1 else []
+    for i, (chunk, sign) in enumerate(zip(how.chunks, how.signs, strict=True)):
+        cycles += max(chunk.lead + chunk.rest, 1) * entry
+        cycles += token * (-(-(chunk.lead - 1) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED))
+        if chunk.centre is not None:
+            cycles += token
+            more.append(costs.centre)
+        if 0 < i < len(how.chunks) - 1:
+            more += [costs.add, costs.sub][: 1 + (sign < 0)]
+    if how.end in (pack.END_SHIFT, pack.END_SUMS_SHIFT):
+        more.append(costs.shift)
+    if how.end in (pack.END_LIMITS, pack.END_SUMS_LIMITS):
+        more.append(costs.limits)
+    return cycles + sum(strip + word * words for strip, word in more)
+
+
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+    """Of each channel, without the seal."""
+    runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc)
+    assert channels is not None
+    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
+    for how in channels:
+        if costs is None:
+            entries = sum(chunk.lead + chunk.rest for chunk in how.chunks)
+            yield sum(run[2] for run in runs) * (500 + 130 * entries) * core.pressure
+            continue
+        cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how) for run in runs)
+        yield costs.channel + packed + sum(_run_cycles(costs, run[3]) for run in runs) + sum(cycles_of)
+
+
+def _run_cycles(costs: Costs, words: int) -> float:
+    return costs.run + costs.widest_run * (words == strips.WIDEST)
