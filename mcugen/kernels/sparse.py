@@ -340,6 +340,8 @@ _HELIUM_DECODED = {
     "base3": strips.Decoding(140, 8.5, 12.5, weight=11),
 }
 _HELIUM_PACKED = 16.0  # more of a channel
+# Of decoding gaps: more of a group of offsets in scratch, and less of a pixel of the kernel without a weight.
+_HELIUM_GROUP, _HELIUM_SKIPPED = 20, 8.4
 # Tokens of strips, of a strip and of a register; for ends: over END.
 _HELIUM_OTHERS = strips.others((6, 6), (5, 2), (4, 5), (4, 9), (6, 10), (7, 22), (0, 0), (0, 0))
 
@@ -431,6 +433,9 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
             minus, plus = how.parts[0].lead, how.parts[0].rest
             tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
             cycles = decoding + entry * entries
+            if weights in ASSEMBLED:
+                cycles += _HELIUM_GROUP * (minus // GROUP + plus // GROUP)
+                cycles -= _HELIUM_SKIPPED * max(0, w[0, 0].size - entries - 1)
             entries = max(minus, 1) + plus
         else:
             tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
