@@ -162,9 +162,8 @@ BLOCK, BLOCKS = 3, 10  # weights of a block, blocks of a group
 
 def blocks_bits(w: Array) -> tuple[int, int]:
     """(bits, parameter) of pack_blocks with its best parameter, 0 .. 3: twice the code, plus 1 if it is of zeros."""
-    lengths = np.array([BLOCK_CODES[parameter >> 1] for parameter in range(4)])
-    counts = np.array([np.bincount(_blocks(w, parameter & 1).ravel(), minlength=8) for parameter in range(4)])
-    bits = (lengths * counts).sum(axis=1)
+    counts = np.array([np.bincount(_blocks(w, zeros).ravel(), minlength=8) for zeros in (0, 1)])
+    bits = (np.array(BLOCK_CODES) @ counts.T).ravel()
     best = int(np.argmin(bits))
     return int(bits[best]) + int(np.count_nonzero(w)), best
 

@@ -128,8 +128,7 @@ class Sparse(base.Kernel):
         channels = _compact(node, acc)
         assert isinstance(op, Conv2d) and channels is not None
         _, c, kh, kw = w.shape
-        _, k = _coded_bits(w, self.weights)
-        code = _packed(w, self.weights, k)
+        code, _, k = _code(node, self.weights)
         minus, plus = (int(most) for most in _counts(w).max(axis=1))
         below = -(-(minus + 1) // GROUP)
         centres = [how.parts[0].centre or 0 for how in channels]
@@ -223,7 +222,7 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
     runs, costs, step = strips.runs(node, sig), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
-    taps, (bits, k) = w[0, 0].size, _coded_bits(w, weights)
+    taps, (_, bits, k) = w[0, 0].size, _code(node, weights)
     zeros = bits - (k + 2) * (np.count_nonzero(w) + 1) if weights == "rice" else 0
     compact = _compact(node, acc)
     assert compact is not None
@@ -258,25 +257,15 @@ def _tokens_above(plus: int) -> int:
     return -(-max(0, plus - FIRST_GROUP) // GROUP) + (plus > 0)
 
 
-def _stream_order(w: Array) -> Array:
-    """The weights as codes have them: channels of y, rows, columns, channels of x."""
-    return w.transpose(0, 2, 3, 1).ravel()
-
-
-def _coded_bits(w: Array, weights: str) -> tuple[int, int]:
-    """Bits in that encoding with its best parameter, and this."""
-    stream = _stream_order(w)
+@lru_cache(maxsize=128)  # every layout asks for them again
+def _code(node: Node, weights: str) -> tuple[Array, int, int]:
+    """The halfwords of a node's weights in that encoding, their bits, and its parameter."""
+    stream = node.inputs[1].const.transpose(0, 2, 3, 1).ravel()  # channels of y, rows, columns, channels of x
     if weights == "base3":
-        return 16 * -(-w.size // 10), 0
-    return pack.rice_bits(stream) if weights == "rice" else pack.blocks_bits(stream)
-
-
-def _packed(w: Array, weights: str, parameter: int) -> Array:
-    """Halfwords."""
-    stream = _stream_order(w)
-    if weights == "base3":
-        return pack.pack_base3x10(stream)
-    return (pack.pack_rice if weights == "rice" else pack.pack_blocks)(stream, parameter)
+        digits = pack.pack_base3x10(stream)
+        return digits, 16 * digits.size, 0
+    bits, parameter = pack.rice_bits(stream) if weights == "rice" else pack.blocks_bits(stream)
+    return (pack.pack_rice if weights == "rice" else pack.pack_blocks)(stream, parameter), bits, parameter
 
 
 @lru_cache(maxsize=128)
@@ -422,7 +411,7 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
     w = node.inputs[1].const
     decoding, entry = 0.0, 0.0
     if coded:
-        d, (bits, _) = _HELIUM_DECODED[weights], _coded_bits(w, weights)
+        d, (_, bits, _) = _HELIUM_DECODED[weights], _code(node, weights)
         entry = d.entry
         decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size + d.halfword * bits / 16 / len(w)
     elif all(map(strips.packs, channels)):
