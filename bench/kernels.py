@@ -145,6 +145,16 @@ CHUNKS16: Bars = {  # on pixels of 4 bits
         "pw256_3": (0.328, 0.498, 0.750, 1.003),
     },
 }
+CHUNKS_RICE: Bars = {
+    "cortex-m0plus": {
+        "pw64_25x5": (0.396, 0.495, 0.724, 0.912),
+        "c3_16_32": (0.189, 0.312, 0.472, 0.630),
+        "c3_32_16": (0.170, 0.284, 0.456, 0.621),
+        "c3_64_8": (0.201, 0.356, 0.588, 0.804),
+        "pw128_6": (0.385, 0.568, 0.847, 1.091),
+        "pw256_3": (0.706, 1.170, 1.871, 2.451),
+    },
+}
 BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
@@ -153,8 +163,9 @@ BAR: dict[str, Bars] = {
     "pairs16": PAIRS16,
     "paired rice": {},
     "chunks16": CHUNKS16,
+    "chunks rice": CHUNKS_RICE,
 }
-LOW = ("chunks16",)  # encodings of kernels for pixels of 4 bits
+LOW = ("chunks16", "chunks rice")  # encodings of kernels for pixels of 4 bits
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
@@ -330,7 +341,7 @@ def variant(core: Core, stem: str = "sparse") -> str:
 def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
     """Those that a layer is measured with."""
     if name not in DIRECT and encoding in LOW:
-        yield Chunks()
+        yield Chunks(encoding.removeprefix("chunks "))
     elif name not in DIRECT:
         yield Paired(encoding.removeprefix("paired ")) if encoding in PAIRED else Sparse(encoding)
     elif not DIRECT[name][1]:
@@ -346,7 +357,8 @@ def measured(
     name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    encoding = kernel.weights
+    low = isinstance(kernel, Chunks)
+    encoding = "chunks rice" if low and kernel.weights == "rice" else kernel.weights
     if name in DIRECT:
         node, function = direct_layer(name), f"mcugen1_{kernel.stem}_ref"
     else:
@@ -355,7 +367,7 @@ def measured(
                 name,
                 density,
                 unsplit or kernel.name.endswith(tuple(DECODED)),
-                DType.U4 if encoding in LOW else DType.U8,
+                DType.U4 if low else DType.U8,
             ),
             variant(core, kernel.stem),
         )
@@ -447,6 +459,7 @@ def rows(
             "mcugen1_sparse_rice",
             "mcugen1_sparse_base3",
             "mcugen1_paired_rice",
+            "mcugen1_chunks_rice",
             "mcugen1_unpack_i8",
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]

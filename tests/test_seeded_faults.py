@@ -133,6 +133,7 @@ FAULTS = (
     Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
     Fault("chunks without signs", "chunks_ref.c", "? -sum[i] : sum[i]", "? sum[i] : sum[i]", ("^Conv2d u4-.*chunks",)),
+    Fault("both in one chunk", "chunks_rice.c", "(rest + last <= room)", "(rest <= room)", ("^Conv2d .*chunks/rice",)),
     Fault("kept once", "paired_ref.c", "? 2 * kept[i]", "? kept[i]", ("^Conv2d .*paired/pairs16",)),
     Fault("a list's tokens", "paired_rice_ref.c", "w->ended > 0U; w", "w->ended > 1U; w", ("^Conv2d .*paired/rice",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
@@ -374,7 +375,7 @@ ELSEWHERE = (
     (
         "microbit",
         Fault(
-            "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
+            "Rice: k off by one", "sparse_rice_m0.h", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
         ),
     ),
     (
@@ -407,6 +408,12 @@ ELSEWHERE = (
             "lsls    r7, r4, #8",
             "lsls    r7, r4, #7",
             ("^Conv2d u4-.*chunks",),
+        ),
+    ),
+    (
+        "microbit",
+        Fault(
+            "an offset lost", "chunks_rice_m0.S", "adds    r0, r0, #36", "adds    r0, r0, #34", ("^Conv2d .*chunks/r",)
         ),
     ),
     (

@@ -41,7 +41,6 @@
 #define MCUGEN_SPARSE_H
 
 #include "mcugen.h"
-#include "mcugen_fixed.h"
 
 #include <stddef.h>
 
@@ -79,6 +78,20 @@ struct mcugen_sparse {
     const uint16_t *packing; /* 0; or packed tails; or, of a code, MCUGEN_RICE_K and what follows it */
     mcugen_sparse_decode_fn decode; /* 0: weights are programs; else there are no tails but in packing */
 };
+
+/* A packed tail has 3 halfwords: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift - 16)
+ * in the others. Returns the shift.
+ */
+static inline uint32_t mcugen_sparse_unpack_tail(const uint16_t *packed, int32_t *tail)
+{
+    const uint32_t rest = packed[1] | ((uint32_t)packed[2] << 16), shift = rest & 31U;
+    const uint32_t scale = packed[0] | (shift << 16), unit = 1U << ((shift > 16U) ? (shift - 16U) : 0U);
+    const int32_t add = (int32_t)rest >> 5;
+
+    tail[0] = (int32_t)scale;
+    tail[1] = add * (int32_t)unit;
+    return shift;
+}
 
 /* The Rice code is in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers is
  * a packed tail for each channel of y, with a fourth halfword, the centre, if OWN_CENTRES. A channel ends with END if

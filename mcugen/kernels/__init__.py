@@ -62,6 +62,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("rice"),
     Sparse("base3"),
     Chunks(),
+    Chunks("rice"),
     Paired(),
     Paired("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
