@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from test_sparse import bench as bench
 from test_sparse import layer, needs_arm, tailed
 
-from mcugen import fixed, layout, pack, targets
-from mcugen.ir import Array, DType, Node, Out, Quant
+from mcugen import emit, fixed, layout, pack, select, targets
+from mcugen.ir import Array, DType, Graph, Node, Out, Quant
 from mcugen.kernels import chunks
 from mcugen.kernels.base import Signature
 from mcugen.kernels.chunks import Chunks
@@ -134,6 +134,19 @@ def test_what_is_accepted() -> None:
     named = zip("mas", (DType.I16, DType.I32, DType.U8), (m, a.astype(np.int64) * 0 + (1 << 31) - 1, s), strict=True)
     far = ops.make(long.op, *long.inputs[:2], *(ops.constant(*c) for c in named))
     assert KERNEL.accepts(long, harness.accumulators(long)) and not KERNEL.accepts(far, harness.accumulators(far))
+
+
+def test_models_for_armv6m_take_it() -> None:
+    """And link it there alone: what is generated for one core compiles for another."""
+    first = pointwise([(12, 20), (3, 4)] * 6, (40, 12, 12), DType.U4, LOW)
+    last = pointwise([(3, 4)] * 4, (12, 12, 12), DType.U4)
+    last = Node(last.op, (first.output, *last.inputs[1:]), last.output)
+    graph = Graph("low", first.inputs[:1], (first, last), (last.output,))
+    for core, there in (("cortex-m0plus", True), ("cortex-m4", False)):
+        program = select.select(graph, targets.get(core).core)
+        assert ("chunks" in {s.kernel.stem for s in program.steps}) == there
+        where = emit._parts_where(program)
+        assert bool(where["THUMB1"]) == there and not any("chunks" in part for part in where[""])
 
 
 # ---- on every core ----
