@@ -174,7 +174,7 @@ def geometry(
 
 def geometries() -> Iterator[tuple[str, Node]]:
     """Every remainder of the width by strips, both steps, dilation, groups, high and wide kernels, few rows."""
-    for width in range(1, 20):
+    for width in range(1, 14):
         yield f"1x1 {width}", geometry((3, 9, width), (1, 1), Conv2d())
         yield f"3x3 {width}", geometry((7, 6, width), (3, 3), Conv2d(padding=(1, 1, 1, 1), pad_value=8))
         yield f"1x1s2 {width}", geometry((3, 8, width), (1, 1), Conv2d(stride=(2, 2)))
@@ -207,7 +207,7 @@ def programs_of(dtype: DType, width: int) -> Node:
     if dtype is DType.U4:
         counts += [(0, 260), (270, 0), (257, 1), (130, 129), (52, 35), (35, 52)]
     some = [pair for i, pair in enumerate(counts) if (i + width) % (1 if width == 6 else 5) == 0]
-    some += [(0, 0), (0, 2 * room + 2), (2, 2 * room + 2), (room - 1, room)]
+    some += [(0, 0), (0, 2 * room + 2), (2, 2 * room + 2), (room - 1, room), (room - 2, room - 1)]
     return pointwise(some, (max(map(sum, counts)), 4, width), dtype, (FULL, LOW)[width % 2])
 
 
@@ -260,8 +260,8 @@ def programs() -> tuple[Program, ...]:
             images = np.concatenate([images, np.repeat(rows[..., None], x.shape[2], axis=3).astype(np.uint8)])
         want = harness.evaluate(node, [images])
         listed = name.startswith("lists")
-        for sig in harness.larger(signature(node), node)[: 1 if listed else 2]:
-            found.append(node_program(f"{name} {sig}", node, KERNEL, sig, [images], want))
+        sig = harness.larger(signature(node), node)[0 if listed else len(found) % 3]
+        found.append(node_program(f"{name} {sig}", node, KERNEL, sig, [images], want))
         if RICE.layouts(node, sig.inputs, sig.output) and (listed or len(found) % 3 == 0):
             found.append(node_program(f"{name} {sig} rice", node, RICE, sig, [images], want))
     for name, node in codes():
@@ -342,10 +342,11 @@ def test_programs_are_the_weights() -> None:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m0"])
 def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
-    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [0.1, 0.35], encoding="chunks16"):
+    layers = ["c3_64_8", "pw256_3"][core == "cortex-m0" :]
+    for r in bench.rows(targets.get(core).core, layers, [0.1, 0.35], encoding="chunks16"):
         assert abs(r.estimated / r.cycles - 1) < 0.02, r
         assert r.bar is None or r.per_mac < r.bar, r
-    for r in bench.rows(targets.get(core).core, ["c3_64_8", "pw256_3"], [0.2], encoding="chunks rice"):
+    for r in bench.rows(targets.get(core).core, layers, [0.2], encoding="chunks rice"):
         assert abs(r.estimated / r.cycles - 1) < 0.03, r
 
 
