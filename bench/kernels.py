@@ -165,6 +165,16 @@ NIBBLES16: Bars = {  # pixels of 4 bits
         "pw256_3": (0.328, 0.498, 0.754, 1.015),
     },
 }
+CHUNKS_RICE: Bars = {
+    "cortex-m0plus": {
+        "pw64_25x5": (0.396, 0.495, 0.724, 0.912),
+        "c3_16_32": (0.189, 0.312, 0.472, 0.630),
+        "c3_32_16": (0.170, 0.284, 0.456, 0.621),
+        "c3_64_8": (0.201, 0.356, 0.588, 0.804),
+        "pw128_6": (0.385, 0.568, 0.847, 1.091),
+        "pw256_3": (0.706, 1.170, 1.871, 2.451),
+    },
+}
 BAR: dict[str, Bars] = {
     "lists16": LISTS16,
     "bytes": BYTES,
@@ -174,9 +184,14 @@ BAR: dict[str, Bars] = {
     "pairs16": PAIRS16,
     "paired rice": {},
     "chunks16": CHUNKS16,
+    "chunks rice": CHUNKS_RICE,
     "nibbles16": NIBBLES16,
 }
-LOW: dict[str, Kernel] = {"chunks16": Chunks(), "nibbles16": Nibbles()}  # encodings of kernels for pixels of 4 bits
+LOW: dict[str, Kernel] = {  # by encoding: kernels for pixels of 4 bits
+    "chunks16": Chunks(),
+    "chunks rice": Chunks("rice"),
+    "nibbles16": Nibbles(),
+}
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
@@ -376,7 +391,8 @@ def measured(
     name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    encoding = "paired rice" if kernel == Paired("rice") else kernel.weights
+    of_two = {Paired("rice"): "paired rice", Chunks("rice"): "chunks rice"}
+    encoding = of_two.get(kernel, kernel.weights)
     node = measured_layer(name, density, kernel, unsplit)
     function = f"mcugen1_{kernel.stem}_ref" if name in DIRECT else variant(core, kernel.stem)
     sig, acc = signature(node, kernel), accumulators(node)
@@ -469,6 +485,7 @@ def rows(
             "mcugen1_sparse_blocks",
             "mcugen1_sparse_base3",
             "mcugen1_paired_rice",
+            "mcugen1_chunks_rice",
             "mcugen1_unpack_i8",
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]

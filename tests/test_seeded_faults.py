@@ -133,6 +133,7 @@ FAULTS = (
     Fault("digits past a halfword", "sparse_base3.c", "left == 0)", "left == 1)", ("^Conv2d .*sparse/base3",)),
     Fault("upper byte", "sparse_ref.c", "(8U * (at & 1U))", "(8U * (at & 0U))", ("^Conv2d .*sparse/bytes",)),
     Fault("chunks without signs", "chunks_ref.c", "? -sum[i] : sum[i]", "? sum[i] : sum[i]", ("^Conv2d u4-.*chunks",)),
+    Fault("another centre", "chunks_rice.c", "257U * highest", "256U * highest", ("^Conv2d .*chunks/rice",)),
     Fault("kept once", "paired_ref.c", "? 2 * kept[i]", "? kept[i]", ("^Conv2d .*paired/pairs16",)),
     Fault("a list's tokens", "paired_rice_ref.c", "w->ended > 0U; w", "w->ended > 1U; w", ("^Conv2d .*paired/rice",)),
     Fault("one too much", "nibbles_ref.c", "(255U - byte[i])", "(256U - byte[i])", ("^Conv2d .*nibbles16",)),
@@ -148,7 +149,7 @@ FAULTS = (
         "(block & 6U) << at",
         ("^Conv2d .*sparse/blocks",),
     ),
-    Fault("Rice: sign swapped", "sparse_rice_ref.c", "minus != 0", "minus == 0", ("^Conv2d .*sparse/rice",)),
+    Fault("Rice: sign swapped", "sparse_rice_ref.c", "w < 0", "w > 0", ("^Conv2d .*sparse/rice",)),
     Fault(
         "Rice: k off by one",
         "sparse_scratch.h",
@@ -408,7 +409,7 @@ ELSEWHERE = (
     (
         "microbit",
         Fault(
-            "Rice: k off by one", "sparse_rice_m0.S", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
+            "Rice: k off by one", "sparse_rice_m0.h", "movs    r7, #31", "movs    r7, #30", ("^Conv2d .*sparse/rice",)
         ),
     ),
     (
@@ -451,6 +452,12 @@ ELSEWHERE = (
             "lsls    r7, r4, #8",
             "lsls    r7, r4, #7",
             ("^Conv2d u4-.*chunks",),
+        ),
+    ),
+    (
+        "microbit",
+        Fault(
+            "an offset lost", "chunks_rice_m0.S", "adds    r0, r0, #36", "adds    r0, r0, #34", ("^Conv2d .*chunks/r",)
         ),
     ),
     (

@@ -26,11 +26,17 @@
 #ifndef MCUGEN_CHUNKS_H
 #define MCUGEN_CHUNKS_H
 
-#include "mcugen.h"
+#include "sparse.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct mcugen_chunks;
+
+/* Writes the next channel's program to scratch and returns it; sets the decoder's tail. */
+typedef const uint16_t *(*mcugen_chunks_decode_fn)(const struct mcugen_chunks *k, struct mcugen_sparse_decoder *d,
+                                                   void *scratch);
 
 /* The members lie where those of struct mcugen_sparse do, whose assembler takes both. */
 struct mcugen_chunks {
@@ -42,21 +48,37 @@ struct mcugen_chunks {
     uint8_t hi;
     struct mcugen_lanes out;
     uint8_t step; /* words of x between neighbouring words of y, 1 or 2: stride_w */
-    const uint16_t *packing; /* tails of 3 halfwords, as mcugen_sparse_unpack_tail reads them; or 0 */
+    const uint16_t *packing; /* 0; or packed tails; or, of a code, MCUGEN_RICE_K and what follows it */
+    mcugen_chunks_decode_fn decode; /* 0: weights are programs */
 };
 
-/* x: planes in lanes, sealed; y: out.channels planes, sealed here. */
-void mcugen1_chunks_ref(const struct mcugen_chunks *k, const void *x, void *y);
-void mcugen1_chunks_m0(const struct mcugen_chunks *k, const void *x, void *y); /* M0, M0+, M23 */
+/* Of a Rice code (FORMAT.md, "rice", but distances are in bytes) the numbers are those of `sparse` but for these. Tails
+ * have 4 halfwords, mult, shift, and add, low half first. */
+enum {
+    MCUGEN_CHUNKS_HIGHEST = MCUGEN_RICE_CENTRE, /* that a pixel can be */
+    MCUGEN_CHUNKS_ROOM = MCUGEN_RICE_END /* entries of a chunk */
+};
 
-static inline void mcugen1_chunks(const struct mcugen_chunks *k, const void *x, void *y)
+/* x: planes in lanes, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
+void mcugen1_chunks_ref(const struct mcugen_chunks *k, const void *x, void *y, void *scratch);
+void mcugen1_chunks_m0(const struct mcugen_chunks *k, const void *x, void *y, void *scratch); /* M0, M0+, M23 */
+
+static inline void mcugen1_chunks(const struct mcugen_chunks *k, const void *x, void *y, void *scratch)
 {
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
-    mcugen1_chunks_m0(k, x, y);
+    mcugen1_chunks_m0(k, x, y, scratch);
 #else
-    mcugen1_chunks_ref(k, x, y);
+    mcugen1_chunks_ref(k, x, y, scratch);
 #endif
 }
+
+/* A mcugen_chunks_decode_fn. */
+const uint16_t *mcugen1_chunks_rice(const struct mcugen_chunks *k, struct mcugen_sparse_decoder *d, void *scratch);
+
+/* Its first half: the offsets of a channel's -1 weights, and behind them, up to *end, of its 1 weights, in scratch; where
+ * those begin is aligned to 32 bytes, MCUGEN_RICE_MIDDLE of them from the first such place. */
+const uint16_t *mcugen1_chunks_lists(const struct mcugen_chunks *k, struct mcugen_sparse_decoder *d, void *scratch,
+                                     const uint16_t **end);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,5 @@
 /* chunks_ref.c - the definition in C. Clear before fast: a word, that is four pixels, at a time. */
 #include "chunks.h"
-#include "mcugen_fixed.h"
-
-#include <stddef.h>
 
 #define NEGATE 17U
 #define TOTAL_SET 18U
@@ -60,20 +57,26 @@ static const uint16_t *execute(const struct mcugen_chunks *k, const uint16_t *pr
     }
 }
 
-MCUGEN_WEAK void mcugen1_chunks_ref(const struct mcugen_chunks *k, const void *x, void *y)
+MCUGEN_WEAK void mcugen1_chunks_ref(const struct mcugen_chunks *k, const void *x, void *y, void *scratch)
 {
+    struct mcugen_sparse_decoder d = {{0, 0}, k->weights, NULL, 0, -16, 0};
     const uint16_t *program = k->weights;
 
+    if (k->decode != NULL) {
+        d.tails = &k->packing[MCUGEN_RICE_TAILS];
+    }
     for (uint32_t o = 0; o < k->out.channels; o++) {
-        const uint16_t *next = program;
-        int32_t packed[2];
-        const int32_t *tail = packed;
+        const int32_t *tail = d.tail;
 
-        if (k->tails != NULL) {
+        if (k->decode != NULL) {
+            program = k->decode(k, &d, scratch);
+        } else if (k->tails != NULL) {
             tail = &k->tails[2U * o];
         } else {
-            (void)mcugen_sparse_unpack_tail(&k->packing[3U * o], packed);
+            (void)mcugen_sparse_unpack_tail(&k->packing[3U * o], d.tail);
         }
+        const uint16_t *next = program;
+
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
             const uint8_t *from = (const uint8_t *)x + 4 * run[0];
             uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);

@@ -26,20 +26,6 @@ static inline int32_t mcugen_requantize(const struct mcugen_tail *t, uint32_t c,
     return v < t->lo ? t->lo : v > t->hi ? t->hi : v;
 }
 
-/* A packed tail has 3 halfwords: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift - 16)
- * in the others. Returns the shift.
- */
-static inline uint32_t mcugen_sparse_unpack_tail(const uint16_t *packed, int32_t *tail)
-{
-    const uint32_t rest = packed[1] | ((uint32_t)packed[2] << 16), shift = rest & 31U;
-    const uint32_t scale = packed[0] | (shift << 16), unit = 1U << ((shift > 16U) ? (shift - 16U) : 0U);
-    const int32_t add = (int32_t)rest >> 5;
-
-    tail[0] = (int32_t)scale;
-    tail[1] = add * (int32_t)unit;
-    return shift;
-}
-
 /* y[i] = v for elements of 1, 2 or 4 bytes; y has any alignment. */
 static inline void mcugen_store(void *y, uint32_t i, int32_t v, uint32_t bytes)
 {

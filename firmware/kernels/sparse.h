@@ -41,7 +41,6 @@
 #define MCUGEN_SPARSE_H
 
 #include "mcugen.h"
-#include "mcugen_fixed.h"
 
 #include <stddef.h>
 

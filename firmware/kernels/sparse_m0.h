@@ -554,7 +554,7 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
         .endm
 
 /* void \name(const struct mcugen_\kernel *k, const void *x, void *y, void *scratch): channels, and runs of strips; for
- * `chunks` (chunks_m0.h), whose struct is the same as far as it goes, without scratch.
+ * `chunks` (chunks_m0.h), whose struct has its members in the same places.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  * mcugen1_sparse_shift, which other cores have a part for, is in each strip here.
@@ -580,10 +580,9 @@ mcugen1_sparse_shift:
         sub     sp, sp, #FRAME
         str     r1, [sp, #X]
         str     r2, [sp, #Y]
-        ldrh    r4, [r0, #16]           /* out.channels */
-        .ifc    \kernel, sparse
         str     r0, [sp, #KERNEL]
         str     r3, [sp, #SCRATCH]
+        ldrh    r4, [r0, #16]           /* out.channels */
         ldr     r5, [r0, #40]           /* decode */
         cmp     r5, #0
         beq     6f
@@ -593,10 +592,6 @@ mcugen1_sparse_shift:
         ldr     r3, [r0, #4]            /* tails */
         orrs    r5, r5, r3
         str     r5, [sp, #WORDS]
-        .else
-        ldr     r3, [r0, #4]            /* tails */
-        str     r3, [sp, #WORDS]
-        .endif
         lsls    r6, r4, #3
         cmp     r3, #0
         bne     13f
@@ -638,6 +633,13 @@ mcugen1_sparse_shift:
         cmp     r1, #0
         beq     10f
         adds    r4, r4, #32             /* programs of bytes */
+        .else
+        subs    r4, r4, #28             /* 4 for strips of 1 word, 24 for a step of 1 */
+        lsls    r1, r3, #3
+        lsls    r3, r3, #4
+        adds    r4, r4, r1
+        adds    r4, r4, r3
+        .endif
 10:     str     r4, [sp, #TABLE]
         ldr     r0, [sp, #TO_DECODE]
         cmp     r0, #0
@@ -666,14 +668,6 @@ mcugen1_sparse_shift:
         str     r0, [sp, #TAIL]
         adds    r0, r0, #8
         str     r0, [sp, #TAILS_END]
-        .else
-        subs    r4, r4, #28             /* 4 for strips of 1 word, 24 for a step of 1 */
-        lsls    r1, r3, #3
-        lsls    r3, r3, #4
-        adds    r4, r4, r1
-        adds    r4, r4, r3
-        str     r4, [sp, #TABLE]
-        .endif
 
 1:                                      /* a channel: r5 = its program */
         .ifc    \kernel, sparse
@@ -782,11 +776,9 @@ mcugen1_sparse_shift:
         ldr     r1, [sp, #TAILS_END]
         cmp     r0, r1
         bne     1b
-        .ifc    \kernel, sparse
         ldr     r0, [sp, #TO_DECODE]
         cmp     r0, #0
         bne     4b
-        .endif
         ldr     r0, [sp, #SEAL]
         ldr     r1, [sp, #SEAL + 4]
         add     sp, sp, #FRAME

@@ -120,4 +120,59 @@ static inline uint32_t mcugen_sparse_distance(struct mcugen_sparse_decoder *d, u
     return (high << k) + low + 1U;
 }
 
+/* A channel's weights, as they follow in a Rice code; packing: MCUGEN_RICE_K ... */
+struct mcugen_sparse_walk {
+    const uint16_t *packing;
+    struct mcugen_sparse_decoder now; /* a copy, for registers */
+    uint32_t tap; /* the offset of channel 0 */
+    int32_t column;
+    int32_t row;
+    int32_t channel;
+    uint32_t waiting; /* 1: the channel is that of a weight which the last output channel did not have */
+};
+
+static inline struct mcugen_sparse_walk mcugen_sparse_walk_begin(const uint16_t *packing,
+                                                                 const struct mcugen_sparse_decoder *d)
+{
+    const uint32_t waiting = (d->rest != 0) ? 1U : 0U;
+    const struct mcugen_sparse_walk w = {
+        packing, *d, 0U, packing[MCUGEN_RICE_COLUMNS], packing[MCUGEN_RICE_ROWS], (waiting != 0U) ? (-d->rest - 1) : -1,
+        waiting};
+
+    return w;
+}
+
+/* The next weight that is not 0, 1 or -1, and its offset; or 0 behind the last. */
+static inline int32_t mcugen_sparse_walk_on(struct mcugen_sparse_walk *w, uint16_t *offset)
+{
+    const uint16_t *const p = w->packing;
+    const int32_t channels = p[MCUGEN_RICE_CHANNELS];
+
+    if (w->waiting == 0U) {
+        w->channel += (int32_t)mcugen_sparse_distance(&w->now, p[MCUGEN_RICE_K]);
+    }
+    w->waiting = 0;
+    while (w->channel >= channels) {
+        w->channel -= channels;
+        w->column--;
+        if (w->column > 0) {
+            w->tap += p[MCUGEN_RICE_COLUMN];
+        } else {
+            w->column = p[MCUGEN_RICE_COLUMNS];
+            w->tap += p[MCUGEN_RICE_ROW];
+            w->row--;
+            if (w->row == 0) {
+                w->now.rest = -w->channel - 1;
+                return 0;
+            }
+        }
+    }
+    const uint32_t minus = w->now.bits >> 31;
+
+    mcugen_sparse_drop(&w->now, 1);
+    mcugen_sparse_refill(&w->now);
+    *offset = (uint16_t)(w->tap + ((uint32_t)w->channel * p[MCUGEN_RICE_PLANE]));
+    return (minus != 0U) ? -1 : 1;
+}
+
 #endif

@@ -69,6 +69,7 @@ KERNELS: tuple[Kernel, ...] = (
     Sparse("blocks"),
     Sparse("base3"),
     Chunks(),
+    Chunks("rice"),
     Paired(),
     Paired("rice"),
     Nibbles(),

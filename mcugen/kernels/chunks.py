@@ -14,6 +14,9 @@ and b of two lanes, whatever happened in between; a is the lower half as a signe
 a) / 2^16, modulo 2^16, if b has. They lie between -h times the shorter list and h times the longer one plus 255, and so
 have 16 bits if h times the longer list is at most 2^15 - 1 - 255.
 
+The lists lie in flash (chunks16), or one channel's at a time in scratch, decoded from a Rice code (rice) whose decoder
+divides them in the same way.
+
 The tail takes back sign and c, as strips.py says; acc * mult + add is proven to fit 32 bits. A layer with a channel of
 which one or the other is not so goes to other kernels.
 """
@@ -78,12 +81,14 @@ class Costs:
     lo: float = 9  # of a byte of the output, where lo is not 0
     below: float = 4  # that a pixel below 0 takes less
     packed: float = 18
+    decoded: strips.Decoding = field(kw_only=True)
 
 
+_RICE_BYTES = 760
 _ENTRY = (5, 8, 10, 12, 14, 16)  # of strips of 1 to 6 words
 _SET, _ADD = (6, 11), (12, 21)  # of one word, of two, into totals
-_M0PLUS = Costs(51, 41, (36, 41), (10, 12), 9, 5, 14, 2)
-_M0 = Costs(53, 44, (39, 41), (11, 12), 10, 5, 14, 3, lo=10)
+_M0PLUS = Costs(51, 41, (36, 41), (10, 12), 9, 5, 14, 2, decoded=strips.Decoding(432, 26.4, 26.0, 14.6, 8.4))
+_M0 = Costs(53, 44, (39, 41), (11, 12), 10, 5, 14, 3, lo=10, decoded=strips.Decoding(450, 28.4, 29.0, 14.7, 9.4))
 
 
 def costs(core: base.Core) -> Costs | None:
@@ -95,18 +100,20 @@ def costs(core: base.Core) -> Costs | None:
 class Chunks(base.Kernel):
     """Weight-stationary as `sparse`: each channel's program runs over all strips of 1 to 6 words."""
 
-    weights: str = field(default="chunks16")
+    weights: str = field(default="chunks16")  # or rice
     assembled: bool = True  # for the core: elsewhere `sparse` is faster
     stem = "chunks"
     op = Conv2d
-    code_bytes = 330
+    code_bytes = 390
+    uses_scratch = True
     runs = True
 
     def on(self, core: base.Core) -> Chunks:
         return replace(self, assembled=costs(core) is not None)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        if not self.assembled or node.inputs[0].type.dtype.hi > HIGHEST:
+        x, w = (v.type for v in node.inputs[:2])
+        if not self.assembled or x.dtype.hi > HIGHEST or (self.weights == "rice" and w.shape[1] != x.shape[0]):
             return None
         return strips.layouts(node, inputs, output, FARTHEST, _GROWTH)
 
@@ -124,10 +131,16 @@ class Chunks(base.Kernel):
         several = {len(how.chunks) > 1 for how in found}
         ends = [base.Part("chunks_end", 520, "THUMB1")] * (False in several)
         ends += [base.Part("chunks_total", 640, "THUMB1")] * (True in several)
-        tails, packing = strips.tails(found)
+        if self.weights == "rice":
+            weights, packing, scratch = _coded(node, sig.inputs[0], found)
+            tails, decode = base.Field("tails", "const int32_t *", base.NULL), "mcugen1_chunks_rice"
+            ends.append(base.Part("chunks_rice", _RICE_BYTES))
+        else:
+            weights, decode, scratch = _programs(node, sig.inputs[0], found), base.NULL, 0
+            tails, packing = strips.tails(found)
         return base.Bound(
             (
-                base.Field("weights", "uint16_t", _programs(node, sig.inputs[0], found)),
+                base.Field("weights", "uint16_t", weights),
                 tails,
                 base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
                 base.Field("run_count", "uint16_t", len(runs)),
@@ -136,13 +149,17 @@ class Chunks(base.Kernel):
                 base.lanes_field("out", sig.output, node.output.type),
                 base.Field("step", "uint8_t", op.stride[1]),
                 packing,
+                base.Field("decode", "mcugen_chunks_decode_fn", decode),
             ),
-            needs=("lanes", "sparse_m0"),
+            scratch=scratch,
+            needs=("lanes", "sparse", "sparse_scratch", "sparse_rice") if scratch else ("lanes", "sparse"),
             parts=(*_strips(runs, op.stride[1]), *ends),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return _cycles(node, sig, acc, core) + base.seal_cycles(sig.output, node.output.type, core)
+        coded = self.weights == "rice"
+        cycles = _cycles(node, sig, acc, core, coded) + base.seal_cycles(sig.output, node.output.type, core)
+        return cycles + _decoding(node, costs(core), core) if coded else cycles
 
 
 def _strips(runs: list[strips.Run], step: int) -> list[base.Part]:
@@ -216,7 +233,41 @@ def _programs(node: Node, lay: Layout, found: list[Channel]) -> Array:
     return np.concatenate(programs)
 
 
+def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.Field, int]:
+    """The code, its numbers (MCUGEN_RICE_K ... in sparse.h, chunks.h), and bytes of scratch."""
+    op, w, highest = node.op, node.inputs[1].const, node.inputs[0].type.dtype.hi
+    assert isinstance(op, Conv2d)
+    _, c, kh, kw = w.shape
+    stream = w.transpose(0, 2, 3, 1).ravel()
+    k = pack.rice_bits(stream)[1]
+    rows = w.reshape(len(w), -1)
+    minus, plus = (int((rows == sign).sum(axis=1).max()) for sign in (-1, 1))
+    none = np.zeros(w[0].size, np.int64)
+    longest = max(pack.pack_chunks16(*parts(row, none, how)).size for row, how in zip(rows, found, strict=True))
+    below = -(-2 * longest // 32) + -(-2 * minus // 32)
+    numbers = [
+        *(k, c, LANES * lay.plane, kw, kh, LANES * op.dilation[1]),
+        LANES * (op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
+        *(highest, below, BYTE // highest, 0),
+    ]
+    tails = [half for how in found for half in (how.scale, how.scale >> 16, how.add, how.add >> 16)]
+    packing = (np.array([*numbers, *tails]) & 0xFFFF).astype(np.uint16)
+    # The program from the beginning, the lists round a middle that is aligned to 32 bytes.
+    scratch = -(-(28 + 32 * below + 2 * plus) // 4) * 4
+    return pack.pack_rice(stream, k), base.Field("packing", "uint16_t", packing), scratch
+
+
 # Cycles.
+
+
+def _decoding(node: Node, known: Costs | None, core: base.Core) -> float:
+    """Of all channels."""
+    w = node.inputs[1].const
+    taps, (bits, k), entries = w[0, 0].size, pack.rice_bits(w.transpose(0, 2, 3, 1).ravel()), np.count_nonzero(w)
+    if known is None:
+        return float((180 + 18 * taps) * len(w) + 76 * entries) * core.pressure
+    d, zeros = known.decoded, bits - (k + 2) * (entries + 1)
+    return float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16 + d.zero * zeros)
 
 
 def _runs(node: Node, sig: base.Signature) -> list[strips.Run]:
@@ -252,7 +303,7 @@ def _strip_cycles(costs: Costs, words: int, how: Channel, step: int) -> float:
     return cycles + tokens * costs.token + max(entries, 1) * (_ENTRY[words - 1] + apart)
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> float:
     """Without the seal."""
     runs, known, step = _runs(node, sig), costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     found, words = channels(node, acc), sum(run[2] for run in runs)
@@ -262,7 +313,8 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> flo
         return core.pressure * words * (260 * len(found) + entry * entries)
     total = LANES * words * (0.0 - known.below * float(strips.below(node, acc).sum()))
     total += LANES * sig.output.plane * known.lo * len(found) if node.op.to.lo else 0.0  # type: ignore[attr-defined]
-    total += len(found) * (known.channel + known.run * len(runs) + known.packed * all(map(strips.packs, found)))
+    packed = 0 if coded or not all(map(strips.packs, found)) else known.packed
+    total += len(found) * (known.channel + known.run * len(runs) + packed)
     for how in found:
         total += sum(run[2] // run[3] * _strip_cycles(known, run[3], how, step) for run in runs)
     return total
