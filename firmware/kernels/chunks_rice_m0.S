@@ -3,13 +3,15 @@
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
 #include "sparse_rice_m0.h"
 
-        RICE_DECODE mcugen1_chunks_lists, 0
+        FUNCTION mcugen1_chunks_lists
+        RICE    0
+        DONE
         ldr     r3, [sp, #PLUS_END]
         mov     r0, r9
         str     r0, [r3]
         mov     r0, r8
         adds    r0, r0, #2
-        RICE_RETURN FRAME + 8
+        RETURN  FRAME + 8
         .size   mcugen1_chunks_lists, . - mcugen1_chunks_lists
 
 /* uint16_t *mcugen1_chunks_run(uint16_t *to, const uint16_t *from, uint32_t token, uint32_t n): n entries, 1 to 17, the

@@ -50,6 +50,7 @@
         .equ    COLUMNS_LEFT, 16
         .equ    ROWS_LEFT, 20
         .equ    FRAME, 24       /* with 9 registers 4 more than a multiple of 8; nothing is called */
+        .equ    PLUS_END, 24    /* behind the frame, where lists have no groups: the function's last argument */
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 
@@ -203,15 +204,22 @@
 
 #elif defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
 
-/* r1 = decoder, r3 = packing. r2, r4, r5, r7-r9, r12 are free. */
-        .macro  ENTER
+/* r1 = decoder, r3 = packing. r2, r4, r5, r7-r9, r12 are free. groups = 0: lists are offsets only, which begin at the middle
+ * and below it, and there is another argument.
+ */
+        .macro  ENTER groups=1
         push    {r4-r7, lr}
         mov     r4, r8
         mov     r5, r9
         mov     r6, r10
         mov     r7, r11
         push    {r4-r7}
+        .if     \groups
         sub     sp, sp, #FRAME
+        .else
+        sub     sp, sp, #FRAME + 8
+        str     r3, [sp, #PLUS_END]
+        .endif
         ldr     r3, [r0, #36]
         str     r1, [sp, #DECODER]
         str     r3, [sp, #PACKING]
@@ -227,10 +235,15 @@
         adds    r2, r2, r5
         lsls    r2, r2, #5
         str     r2, [sp, #THERE]
+        .if     \groups
         movs    r5, #13
         strh    r5, [r2, #4]
         subs    r6, r2, #4
         adds    r0, r2, #6
+        .else
+        subs    r6, r2, #2
+        movs    r0, r2
+        .endif
         ldrh    r5, [r3, #PLANE]
         mov     r10, r5
         subs    r4, r4, #1
@@ -262,8 +275,10 @@
         bmi     .Ltap
         .endm
 
-/* Behind the branch: the next row; or the weight lies in a later channel, and r0 = the program. rest: what is stored. */
-        .macro  LEAVE rest=r5
+/* Behind the branch: the next row; or the weight lies in a later channel. rest: what is stored. Then r3 = decoder, r8, r9 =
+ * where the next -1 and 1 would go; r4-r7 are free.
+ */
+        .macro  DONE rest=r5
 .Lrow:
         ldr     r3, [sp, #ROWS_LEFT]
         subs    r3, r3, #1
@@ -274,7 +289,6 @@
         ldrh    r3, [r4, #ROW]
         b       .Ltap_1
 
-/* r3 = decoder, r8, r9 = the lists' ends. */
 .Ldone:
         mov     r8, r6
         mov     r9, r0
@@ -284,7 +298,21 @@
         str     r1, [r3, #BITS]
         str     r2, [r3, #SPARE]
         str     \rest, [r3, #REST]
+        .endm
 
+        .macro  RETURN frame
+        add     sp, sp, #\frame
+        pop     {r4-r7}
+        mov     r8, r4
+        mov     r9, r5
+        mov     r10, r6
+        mov     r11, r7
+        pop     {r4-r7, pc}
+        .endm
+
+/* DONE, and r0 = the program. */
+        .macro  LEAVE rest=r5
+        DONE    \rest
         ldr     r7, [r3, #TAILS]        /* r1, r2 = the tail, r6 = the end, r1 = the centre then; r4 = packing */
         ldrh    r1, [r7]
         ldrh    r2, [r7, #2]
@@ -372,13 +400,7 @@
         strh    r1, [r0]
         strh    r5, [r0, #2]
         strh    r2, [r0, #4]
-9:      add     sp, sp, #FRAME
-        pop     {r4-r7}
-        mov     r8, r4
-        mov     r9, r5
-        mov     r10, r6
-        mov     r11, r7
-        pop     {r4-r7, pc}
+9:      RETURN  FRAME
         .endm
 
 #endif

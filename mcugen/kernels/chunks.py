@@ -152,7 +152,9 @@ class Chunks(base.Kernel):
                 base.Field("decode", "mcugen_chunks_decode_fn", decode),
             ),
             scratch=scratch,
-            needs=("lanes", "sparse", "sparse_scratch", "sparse_rice") if scratch else ("lanes", "sparse"),
+            needs=("lanes", "sparse", "sparse_scratch", "sparse_decode", "sparse_rice")
+            if scratch
+            else ("lanes", "sparse"),
             parts=(*_strips(runs, op.stride[1]), *ends),
         )
 
