@@ -79,6 +79,20 @@ struct mcugen_sparse {
     mcugen_sparse_decode_fn decode; /* 0: weights are programs; else there are no tails but in packing */
 };
 
+/* A packed tail has 3 halfwords: mult, then 32 bits, low half first, with the shift in 5 and add >> max(0, shift - 16)
+ * in the others. Returns the shift.
+ */
+static inline uint32_t mcugen_sparse_unpack_tail(const uint16_t *packed, int32_t *tail)
+{
+    const uint32_t rest = packed[1] | ((uint32_t)packed[2] << 16), shift = rest & 31U;
+    const uint32_t scale = packed[0] | (shift << 16), unit = 1U << ((shift > 16U) ? (shift - 16U) : 0U);
+    const int32_t add = (int32_t)rest >> 5;
+
+    tail[0] = (int32_t)scale;
+    tail[1] = add * (int32_t)unit;
+    return shift;
+}
+
 /* Codes are in the order of y's channels, rows and columns of the kernel, x's channels. Behind these numbers is
  * a packed tail for each channel of y, with a fourth halfword, the centre, if OWN_CENTRES. A channel ends with END if
  * its shift is 16 or more, else with token 19.
