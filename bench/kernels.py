@@ -371,8 +371,7 @@ def measured(
     sig, acc = signature(node, kernel), accumulators(node)
     assert kernel.accepts(node, acc)
     bound = kernel.bind(node, sig, acc)
-    members = [f for each in bound.fields for f in (each.value if isinstance(each.value, tuple) else (each,))]
-    w, weights = node.inputs[1].const, next(f.value for f in members if f.name == "weights")
+    w, weights = node.inputs[1].const, next(f.value for f in bound.members if f.name == "weights")
     assert isinstance(weights, np.ndarray)
     rng = np.random.default_rng(1)
     x = rng.integers(0, node.inputs[0].type.dtype.hi + 1, (1, *node.inputs[0].type.shape)).astype(np.uint8)

@@ -98,7 +98,7 @@ def _additions(step: Step) -> int:
 
 
 def _weight_bytes(step: Step) -> int:
-    return sum(f.value.nbytes for f in step.bound.fields if f.name == "weights" and isinstance(f.value, np.ndarray))
+    return sum(f.value.nbytes for f in step.bound.members if f.name == "weights" and isinstance(f.value, np.ndarray))
 
 
 def _entropy(w: Value | None) -> float | None:

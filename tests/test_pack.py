@@ -21,6 +21,9 @@ from mcugen.pack import (
     END_LIMITS,
     END_LONG,
     END_SHIFT,
+    END_SUMS,
+    END_SUMS_LIMITS,
+    END_SUMS_SHIFT,
     END_WIDE,
     I8,
     MOST_RICE,
@@ -31,6 +34,7 @@ from mcugen.pack import (
     pack_bitmap,
     pack_bytes,
     pack_lists16,
+    pack_nibbles16,
     pack_pairs16,
     pack_rice,
     pair_lists,
@@ -39,6 +43,7 @@ from mcugen.pack import (
     unpack_bitmap,
     unpack_bytes,
     unpack_lists16,
+    unpack_nibbles16,
     unpack_rice,
 )
 
@@ -391,6 +396,45 @@ def test_programs_of_the_format_document() -> None:
         lists = [(np.array(a), np.array(b), c) for a, b, c in parts]
         found = packed(parts, int(end[1])) if name == "lists16" else pack_bytes([(lists[0], int(end[1]))])
         assert found.astype("<u2").tobytes().hex(" ").split() == data.split()
+
+
+def test_nibbles16_of_the_format_document() -> None:
+    lone, several = re.findall(r"nibbles16 +(\S.*); .*end \d+ += +([\da-f ]+)$", FORMAT.read_text(), re.M)
+    assert lone[0] == "lead 5 6, centre 30, rest 9" and several[0] == "+ 5 6; - 7; - 8; centre 3"
+    found = pack_nibbles16([(np.array([5, 6]), np.array([9]), 30)], [1], 0, END)
+    assert found.astype("<u2").tobytes().hex(" ") == lone[1]
+    none = np.array([], int)
+    chunks = [(np.array(some), none, None) for some in ([5, 6], [7], [8])]
+    assert pack_nibbles16(chunks, [1, -1, -1], 3, END_SUMS).astype("<u2").tobytes().hex(" ") == several[1]
+
+
+_OFFSETS = st.lists(st.integers(0, 65535), min_size=1, max_size=40)
+_CHUNK = st.tuples(_OFFSETS, _OFFSETS | st.just([]), st.integers(0, 255)) | st.tuples(_OFFSETS, st.just([]), st.none())
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(_CHUNK, max_size=5), st.integers(0, 31), st.integers(-32768, 32767), st.integers(0, 2)),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(deadline=None, derandomize=True)
+def test_programs_of_nibbles_round_trip_one_behind_the_other(channels: list[tuple[list[Part], int, int, int]]) -> None:
+    each, want = [], []
+    for some, bits, centre, kind in channels:
+        parts = some or [([], [], None)]
+        signs = [1] if len(parts) == 1 else [1, *((-1) ** (bits >> i & 1) for i in range(len(parts) - 2)), -1]
+        end = ((END, END_SHIFT, END_LIMITS), (END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS))[len(parts) > 1][kind]
+        centre *= len(parts) > 1
+        each.append(pack_nibbles16([(np.array(a, int), np.array(b, int), c) for a, b, c in parts], signs, centre, end))
+        want.append((parts, signs, centre, end, each[-1].size))
+    data = np.concatenate(each)
+    for parts, signs, centre, end, size in want:
+        found, *rest = unpack_nibbles16(data)
+        assert [(a.tolist(), b.tolist(), c) for a, b, c in found] == parts and rest == [signs, centre, end, size]
+        data = data[size:]
+    assert not data.size
 
 
 def test_pairs16_of_the_format_document() -> None:

@@ -22,7 +22,9 @@ from mcugen.program import Buffer, Program, Step
 
 CORE = targets.get("cortex-m4").core
 FLAT_KERNELS = tuple(
-    k for k in KERNELS if "lanes" not in k.stem and k.stem not in ("sparse", "paired", "direct", "im2col", "kronecker")
+    k
+    for k in KERNELS
+    if "lanes" not in k.stem and k.stem not in ("sparse", "paired", "nibbles", "direct", "im2col", "kronecker")
 )
 SEEDS = 300
 

@@ -28,17 +28,15 @@ static uint32_t finish(const struct mcugen_sparse *k, const int32_t *tail, int32
 static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *program, const int32_t *tail,
                                const uint8_t *x, uint8_t *y)
 {
-    uint32_t byte[LANES], sum[LANES]; /* B and S */
+    uint32_t byte[LANES] = {0}, sum[LANES] = {0}; /* B and S */
     uint32_t entries = 1U, next = *program++;
-    int chunk = 1; /* begins */
 
     for (;;) {
         for (; entries > 0U; entries--) {
             for (uint32_t i = 0; i < LANES; i++) {
-                byte[i] = nibble(&x[4U * next], i) + ((chunk != 0) ? 0U : byte[i]);
+                byte[i] += nibble(&x[4U * next], i);
             }
             next = *program++;
-            chunk = 0;
         }
         const uint32_t token = *program++;
 
@@ -58,10 +56,10 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
                 const uint32_t from = (token == SUMS_SET) ? *program : sum[i];
 
                 sum[i] = from + ((token == SUMS_SUB) ? (255U - byte[i]) : byte[i]);
+                byte[i] = 0;
             }
             program += (token == SUMS_SET) ? 1 : 0;
             entries = 1U;
-            chunk = 1;
         } else {
             for (uint32_t i = 0; i < 4U; i++) {
                 uint32_t pair[2];

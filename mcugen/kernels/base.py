@@ -78,6 +78,12 @@ class Bound:
     parts: tuple[Part, ...] = ()
 
     @property
+    def members(self) -> Iterator[Field]:
+        """The fields, and in place of a nested struct its own."""
+        for f in self.fields:
+            yield from f.value if isinstance(f.value, tuple) else (f,)
+
+    @property
     def table_bytes(self) -> int:
         """Bytes of all tables in flash."""
         return _table_bytes(self.fields)
