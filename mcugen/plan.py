@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import layout
+from .ir import Value
 from .kernels import Relayout
 from .layout import Layout
 from .program import Buffer, Program, Step
@@ -165,11 +166,16 @@ def _live(areas: Sequence[Area], slides: Slides) -> dict[int, int]:
 
 
 def _logical(program: Program, life: dict[Buffer, tuple[int, int]], root: dict[Buffer, Buffer]) -> int:
-    """Peak of live logical bytes: a value counts once, however many layouts it has."""
+    """Peak of live logical bytes: a value counts once, however many layouts it has, and half where it has nibbles."""
     most = 0
     for i in range(len(program.steps)):
-        live = {root[b].value for b, (first, last) in life.items() if first <= i <= last}
-        most = max(most, sum(v.type.bytes for v in live))
+        live: dict[Value, int] = {}
+        for b, (first, last) in life.items():
+            if first <= i <= last:
+                v = root[b].value
+                bare = -(-v.type.size // 2) if b.layout.nibbles else v.type.bytes
+                live[v] = min(bare, live.get(v, bare))
+        most = max(most, sum(live.values()))
     return most
 
 
