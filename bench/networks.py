@@ -5,10 +5,11 @@ that is the reference's in every byte. Its cycles are those of memory without wa
 stand beside them. Multiply-accumulates are those of the dense network.
 
 Variants: "int8-first-dw" has int8 weights in the first layer and in depthwise layers, "all-ternary" has none, "u4" has
-them in the first layer, and activations of 4 bits behind it; "trained" are archives as they were trained. Weights have a fixed seed, exactly the density over a tensor, at least one weight in
-each output channel (a channel without any is a constant, which no trained network keeps), and as many -1 as +1 on
-average. Requantisation spreads what random inputs give over 0 .. 255, a third of it clamped by the ReLU. The softmax
-at the end, under 0.1 % of the cycles of other engines, is left out, as firmware does that wants the class.
+them in the first layer, and activations of 4 bits behind it; "trained" are archives as they were trained. Weights have
+a fixed seed, exactly the density over a tensor, at least one weight in each output channel (a channel without any is a
+constant, which no trained network keeps), and as many -1 as +1 on average. Requantisation spreads what random inputs
+give over 0 .. 255, a third of it clamped by the ReLU. The softmax at the end, under 0.1 % of the cycles of other
+engines, is left out, as firmware does that wants the class.
 """
 
 from __future__ import annotations

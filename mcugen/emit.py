@@ -196,8 +196,8 @@ def _parts(program: Program) -> set[str]:
 
 
 def _parts_where(program: Program) -> dict[str, list[str]]:
-    """Parts by where they are needed: everywhere (""), with Helium (MVE), without (OTHER), in Armv7-M (THUMB2)."""
-    found: dict[str, list[str]] = {"": [], "MVE": [], "OTHER": [], "THUMB2": []}
+    """Parts by where they are needed: everywhere (""), or as base.Part says."""
+    found: dict[str, list[str]] = {"": [], "MVE": [], "OTHER": [], "THUMB2": [], "DSP": []}
     for stem in sorted(_parts(program)):
         where = {p.only for s in program.steps for p in s.bound.parts if p.stem == stem}
         found[where.pop() if len(where) == 1 else ""].append(stem)

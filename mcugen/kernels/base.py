@@ -65,7 +65,9 @@ class Part:
 
     stem: str  # of its file, and its function
     code_bytes: int  # rough, Armv7-M with DSP, or what the core has
-    only: str = ""  # MVE: linked only where there is Helium; OTHER: only where there is none; THUMB2: nor on Armv6-M
+    only: str = (
+        ""  # linked where there is Helium (MVE), where there is none (OTHER), nor Armv6-M (THUMB2), with DSP (DSP)
+    )
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
 def _parts(name: str) -> tuple[base.Part, ...]:
     """The code of a function beyond what is linked for all relayouts."""
     size = SQUARE_BYTES.get(name, NIBBLES_BYTES.get(name, HALOS_BYTES if "halos" in name else 0))
-    return (base.Part(name, size, "THUMB2" if name.startswith("relayout_nibble_") else ""),) if size else ()
+    only = "DSP" if name in SQUARE_BYTES else "THUMB2" if name.startswith("relayout_nibble_") else ""
+    return (base.Part(name, size, only),) if size else ()
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:
