@@ -166,21 +166,15 @@ def _live(areas: Sequence[Area], slides: Slides) -> dict[int, int]:
 
 
 def _logical(program: Program, life: dict[Buffer, tuple[int, int]], root: dict[Buffer, Buffer]) -> int:
-    """Peak of live logical bytes: a value counts once, however many layouts it has, and half where it has nibbles."""
+    """Peak of live logical bytes: a value counts once, however many layouts it has, and half if one is of nibbles."""
     most = 0
     for i in range(len(program.steps)):
-        held: dict[Buffer, tuple[set[Value], int]] = {}  # of each root: its values, which share their bytes
-        for b, (first, last) in life.items():
-            if first <= i <= last:
-                values, bare = held.get(root[b], (set(), 0))
-                half = -(-b.type.size // 2) if b.layout.nibbles else b.type.bytes
-                held[root[b]] = values | {b.value}, max(bare, half)
-        live: list[tuple[set[Value], int]] = []
-        for values, bare in held.values():
-            same = [one for one in live if one[0] & values]
-            live = [one for one in live if one not in same]
-            live.append((values.union(*(one[0] for one in same)), min([bare, *(one[1] for one in same)])))
-        most = max(most, sum(bare for _, bare in live))
+        live: dict[Value, int] = {}
+        here = {root[b]: b for b, (first, last) in life.items() if first <= i <= last}  # one of those in an area
+        for b in here.values():
+            n = b.type.bytes * b.layout.bits // 8
+            live[b.value] = min(n, live.get(b.value, n))
+        most = max(most, sum(live.values()))
     return most
 
 
