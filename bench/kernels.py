@@ -479,8 +479,14 @@ def main() -> None:
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
     parser.add_argument("--unsplit", action="store_true", help="inputs so narrow that all sums fit 16 bits")
     args = parser.parse_args()
-    found = rows(targets.get(args.core).core, args.layers, args.densities, args.encoding, args.unsplit)
+    core = targets.get(args.core).core
+    found = rows(core, args.layers, args.densities, args.encoding, args.unsplit)
     print("\n".join(table([r.record for r in found])))
+    if args.encoding == "nibbles16":
+        print("\ncycles of lists16 on bytes over these")
+        for a, b in zip(rows(core, args.layers, args.densities), found, strict=True):
+            if a.layer in LAYERS:
+                print(f"{b.layer:12} {b.density:7}  {a.cycles / b.cycles:5.2f}")
 
 
 if __name__ == "__main__":
