@@ -478,7 +478,7 @@ def rows(
             if p.suffix in (".c", ".S")
         )
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
-        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S")]
+        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S", "limit_ref.c")]
         sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = [
             "mcugen1_sparse_rice",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import layout
+from .ir import Value
 from .kernels import Relayout
 from .layout import Layout
 from .program import Buffer, Program, Step
@@ -165,11 +166,15 @@ def _live(areas: Sequence[Area], slides: Slides) -> dict[int, int]:
 
 
 def _logical(program: Program, life: dict[Buffer, tuple[int, int]], root: dict[Buffer, Buffer]) -> int:
-    """Peak of live logical bytes: a value counts once, however many layouts it has."""
+    """Peak of live logical bytes: a value counts once, however many layouts it has, and half if one is of nibbles."""
     most = 0
     for i in range(len(program.steps)):
-        live = {root[b].value for b, (first, last) in life.items() if first <= i <= last}
-        most = max(most, sum(v.type.bytes for v in live))
+        live: dict[Value, int] = {}
+        here = {root[b]: b for b, (first, last) in life.items() if first <= i <= last}  # one of those in an area
+        for b in here.values():
+            n = b.type.bytes * b.layout.bits // 8
+            live[b.value] = min(n, live.get(b.value, n))
+        most = max(most, sum(live.values()))
     return most
 
 

@@ -74,7 +74,7 @@ def _case(rng: np.random.Generator) -> Node:
 
 
 def _input(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Value, harness.Limits]:
-    dtype = DType.U8 if rng.random() < 0.6 else DType(f"u{rng.choice([1, 2, 3, 4, 4, 4, 5, 6, 7, 8])}")
+    dtype = DType.U8 if rng.random() < 0.7 else DType(f"u{rng.integers(1, 9)}")
     zero = int(rng.choice([0, 0, dtype.hi // 2 + 1, dtype.hi, rng.integers(0, dtype.hi + 1)]))
     limits = tuple(sorted(map(int, rng.integers(0, dtype.hi + 1, 2)))) if rng.random() < 0.15 else None
     return ops.activation("x", shape, zero, dtype), limits  # type: ignore[return-value]
@@ -98,14 +98,15 @@ def _tail(rng: np.random.Generator, raw: Node, limits: harness.Limits) -> Node:
     kind = rng.random()
     if kind < 0.05:
         return raw
-    if kind < 0.6:
+    if raw.inputs[0].type.dtype.hi < 16 and rng.random() < 0.7:  # for lanes of nibbles
+        dtype = DType(f"u{rng.choice([1, 2, 3, 4, 4, 4])}")
+        to = Out(dtype, Quant(0.1, 0), int(rng.integers(0, 2)), dtype.hi)
+    elif kind < 0.6:
         to = Out.full(DType.U8)
     elif kind < 0.7:
         to = Out.full(DType.I16)
     else:
         dtype = DType.U8 if kind < 0.9 else DType(f"u{rng.integers(1, 9)}")
-        if raw.inputs[0].type.dtype.hi < 16 and rng.random() < 0.7:  # for lanes of nibbles
-            dtype = DType(f"u{rng.choice([1, 2, 3, 4, 4, 4])}")
         lo, hi = sorted(map(int, rng.integers(0, dtype.hi + 1, 2)))
         to = Out(dtype, Quant(0.1, int(rng.integers(lo, hi + 1))), lo, hi)
     tail = ops.draw_tail(rng, harness.accumulators(raw, limits), to)

@@ -171,6 +171,18 @@ def test_25x5() -> None:
     assert words[0, row4].tolist() == [21, 56, 91, 128]
 
 
+def test_example_of_nibbles_of_the_format_document() -> None:
+    """Lanes 0 .. 7 of two words, and these as numbers."""
+    (line,) = re.findall(r"^    (0 2 4 6 8.*)$", FORMAT.read_text(), re.MULTILINE)
+    lanes, numbers = line.split("=")
+    t = Tensor(DType.U4, (1, 11, 1), Quant(0.1, 15))
+    lay = layout.lanes(t, 2, bits=4)
+    shown = layout.element_map(lay, t.shape)
+    assert ["z" if v < 0 else str(v) for v in shown] == lanes.split()
+    data = layout.store(lay, np.arange(11, dtype=np.uint8).reshape(t.shape))
+    assert [f"{v:08x}" for v in data.view("<u4")] == numbers.split()
+
+
 def test_worked_example_of_the_format_document() -> None:
     """docs/FORMAT.md draws a 5x2 image, a word a line: | word | row | column | lane 0 | ... | lane 3 |."""
     t = image(1, 5, 2, 99)

@@ -79,6 +79,8 @@ def result(how: nibbles.Channel, sum_: int, to: Out) -> int:
         assert shift >= 16 and -(1 << 31) <= high < 1 << 31 and abs(mult << 32 - shift) < 1 << 31
         assert (how.end in (pack.END, pack.END_SUMS)) == ((to.lo, to.hi) == (0, 15))
         assert min(max(high >> 16, to.lo), to.hi) == min(max(v, to.lo), to.hi)  # nibbles_ref.c
+        high = sum_ * (mult << 24 - shift) + (how.add << 24 - shift)  # without the extension
+        assert shift <= 24 and -(1 << 31) <= high < 1 << 31 and high >> 24 == v
     return min(max(v, to.lo), to.hi)
 
 

@@ -51,6 +51,34 @@ FAULTS = (
         ("^Add 2x25x5", "^relayout"),
     ),
     Fault(
+        "garbage in upper nibbles",
+        "nibbles_seal.c",
+        "if (high < low)",
+        "if (high + 1u < low)",
+        ("^relayout .*nibble_lanes", "^Conv2d .*nibbles"),
+    ),
+    Fault(
+        "odd pixels as even ones",
+        "nibble_words.h",
+        "return (x >> 4) & 0x0f0f0f0fu;",
+        "return (x >> 5) & 0x0f0f0f0fu;",
+        ("^Add .*binary_nibbles", "^Lookup .*unary_nibbles", "^AvgPool .*avgpool_nibbles"),
+    ),
+    Fault(
+        "sums of pixels overflow bytes",
+        "avgpool_nibbles_ref.c",
+        "#define ROOM 17u",
+        "#define ROOM 18u",
+        ("^AvgPool .*avgpool_nibbles",),
+    ),
+    Fault(
+        "halves of bytes swapped",
+        "relayout_nibbles_ref.c",
+        "pack(p, &p[half], q, r.n);",
+        "pack(&p[half], p, q, r.n);",
+        ("^relayout .*>nibble_lanes", "^relayout .*>nibble_lanes.* in place:"),
+    ),
+    Fault(
         "relayout moves words backwards",
         "relayout_ref.c",
         "for (uint32_t c = 0; c < k->to.channels; c++) {",
@@ -434,6 +462,26 @@ ELSEWHERE = (
             "lsrs    r3, r3, #28\n        mov     r11, r3",
             "lsrs    r3, r3, #27\n        mov     r11, r3",
             ("^Conv2d .*conv2d_lanes",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "upper rows at the wrong half",
+            "relayout_nibbles_thumb.S",
+            "orr     r6, r6, r10, lsl #4",
+            "orr     r6, r6, r10, lsl #3",
+            ("^relayout .*>nibble_lanes",),
+        ),
+    ),
+    (
+        "mps2-an385",
+        Fault(
+            "a pad of eight bits",
+            "relayout_thumb.S",
+            "lsr     r3, r12, #32 - \\by",
+            "lsr     r3, r12, #24",
+            (r"^relayout .* nibble_lanes.*>nibble_lanes",),
         ),
     ),
     (

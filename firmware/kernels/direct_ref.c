@@ -2,6 +2,7 @@
 #include "direct.h"
 
 #include "lanes.h"
+#include "limit.h"
 
 #include <stddef.h>
 

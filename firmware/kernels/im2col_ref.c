@@ -2,6 +2,7 @@
 #include "im2col.h"
 
 #include "lanes.h"
+#include "limit.h"
 
 static uint8_t pixel(uint32_t v)
 {

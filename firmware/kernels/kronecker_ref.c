@@ -2,6 +2,7 @@
 #include "kronecker.h"
 
 #include "lanes.h"
+#include "limit.h"
 #include <string.h>
 
 static uint8_t result(uint32_t sum, const int32_t *tail)

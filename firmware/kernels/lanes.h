@@ -91,16 +91,6 @@ static inline uint32_t mcugen_lanes_halo(const struct mcugen_lanes *l, uint32_t 
     return (bare < 4u) ? all : bare;
 }
 
-/* Bytes to lo .. hi, where a kernel's own end knows 0 .. 255 only. */
-static inline void mcugen_limit(uint8_t *y, uint32_t n, uint32_t lo, uint32_t hi)
-{
-    if (lo > 0u || hi < 255u) {
-        for (uint32_t i = 0; i < n; i++) {
-            y[i] = (uint8_t)(y[i] < lo ? lo : y[i] > hi ? hi : y[i]);
-        }
-    }
-}
-
 #ifdef __cplusplus
 }
 #endif

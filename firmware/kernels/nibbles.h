@@ -21,7 +21,7 @@
  * Behind 20 to 22 the next chunk begins with an entry, whose successor's offset follows, and a token.
  *
  * That no B leaves 0 .. 255 on the way, nor S, read as a signed number, 16 bits at the end, is proven for every channel by
- * mcugen/kernels/nibbles.py. 0, 23, 24 and 26 say in addition that shift is 16 at least and that the result fits 16 bits
+ * mcugen/kernels/nibbles.py. 0, 23, 24 and 26 say in addition that shift is 16 to 24, and that the result fits 8 bits, signed,
  * before it is clamped; 0 and 24 that lo and hi are 0 and 15.
  */
 #ifndef MCUGEN_NIBBLES_H

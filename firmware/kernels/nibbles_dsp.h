@@ -10,6 +10,14 @@
 
 #include "sparse_dsp.h"
 
+        .macro  NIBBLES_PREPARE
+        PREPARE
+        .endm
+
+        .macro  NIBBLES_TAIL
+        LOAD_TAIL
+        .endm
+
 /* Token 20, 8 cycles for a word: bytes + c to the two words at \at; c is in both halves of r0, and r2 is free. */
         .macro  BYTES_SET x, at
         uxtab16 r2, r0, \x

@@ -2,5 +2,5 @@
 #include "nibbles_strips.h"
 
 #if defined(MCUGEN_NIBBLES) && !defined(__ARM_FEATURE_DSP)
-        LAYER   mcugen1_nibbles_m3, mcugen1_nibbles, mcugen1_nibbles_seal, 0
+        LAYER   mcugen1_nibbles_m3, mcugen1_nibbles, mcugen1_nibbles_seal, 0, NIBBLES_PREPARE
 #endif

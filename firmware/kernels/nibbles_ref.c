@@ -8,7 +8,6 @@
 #define NEGATE 17U
 #define CLEAR 18U
 #define SUMS_SET 20U
-#define SUMS_ADD 21U
 #define SUMS_SUB 22U
 #define END_SUMS 24U
 
@@ -66,8 +65,9 @@ static const uint16_t *execute(const struct mcugen_sparse *k, const uint16_t *pr
 
                 for (uint32_t j = 0; j < 2U; j++) {
                     const uint32_t b = byte[2U * i + j];
+                    const uint32_t all = sum[2U * i + j] + 255U - b;
 
-                    pair[j] = finish(k, tail, (token < END_SUMS) ? (int32_t)b : (int16_t)(sum[2U * i + j] + 255U - b));
+                    pair[j] = finish(k, tail, (token < END_SUMS) ? (int32_t)b : (int16_t)all);
                 }
                 y[i] = (uint8_t)(pair[0] | (pair[1] << 4));
             }

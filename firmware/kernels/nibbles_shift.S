@@ -3,17 +3,20 @@
 
 #ifdef MCUGEN_NIBBLES
 
-        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift  /* of B */
-        .weak   mcugen1_nibbles_shift           /* by this name a model asks for both */
-#if defined(__ARM_FEATURE_DSP)
+/* r0, r1 = the tail, lr = its shift; r2, r3 and r12 are free. */
         .macro  BYTES_SHIFT e, o
         APART   \e, \o, r12
+#if defined(__ARM_FEATURE_DSP)
         uxtb16  r12, \e
         uxtb16  \e, \e, ror #8
         WORD_SHIFT r12, \e, 4
         uxtb16  \e, \o
         uxtb16  \o, \o, ror #8
         WORD_SHIFT \e, \o, 4
+#else
+        BYTES_SCALE r12, \e, PIXEL
+        BYTES_SCALE \e, \o, PIXEL
+#endif
         orr     \e, r12, \e, lsl #4
         .endm
 
@@ -21,16 +24,23 @@
         APART   \e, \o, r12
         mvn     \e, \e
         mvn     \o, \o
+#if defined(__ARM_FEATURE_DSP)
         SUMS    r12, \e, \at
         WORD_SHIFT r12, \e, 4
         SUMS    \e, \o, \at + 8
         WORD_SHIFT \e, \o, 4
+#else
+        SUMS_SCALE r12, \e, \at, PIXEL
+        SUMS_SCALE \e, \o, \at + 8, PIXEL
+#endif
         orr     \e, r12, \e, lsl #4
         .endm
 
+        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift  /* of B */
+        .weak   mcugen1_nibbles_shift           /* by this name a model asks for both */
         str     r12, [sp, #AT]
         LOAD_WIDE_TAIL
-        BY_WORDS
+        BY_WORDS 1
 4:      BYTES_SHIFT r10, r11
 3:      BYTES_SHIFT r8, r9
 2:      BYTES_SHIFT r6, r7
@@ -41,27 +51,11 @@
         FUNCTION mcugen1_nibbles_shift_sums, mcugen1_nibbles_shift  /* of S + 255 - B */
         str     r12, [sp, #AT]
         LOAD_WIDE_TAIL
-        BY_WORDS
+        BY_WORDS 1
 4:      SUMS_SHIFT r10, r11, WIDE + 48
 3:      SUMS_SHIFT r8, r9, WIDE + 32
 2:      SUMS_SHIFT r6, r7, WIDE + 16
 1:      SUMS_SHIFT r4, r5, WIDE
         TO_CLAMP
         .size   mcugen1_nibbles_shift_sums, . - mcugen1_nibbles_shift_sums
-#else
-        /* Tokens 23 and 26 do the same. */
-        .macro  TO_TOKEN token
-        cmp     r2, #4
-        it      lo
-        addlo   r12, r12, #2 * \token
-        ldr     pc, [r1, #4 * \token]
-        .endm
-
-        TO_TOKEN 23
-        .size   mcugen1_nibbles_shift, . - mcugen1_nibbles_shift
-
-        FUNCTION mcugen1_nibbles_shift_sums, mcugen1_nibbles_shift
-        TO_TOKEN 26
-        .size   mcugen1_nibbles_shift_sums, . - mcugen1_nibbles_shift_sums
-#endif
 #endif

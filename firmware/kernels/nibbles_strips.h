@@ -238,9 +238,8 @@
         str     r12, [sp, #AT]
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
-        LOAD_TAIL
+        NIBBLES_TAIL
         EACH_AT \words, NIBBLES_SUMS_SCALE
-        END_TAIL
         bne     31f
         b       40f
 
@@ -249,9 +248,8 @@
         cmp     r0, r0
 30:                                     /* the end of B */
         str     r12, [sp, #AT]
-        LOAD_TAIL
+        NIBBLES_TAIL
         EACH    \words, NIBBLES_SCALE
-        END_TAIL
         beq     40f
 31:     STORE_STRIP \words, \step, 2
         ldr     r12, [sp, #AT]

@@ -74,7 +74,7 @@
         usat    \v, #\bits, \v
         .endm
 
-        .macro  WORD_SCALE e, o, bits=8
+        .macro  WORD_SCALE e, o, bits=8, pixel=PIXEL
         sxth    r2, \e
         sub     \e, \e, r2
         sub     \o, \o, \e, asr #8
@@ -82,10 +82,10 @@
         sxth    r3, \o
         sub     \o, \o, r3
         asr     \o, \o, #16
-        PIXEL   r2, \bits
-        PIXEL   r3, \bits
-        PIXEL   \e, \bits
-        PIXEL   \o, \bits
+        \pixel r2, \bits
+        \pixel r3, \bits
+        \pixel \e, \bits
+        \pixel \o, \bits
         orr     \e, r2, \e, lsl #16
         orr     \o, r3, \o, lsl #16
         orr     \e, \e, \o, lsl #8

@@ -224,10 +224,16 @@
         b       \to
         .endm
 
-/* There: into code for 4, 3, 2, 1 words, at labels 4, 3, 2, 1, each of which falls through into the next. */
-        .macro  BY_WORDS
+/* There: into code for 4, 3, 2, 1 words, at labels 4, 3, 2, 1, each of which falls through into the next; \far: of more
+ * than 500 bytes. */
+        .macro  BY_WORDS far=0
+        .if     \far
+        tbh     [pc, r2, lsl #1]
+7:      .hword  0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2
+        .else
         tbb     [pc, r2]
 7:      .byte   0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2, 0
+        .endif
         .endm
 
 /* For an end in 32 bits: r0, r1 = the channel's tail, lr = its shift; and from there back to the strip. */
@@ -515,9 +521,10 @@
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
  *
- * \strips: what the names of strips begin with; \bytes = 1: there are some for programs of bytes.
+ * \strips: what the names of strips begin with; \bytes = 1: there are some for programs of bytes; \prepare: what is made
+ * of a channel's tail.
  */
-        .macro  LAYER name, strips=mcugen1_sparse, seal=mcugen1_lanes_seal, bytes=1
+        .macro  LAYER name, strips=mcugen1_sparse, seal=mcugen1_lanes_seal, bytes=1, prepare=PREPARE
         .weak   \strips\()1, \strips\()2, \strips\()3, \strips\()4
         .weak   \strips\()1x2, \strips\()2x2, \strips\()3x2, \strips\()4x2
         .if     \bytes
@@ -639,7 +646,7 @@
         it      hi
         lslhi   r3, r3, r1
 9:      strd    r2, r3, [sp, #SCALE]
-        PREPARE
+        \prepare
         str     r0, [sp, #TAIL]
         ldr     r0, [sp, #RUNS]
         cmp     r0, #0                  /* Z is clear: see STRIPS */

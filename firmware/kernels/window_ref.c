@@ -2,6 +2,7 @@
 #include "window.h"
 
 #include "lanes.h"
+#include "limit.h"
 
 #include <stddef.h>
 

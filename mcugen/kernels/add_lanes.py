@@ -59,7 +59,9 @@ class AddLanes(base.Kernel):
             word, run, channel = 10.0, 41.0, 15.0
         else:
             word, run, channel = base.simulated(core, (32, 55, 67), (80, 52, 28), (61, 117, 56))
-            if "m0" in core.isa and op.to.lo:
+            if "m0" not in core.isa and (op.to.lo, op.to.hi) != (0, 255):
+                word += base.simulated(core, (12,), (-8,), (0,))[0]
+            elif "m0" in core.isa and op.to.lo:
                 word = 92  # in C
             elif "m0" in core.isa and min(op.mult_a, op.mult_b, op.add) >= 0:
                 word += 5.5  # pixels below 0 take less time, and there are none

@@ -497,7 +497,10 @@ def check_planes(node: Node, a: Layout, b: Layout) -> None:
 
 def limit_cycles(to: Out, lay: Layout, planes: int, core: Core) -> float:
     """Of mcugen_limit, which takes bytes to lo .. hi where an end knows 0 .. 255 only."""
-    return 0.0 if (to.lo, to.hi) == (0, 255) else planes * LANES * lay.plane * 10 * core.pressure
+    if (to.lo, to.hi) == (0, 255):
+        return 0.0
+    word = simulated(core, (13.1,), (32.1,), (54.3,)) if to.lo else simulated(core, (8.4,), (18.2,), (32.0,))
+    return planes * (lay.plane * word[0] + 20)
 
 
 def plain_weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:

@@ -133,7 +133,14 @@ class Direct(base.Kernel):
                 base.lanes_field("out", b, node.output.type),
             ),
             scratch=4 * len(rows.distances) * (1 + rows.taps) + base.plain_scratch(rows.weights[0].size, self.encoding),
-            needs=("lanes", "direct_cores", "direct_words", *(f for f in (strips, single) if f)),
+            needs=(
+                "lanes",
+                "limit",
+                "mcugen_words",
+                "direct_cores",
+                "direct_words",
+                *(f for f in (strips, single) if f),
+            ),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

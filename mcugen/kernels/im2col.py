@@ -136,7 +136,7 @@ class Im2col(base.Kernel):
                 base.lanes_field("out", b, y),
             ),
             scratch=8 * table.size if row in ("im2colmany", "im2colquads") else 0,
-            needs=("lanes", *headers, row),
+            needs=("lanes", "limit", "mcugen_words", *headers, row),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

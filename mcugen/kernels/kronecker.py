@@ -166,7 +166,7 @@ class Kronecker(base.Kernel):
                 base.lanes_field("out", b, y),
             ),
             scratch=4 * y.shape[0] + rows * shape.padded,
-            needs=("lanes", "kronecker_dsp", *sorted({four, three})),
+            needs=("lanes", "limit", "mcugen_words", "kronecker_dsp", *sorted({four, three})),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:

@@ -19,7 +19,7 @@ sum that there can be, at most 256: all are tried.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,9 +34,12 @@ from . import base, strips
 BYTE = 255  # the largest sum of a chunk
 MOST = 15  # the largest pixel
 _STRIP_BYTES = {1: (1120, 1700, 2290, 2790), 2: (1120, 1700, 2290, 2900)}  # by the step in x
-_SHIFT_BYTES = 1300
-_LIMITS = {pack.END: pack.END_LIMITS, pack.END_SUMS: pack.END_SUMS_LIMITS}
-_SUMS = {pack.END: pack.END_SUMS, pack.END_SHIFT: pack.END_SUMS_SHIFT}
+_SHIFT_BYTES = 1340
+_SUMS = {  # ends of several chunks
+    pack.END: pack.END_SUMS,
+    pack.END_SHIFT: pack.END_SUMS_SHIFT,
+    pack.END_LIMITS: pack.END_SUMS_LIMITS,
+}
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ _DSP = Costs(
     *((23, 22), (11, 9.8), 13),
 )
 _M3 = Costs(
-    *(35, 32, (75.2, 125, 173.7, 223.8), (7, 11, 15, 20), (7.9, 5.9), (5.1, 2.1), (20, 29.6), (13.2, 15.3), (3.5, 1.7)),
-    *((24, 23.6), (13, 23.9), 10),
+    *(38, 32, (63.7, 105.2, 145.8, 188), (7, 11, 15, 20), (7.9, 5.9), (5.2, 2.1), (18, 29.7), (13.2, 15.3), (3.5, 1.7)),
+    *((27, 32.1), (13, 23.9), 10),
 )
 _M7 = Costs(
     *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
@@ -226,16 +229,9 @@ def choose(
     if least > most:
         return None
     centre = strips.nearest_centre(least, most, 1 << max(0, shift - 16))
-    how = strips.ended(
-        minus_first,
-        strips.Part(0, 0, centre),
-        sign=sign,
-        limits=(lo, hi),
-        tail=(mult, add, shift),
-        full=to == (0, MOST),
-    )
+    how = _ended(minus_first, strips.Part(0, 0, centre), sign, (lo, hi), (mult, add, shift), to)
     own = sum(BYTE - (chunk.centre or 0) for chunk, s in zip(chunks, signs, strict=True) if s < 0)
-    return Channel(minus_first, chunks, signs, centre - own, _end(how.end, to, _SUMS), how.scale, how.add)
+    return Channel(minus_first, chunks, signs, centre - own, _SUMS[how.end], how.scale, how.add)
 
 
 def chunked(first: int, second: int, highest: int) -> tuple[tuple[strips.Part, ...], tuple[int, ...]]:
@@ -259,11 +255,23 @@ def chunked(first: int, second: int, highest: int) -> tuple[tuple[strips.Part, .
     return tuple(chunks), (*[1] * plus, *[-1] * (len(chunks) - plus))
 
 
-def _end(end: int, to: tuple[int, int], several: dict[int, int]) -> int:
-    """What strips.ended says, for the ends that are here."""
-    end = pack.END if end in (pack.END, pack.END_LIMITS) else pack.END_SHIFT
-    end = several.get(end, end)
-    return end if to == (0, MOST) else _LIMITS.get(end, end)
+def _ended(
+    minus_first: bool,
+    part: strips.Part,
+    sign: int,
+    limits: tuple[int, int],
+    tail: tuple[int, int, int],
+    to: tuple[int, int],
+) -> strips.Channel:
+    """As strips.ended, of the ends that a lone chunk has: the short ones are for shifts up to 24 and results of 8 bits.
+
+    Without the DSP extension they shift the sum, and so the result, into the upper 8 of 32 bits.
+    """
+    mult, add, shift = tail
+    how = strips.ended(minus_first, part, sign=sign, limits=limits, tail=tail, full=False)
+    short = how.end == pack.END_LIMITS and how.scale >> 16 <= 24
+    short = short and all(-128 <= acc * mult + add >> shift < 128 for acc in limits)
+    return replace(how, end=(pack.END if to == (0, MOST) else pack.END_LIMITS) if short else pack.END_SHIFT)
 
 
 def _lone(
@@ -272,15 +280,8 @@ def _lone(
     both = minus > 0 and plus > 0
     part = strips.Part(minus, plus, highest * minus) if both else strips.Part(minus + plus, 0, None)
     sign = -1 if minus and not plus else 1
-    how = strips.ended(
-        minus > 0,
-        part,
-        sign=sign,
-        limits=limits,
-        tail=_even(sign, part.centre or 0, limits, tail, to),
-        full=to == (0, MOST),
-    )
-    return Channel(minus > 0, (part,), (1,), 0, _end(how.end, to, {}), how.scale, how.add)
+    how = _ended(minus > 0, part, sign, limits, _even(sign, part.centre or 0, limits, tail, to), to)
+    return Channel(minus > 0, (part,), (1,), 0, how.end, how.scale, how.add)
 
 
 def _even(

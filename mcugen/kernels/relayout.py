@@ -107,10 +107,7 @@ def _function(t: Tensor, src: Layout, dst: Layout) -> str:
 
 def _parts(name: str) -> tuple[base.Part, ...]:
     """The code of a function beyond what is linked for all relayouts."""
-    if name == "relayout_ref":
-        return ()
-    size = (DSP_BYTES | NIBBLES_BYTES).get(name, HALOS_BYTES)
-    return (base.Part(name, size, "THUMB2" if name.startswith("relayout_nibble_") else ""),)
+    return () if name == "relayout_ref" else (base.Part(name, (DSP_BYTES | NIBBLES_BYTES).get(name, HALOS_BYTES)),)
 
 
 def _three_to_four(t: Tensor, src: Layout, dst: Layout) -> bool:

@@ -104,7 +104,7 @@ class Window(base.Kernel):
                 base.lanes_field("out", b, node.output.type),
             ),
             scratch=base.plain_scratch(SIZE[0] * SIZE[1], self.encoding),
-            needs=("lanes", "window_cores", "direct_words", function),
+            needs=("lanes", "limit", "mcugen_words", "window_cores", "direct_words", function),
         )
 
     def _full(self, node: Node, sig: base.Signature, rows: int) -> int:
