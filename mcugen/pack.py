@@ -264,76 +264,6 @@ def _unpack_program(data: Array, size: int) -> tuple[list[Lists], int, int]:
             following, at = int(data[at + token - 1]), at + token
 
 
-# Tokens of nibbles16 besides END, 1 .. MOST_ADDED, NEGATE, CLEAR, END_SHIFT, END_LIMITS (firmware/kernels/nibbles.h).
-SUMS_SET, SUMS_ADD, SUMS_SUB, END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS = 20, 21, 22, 24, 25, 26
-_SUMS_ENDS = (END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS)
-
-
-def pack_nibbles16(chunks: Sequence[Lists], signs: Sequence[int], centre: int, end: int) -> Array:
-    """The program (uint16) of a channel: centre + chunks of sign 1, each the sum of a part of pack_lists16, + 255 less
-    each chunk of sign -1.
-
-    lead, rest: distances in words, 0 .. 65535; centres of chunks: 0 .. 255, as their sums are. Of several chunks the
-    first has sign 1, the last -1; a lone one has 1, and no centre besides its own.
-    end: one of END_SUMS ... if there are several, of END, END_SHIFT and END_LIMITS if not.
-    """
-    assert len(chunks) == len(signs) and (len(chunks) > 1) == (end in _SUMS_ENDS)
-    assert len(chunks) == 1 or (signs[0], signs[-1]) == (1, -1)
-    offsets = [d for chunk in chunks for entries in chunk[:2] for d in entries.tolist()]
-    none = not offsets
-    offsets += [0, 0, 0][: 3 if none else 2]  # the entry before the last loads one more; so does a lone one
-    program, at = offsets[:2], 2
-
-    def add(n: int) -> None:
-        nonlocal at
-        while n > 0:
-            some = min(n, MOST_ADDED)
-            program.extend([some, *offsets[at : at + some]])
-            at, n = at + some, n - some
-
-    for i, (lead, rest, from_centre) in enumerate(chunks):
-        assert lead.size or (none and not rest.size)
-        if i > 0:
-            program.extend([SUMS_SET, centre & 0xFFFF] if i == 1 else [SUMS_ADD if signs[i - 1] > 0 else SUMS_SUB])
-            program.append(offsets[at])
-            at += 1
-        add(lead.size - 1)
-        if from_centre is not None:
-            program.extend([NEGATE, from_centre * 257])
-        add(rest.size)
-    return np.array([*program, *[CLEAR] * none, end], np.uint16)
-
-
-def unpack_nibbles16(data: Array) -> tuple[list[Lists], list[int], int, int, int]:
-    """The chunks, signs, centre and end of pack_nibbles16, and its halfwords: data may go on behind it."""
-    chunks: list[Lists] = []
-    signs: list[int] = []
-    offsets, lead, centre = [int(data[0])], 0, 0
-    from_centre: int | None = None
-    at, following = 2, int(data[1])
-    while True:
-        token, at = int(data[at]), at + 1
-        if token == NEGATE:
-            lead, from_centre, at = len(offsets), int(data[at]) // 257, at + 1
-        elif token == CLEAR:
-            offsets = []
-        elif token > MOST_ADDED or token == END:
-            found = np.array(offsets, np.int64)
-            chunks.append(
-                (found, found[:0], None) if from_centre is None else (found[:lead], found[lead:], from_centre)
-            )
-            signs.append(-1 if token in (SUMS_SUB, *_SUMS_ENDS) else 1)
-            if token not in (SUMS_SET, SUMS_ADD, SUMS_SUB):
-                return chunks, signs, centre, token, at
-            if token == SUMS_SET:
-                centre, at = (int(data[at]) ^ 0x8000) - 0x8000, at + 1
-            offsets, from_centre = [following], None
-            following, at = int(data[at]), at + 1
-        else:
-            offsets += [following, *data[at : at + token - 1].tolist()]
-            following, at = int(data[at + token - 1]), at + token
-
-
 # Tokens of pairs16 besides (firmware/kernels/paired.h).
 KEEP, COMBINE, END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE = 29, 30, 31, 32, 33
 _FIRST_ENDS = (END_FIRST, END_FIRST_LIMITS, END_FIRST_WIDE)
@@ -470,6 +400,76 @@ def unpack_pairs16(data: Array) -> tuple[list[Sum], int, list[Sum], int, int]:
             return *first, [*parts, part()], token, at
         else:
             sums.update([following, *data[at : at + token - 1].tolist()])
+            following, at = int(data[at + token - 1]), at + token
+
+
+# Tokens of nibbles16 besides END, 1 .. MOST_ADDED, NEGATE, CLEAR, END_SHIFT, END_LIMITS (firmware/kernels/nibbles.h).
+SUMS_SET, SUMS_ADD, SUMS_SUB, END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS = 20, 21, 22, 24, 25, 26
+_SUMS_ENDS = (END_SUMS, END_SUMS_SHIFT, END_SUMS_LIMITS)
+
+
+def pack_nibbles16(chunks: Sequence[Lists], signs: Sequence[int], centre: int, end: int) -> Array:
+    """The program (uint16) of a channel: centre + chunks of sign 1, each the sum of a part of pack_lists16, + 255 less
+    each chunk of sign -1.
+
+    lead, rest: distances in words, 0 .. 65535; centres of chunks: 0 .. 255, as their sums are. Of several chunks the
+    first has sign 1, the last -1; a lone one has 1, and no centre besides its own.
+    end: one of END_SUMS ... if there are several, of END, END_SHIFT and END_LIMITS if not.
+    """
+    assert len(chunks) == len(signs) and (len(chunks) > 1) == (end in _SUMS_ENDS)
+    assert len(chunks) == 1 or (signs[0], signs[-1]) == (1, -1)
+    offsets = [d for chunk in chunks for entries in chunk[:2] for d in entries.tolist()]
+    none = not offsets
+    offsets += [0, 0, 0][: 3 if none else 2]  # the entry before the last loads one more; so does a lone one
+    program, at = offsets[:2], 2
+
+    def add(n: int) -> None:
+        nonlocal at
+        while n > 0:
+            some = min(n, MOST_ADDED)
+            program.extend([some, *offsets[at : at + some]])
+            at, n = at + some, n - some
+
+    for i, (lead, rest, from_centre) in enumerate(chunks):
+        assert lead.size or (none and not rest.size)
+        if i > 0:
+            program.extend([SUMS_SET, centre & 0xFFFF] if i == 1 else [SUMS_ADD if signs[i - 1] > 0 else SUMS_SUB])
+            program.append(offsets[at])
+            at += 1
+        add(lead.size - 1)
+        if from_centre is not None:
+            program.extend([NEGATE, from_centre * 257])
+        add(rest.size)
+    return np.array([*program, *[CLEAR] * none, end], np.uint16)
+
+
+def unpack_nibbles16(data: Array) -> tuple[list[Lists], list[int], int, int, int]:
+    """The chunks, signs, centre and end of pack_nibbles16, and its halfwords: data may go on behind it."""
+    chunks: list[Lists] = []
+    signs: list[int] = []
+    offsets, lead, centre = [int(data[0])], 0, 0
+    from_centre: int | None = None
+    at, following = 2, int(data[1])
+    while True:
+        token, at = int(data[at]), at + 1
+        if token == NEGATE:
+            lead, from_centre, at = len(offsets), int(data[at]) // 257, at + 1
+        elif token == CLEAR:
+            offsets = []
+        elif token > MOST_ADDED or token == END:
+            found = np.array(offsets, np.int64)
+            chunks.append(
+                (found, found[:0], None) if from_centre is None else (found[:lead], found[lead:], from_centre)
+            )
+            signs.append(-1 if token in (SUMS_SUB, *_SUMS_ENDS) else 1)
+            if token not in (SUMS_SET, SUMS_ADD, SUMS_SUB):
+                return chunks, signs, centre, token, at
+            if token == SUMS_SET:
+                centre, at = (int(data[at]) ^ 0x8000) - 0x8000, at + 1
+            offsets, from_centre = [following], None
+            following, at = int(data[at]), at + 1
+        else:
+            offsets += [following, *data[at : at + token - 1].tolist()]
             following, at = int(data[at + token - 1]), at + token
 
 

@@ -22,6 +22,7 @@ other kernels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,7 +32,7 @@ import numpy as np
 
 from .. import fixed, layout, pack
 from ..errors import TargetError
-from ..ir import Array, DType, Node, Range
+from ..ir import Array, DType, Node, Range, Tensor
 from ..layout import Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
@@ -42,7 +43,7 @@ WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
 Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
-_GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
+GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
 
 @dataclass(frozen=True)
@@ -424,6 +425,18 @@ def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     )
 
 
+def below(node: Node, acc: Range) -> Array:
+    """The share of each channel's pixels that are below 0: as if sums were normal, x had a mean of its zero point or a
+    fourth of its range, and deviated by that fourth."""
+    x, w = node.inputs[0].type, weights(node)
+    fourth = x.dtype.hi / 4
+    signs = w.reshape(len(w), -1).astype(np.int64)
+    mult, add, _ = constants(node, acc)
+    mean = signs.sum(axis=1) * (x.zero_point or fourth) * mult + add
+    deviation = np.maximum(np.abs(mult) * fourth * np.sqrt(np.abs(signs).sum(axis=1)), 1e-9)
+    return np.array([0.5 * math.erfc(v) for v in mean / deviation / math.sqrt(2)])
+
+
 def covering(node: Node, sig: base.Signature, each: tuple[float, ...], run: tuple[float, ...]) -> list[Run]:
     """(first word of x, first word of y, words, words of a strip) of runs of equal strips that cover a plane of y.
 
@@ -487,8 +500,18 @@ def cover(words: int, each: tuple[float, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((strip, strips.count(strip)) for strip in range(widest, 0, -1) if strip in strips)
 
 
-def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x."""
+def layouts(
+    node: Node,
+    inputs: tuple[Layout, ...],
+    output: Layout,
+    farthest: int = FARTHEST,
+    growth: tuple[int, int] = GROWTH,
+) -> base.Signature | None:
+    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x.
+
+    farthest: words of x that offsets count; growth: as GROWTH, in small images no more rows and columns than they have
+    on both sides, and on one.
+    """
     op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
@@ -496,15 +519,22 @@ def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Sign
     sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
     if sig is None:
         return None
-    ends = (sig.inputs[0], x), (sig.output, y)
-    return sig if max(_reach(lay, t.shape[0], *_GROWTH) for lay, t in ends) <= FARTHEST else None
+    ends = (sig.inputs[0], x, farthest), (sig.output, y, FARTHEST)
+    return sig if all(_grown(lay, t, growth) <= most for lay, t, most in ends) else None
 
 
-def check_reach(node: Node, sig: base.Signature) -> None:
-    """E402 if 16 bits do not count the words of x, or of a channel of y."""
+def _grown(lay: Layout, t: Tensor, growth: tuple[int, int]) -> int:
+    channels, height, width = t.shape
+    if lay.runs:
+        return _reach(lay, channels)
+    return _reach(lay, channels, min(growth[0], 2 * height), min(growth[1], width))
+
+
+def check_reach(node: Node, sig: base.Signature, farthest: int = FARTHEST) -> None:
+    """E402 if offsets do not count the words of x, or 16 bits those of a channel of y."""
     lay = sig.inputs[0]
-    if max(_reach(lay, node.inputs[0].type.shape[0]), _reach(sig.output, 1)) > FARTHEST:
-        text = f"the image in {lay} has more than {FARTHEST} words"
+    if _reach(lay, node.inputs[0].type.shape[0]) > farthest or _reach(sig.output, 1) > FARTHEST:
+        text = f"the image in {lay} has more than {farthest} words"
         raise TargetError("E402", text, where=node.name, hint="fewer channels, or a smaller image")
 
 

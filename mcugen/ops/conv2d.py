@@ -63,8 +63,33 @@ class Conv2d(Op):
         return base.tail_bounds(acc, total, self.to, rest)
 
 
+def _nibbles() -> Iterator[base.Case]:
+    """What lanes of nibbles take: pixels of 4 bits to such, or fewer, ternary weights."""
+    for name, shape, w_shape, stride, padding in (
+        ("1x1", (40, 9, 5), (3, 40, 1, 1), (1, 1), (0, 0, 0, 0)),
+        ("3x3", (6, 17, 4), (3, 6, 3, 3), (1, 1), (1, 1, 1, 1)),
+        ("3x3s2", (4, 16, 7), (4, 4, 3, 3), (2, 2), (1, 1, 1, 1)),
+    ):
+        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14), Out.full(DType.U2)):
+
+            def low(
+                rng: np.random.Generator,
+                shape: tuple[int, int, int] = shape,
+                w_shape: tuple[int, int, int, int] = w_shape,
+                attrs: tuple[tuple[int, int], base.Padding] = (stride, padding),
+                to: Out = to,
+            ) -> Node:
+                zp = int(rng.choice([0, 8, 15]))
+                x = base.activation("x", shape, zp, DType.U4)
+                raw = base.make(Conv2d(*attrs, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
+                return base.requantized(raw, rng, to)
+
+            yield base.Case(f"{name}-u4-{to.dtype.value}-{to.lo}", low)
+
+
 def cases() -> Iterator[base.Case]:
     """Kernel sizes, strides, paddings, dilation, groups, both weight types, shapes that do not divide."""
+    yield from _nibbles()
     # name, (C, H, W), (O, KH, KW), stride, padding, dilation, groups
     table = [
         ("1x1", (5, 4, 4), (6, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
@@ -105,23 +130,24 @@ def cases() -> Iterator[base.Case]:
                     return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)
-    for name, shape, w_shape, stride, padding in (
-        ("1x1", (40, 9, 5), (3, 40, 1, 1), (1, 1), (0, 0, 0, 0)),
-        ("3x3", (6, 17, 4), (3, 6, 3, 3), (1, 1), (1, 1, 1, 1)),
-        ("3x3s2", (4, 16, 7), (4, 4, 3, 3), (2, 2), (1, 1, 1, 1)),
-    ):
-        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14), Out.full(DType.U2)):
+    yield from _low()
 
-            def low(
+
+def _low() -> Iterator[base.Case]:
+    """Pixels of 4 bits, ternary weights."""
+    for name, shape, w_shape, pad in (("1x1", (40, 3, 5), (3, 40, 1, 1), 0), ("3x3", (9, 6, 5), (3, 9, 3, 3), 1)):
+        for to in (Out.full(DType.U8), Out.full(DType.U4)):
+
+            def build(
                 rng: np.random.Generator,
-                shape: tuple[int, int, int] = shape,
-                w_shape: tuple[int, int, int, int] = w_shape,
-                attrs: tuple[tuple[int, int], base.Padding] = (stride, padding),
+                shape: tuple[int, ...] = shape,
+                w_shape: tuple[int, ...] = w_shape,
+                pad: int = pad,
                 to: Out = to,
             ) -> Node:
                 zp = int(rng.choice([0, 8, 15]))
                 x = base.activation("x", shape, zp, DType.U4)
-                raw = base.make(Conv2d(*attrs, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
+                raw = base.make(Conv2d(padding=(pad,) * 4, pad_value=zp), x, base.draw_weights(rng, DType.T, w_shape))
                 return base.requantized(raw, rng, to)
 
-            yield base.Case(f"{name}-u4-{to.dtype.value}-{to.lo}", low)
+            yield base.Case(f"u4-{name}-{to.dtype.value}", build)
