@@ -191,14 +191,9 @@ def _program(row: Array, offsets: Array, how: Channel) -> Array:
     return pack.pack_nibbles16(chunks, how.signs, how.centre, how.end)
 
 
+@lru_cache(maxsize=128)
 def _channels_of(node: Node, acc: Range) -> tuple[Channel, ...] | None:
     """How each output channel is computed; None if one cannot be."""
-    return _channels(node, acc.lo.astype(np.int64).tobytes(), acc.hi.astype(np.int64).tobytes())
-
-
-@lru_cache(maxsize=128)
-def _channels(node: Node, lows: bytes, highs: bytes) -> tuple[Channel, ...] | None:
-    acc = Range(np.frombuffer(lows, np.int64), np.frombuffer(highs, np.int64))
     w = strips.weights(node).reshape(node.output.type.shape[0], -1)
     to = node.op.to  # type: ignore[attr-defined]
     limits, highest = (to.lo, to.hi), node.inputs[0].type.dtype.hi

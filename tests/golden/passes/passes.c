@@ -3,17 +3,17 @@
 
 #include "passes_weights.h"
 
-#include "linear_lists.h"
+#include "direct.h"
+#include "linear_rice.h"
 #include "relayout.h"
 #include "sparse.h"
+#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
 #endif
 
-MCUGEN_PART(sparse2)
 MCUGEN_PART(sparse4)
-MCUGEN_PART(sparse_shift)
 
 static const struct mcugen_relayout x_to_lanes2_k = {
     /* from */ {1, 8, 8, 0, 0, 0, 0, 0, 0},
@@ -21,19 +21,24 @@ static const struct mcugen_relayout x_to_lanes2_k = {
     /* move */ mcugen1_relayout_ref,
 };
 
-static const struct mcugen_sparse v2_k = {
+static const struct mcugen_direct v2_k = {
+    /* strips */ mcugen1_direct3,
+    /* single */ mcugen1_direct3,
     /* weights */ passes_v2_weights,
-    /* tails */ 0,
+    /* unpack */ mcugen1_unpack_planes,
+    /* rows */ passes_v2_rows,
+    /* tails */ passes_v2_tails,
     /* runs */ passes_v2_runs,
-    /* run_count */ 4,
+    /* back */ 56,
+    /* x_row */ 8,
+    /* x_plane */ 0,
+    /* row_count */ 3,
+    /* run_count */ 1,
+    /* taps */ 3,
+    /* step */ 1,
     /* lo */ 167,
     /* hi */ 214,
     /* out */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
-    /* step */ 1,
-    /* wide_run_count */ 0,
-    /* x_plane */ 0,
-    /* packing */ passes_v2_packing,
-    /* decode */ 0,
 };
 
 static const struct mcugen_relayout v2_halos_k = {
@@ -57,13 +62,13 @@ static const struct mcugen_sparse v4_k = {
     /* decode */ 0,
 };
 
-static const struct mcugen_linear_lists v7_k = {
+static const struct mcugen_linear_rice v7_k = {
     /* finish */ mcugen1_linear_halves,
     /* tail */ {passes_v7_mult, passes_v7_add, passes_v7_shift, -32768, 32767, 2, 0},
     /* weights */ passes_v7_weights,
-    /* span */ 64,
+    /* n */ 64,
     /* outputs */ 3,
-    /* block */ 64,
+    /* k */ 2,
 };
 
 void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN],
@@ -81,7 +86,7 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
         mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
         break;
     case 1: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */
-        mcugen1_sparse(&v2_k, x_lanes2_at, v2_lanes2_at, arena);
+        mcugen1_direct(&v2_k, x_lanes2_at, v2_lanes2_at, arena + 272);
         break;
     case 2: /* u8[3,6,6] -> u8[3,6,6] */
         mcugen1_relayout(&v2_halos_k, v2_lanes2_at, v2_lanes2_at_2);
@@ -90,7 +95,7 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
         mcugen1_sparse(&v4_k, v2_lanes2_at_2, v4_lanes2_at, arena);
         break;
     case 4: /* u8[2,4,4] -> i16[3], 96 MAC */
-        mcugen1_linear_lists(&v7_k, v4_lanes2_at, y);
+        mcugen1_linear_rice(&v7_k, v4_lanes2_at, y);
         break;
     default:
         break;
