@@ -105,12 +105,19 @@ static void chunks_write(uint16_t *to, const struct list *added, const struct li
     to[1] = (uint16_t)((one != 0U) ? STORED(0U) : END_TOTAL);
 }
 
+/* Where lists begin: so many times 32 bytes behind the first of scratch whose address is a multiple of 32. */
+static uint16_t *middle_of(const struct mcugen_chunks *k, uint16_t *scratch)
+{
+    const uint32_t bytes = 0U - (uint32_t)(uintptr_t)scratch;
+
+    return &scratch[(bytes % 32U) / 2U + 16U * k->packing[MCUGEN_RICE_MIDDLE]];
+}
+
 #if !defined(__ARM_ARCH_6M__) && !defined(__ARM_ARCH_8M_BASE__)
 MCUGEN_WEAK const uint16_t *mcugen1_chunks_lists(const struct mcugen_chunks *k, struct mcugen_sparse_decoder *d,
                                                  void *scratch, const uint16_t **end)
 {
-    const uintptr_t first = ((uintptr_t)scratch + 31U) / 32U * 32U;
-    uint16_t *minus = &((uint16_t *)first)[16U * k->packing[MCUGEN_RICE_MIDDLE]], *plus = minus;
+    uint16_t *minus = middle_of(k, (uint16_t *)scratch), *plus = minus;
     struct mcugen_sparse_walk weights = mcugen_sparse_walk_begin(k->packing, d);
     uint16_t offset = 0;
 
@@ -131,8 +138,7 @@ MCUGEN_WEAK const uint16_t *mcugen1_chunks_rice(const struct mcugen_chunks *k, s
                                                 void *scratch)
 {
     const uint16_t *const p = k->packing, *end;
-    const uint16_t *const middle =
-        &((const uint16_t *)(((uintptr_t)scratch + 31U) / 32U * 32U))[16U * p[MCUGEN_RICE_MIDDLE]];
+    const uint16_t *const middle = middle_of(k, (uint16_t *)scratch);
     const uint16_t *const minus_list = mcugen1_chunks_lists(k, d, scratch, &end);
     const struct list minus = {minus_list, (uint32_t)(middle - minus_list)};
     const struct list plus = {middle, (uint32_t)(end - middle)};

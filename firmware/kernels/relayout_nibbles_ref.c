@@ -2,7 +2,7 @@
 #include "relayout.h"
 
 /* Where the pixels of an image lie in a channel, in nibbles; a byte of one pixel is two. */
-struct side {
+struct nibble_side {
     uint32_t rows; /* per lane; of a flat image all */
     uint32_t lane; /* nibbles from a lane to the next */
     uint32_t row; /* from a row to the next */
@@ -11,9 +11,9 @@ struct side {
     uint32_t channel; /* bytes */
 };
 
-static struct side side_of(const struct mcugen_lanes *l, uint32_t bits)
+static struct nibble_side side_of(const struct mcugen_lanes *l, uint32_t bits)
 {
-    struct side s = {l->height, 0, 2u * l->width, 2, 0, (uint32_t)l->height * l->width};
+    struct nibble_side s = {l->height, 0, 2u * l->width, 2, 0, (uint32_t)l->height * l->width};
 
     if (l->rows != 0) {
         s.rows = l->rows;
@@ -27,7 +27,8 @@ static struct side side_of(const struct mcugen_lanes *l, uint32_t bits)
 }
 
 /* The nibble of pixel (row, i) of an image of `width`, which may be a column of its rows. */
-static uint32_t nibble_of(const struct mcugen_lanes *l, const struct side *s, uint32_t width, uint32_t row, uint32_t i)
+static uint32_t nibble_of(const struct mcugen_lanes *l, const struct nibble_side *s, uint32_t width, uint32_t row,
+                          uint32_t i)
 {
     uint32_t there = (l->width == width) ? row : ((row * width) + i);
     uint32_t at = s->first + ((l->width == width) ? (i * s->pixel) : 0u);
@@ -43,8 +44,8 @@ static inline void by_pixels(const struct mcugen_relayout *k, const uint8_t *x, 
                              uint32_t to_bits)
 {
     const struct mcugen_lanes *const image = (k->to.width == 1u) ? &k->from : &k->to;
-    const struct side from = side_of(&k->from, from_bits);
-    const struct side to = side_of(&k->to, to_bits);
+    const struct nibble_side from = side_of(&k->from, from_bits);
+    const struct nibble_side to = side_of(&k->to, to_bits);
 
     for (uint32_t row = 0; row < image->height; row++) {
         for (uint32_t i = 0; i < image->width; i++) {

@@ -134,11 +134,15 @@ struct mcugen_sparse_walk {
 static inline struct mcugen_sparse_walk mcugen_sparse_walk_begin(const uint16_t *packing,
                                                                  const struct mcugen_sparse_decoder *d)
 {
-    const uint32_t waiting = (d->rest != 0) ? 1U : 0U;
-    const struct mcugen_sparse_walk w = {
-        packing, *d, 0U, packing[MCUGEN_RICE_COLUMNS], packing[MCUGEN_RICE_ROWS], (waiting != 0U) ? (-d->rest - 1) : -1,
-        waiting};
+    struct mcugen_sparse_walk w;
 
+    w.packing = packing;
+    w.now = *d;
+    w.tap = 0;
+    w.column = packing[MCUGEN_RICE_COLUMNS];
+    w.row = packing[MCUGEN_RICE_ROWS];
+    w.waiting = (d->rest != 0) ? 1U : 0U;
+    w.channel = (d->rest != 0) ? (-d->rest - 1) : -1;
     return w;
 }
 
