@@ -66,7 +66,7 @@ class Conv2d(Op):
 def _nibbles() -> Iterator[base.Case]:
     """What lanes of nibbles take: pixels of 4 bits to such, or fewer, ternary weights."""
     for name, shape, w_shape, stride, padding in (
-        ("1x1", (40, 9, 5), (3, 40, 1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1", (100, 9, 5), (3, 100, 1, 1), (1, 1), (0, 0, 0, 0)),
         ("3x3", (6, 17, 4), (3, 6, 3, 3), (1, 1), (1, 1, 1, 1)),
         ("3x3s2", (4, 16, 7), (4, 4, 3, 3), (2, 2), (1, 1, 1, 1)),
     ):
