@@ -24,6 +24,11 @@ class AddNibbles(base.NibbleKernel):
     in_place = (0, 1)
     runs = True
 
+    @property
+    def name(self) -> str:
+        """The stem, which serves two operators, and the operator."""
+        return f"{self.stem}/{self.op.__name__.lower()}"
+
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         (a, b), y = (v.type for v in node.inputs), node.output.type
         if not (output.nibbles and a.shape == b.shape and base.fits(y)):

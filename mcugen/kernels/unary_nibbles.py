@@ -24,6 +24,11 @@ class RequantizeNibbles(base.NibbleKernel):
     in_place = (0,)
     runs = True
 
+    @property
+    def name(self) -> str:
+        """The stem, which serves two operators, and the operator."""
+        return f"{self.stem}/{self.op.__name__.lower()}"
+
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         return base.same_lanes(node, inputs, output) if output.nibbles else None
 
