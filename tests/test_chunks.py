@@ -14,7 +14,6 @@ import pytest
 from harness import Program, Step, node_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sparse import bench as bench
 from test_sparse import layer, needs_arm, tailed
 
 from mcugen import emit, fixed, layout, pack, select, targets

@@ -425,7 +425,9 @@ def test_random_geometry(nodes: st.SearchStrategy[Node], of: tuple[type[Op], ...
 
     holds()
     own = {"kronecker/twos", "window/i8 mixed"}  # of few geometries: test_kronecker.py, test_window.py
-    own |= {"chunks/chunks16", "chunks/rice"}  # of other types: test_chunks.py
+    own |= {
+        k.name for k in KERNELS if k.stem == "chunks" or k.nibbles
+    }  # of other types: test_chunks.py, test_nibbles.py
     assert ran >= {k.name for k in KERNELS if k.op in of and k.stem} - own
 
 

@@ -16,7 +16,7 @@ import pytest
 from harness import Program, Step, node_program, node_programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sparse import bench, drawn  # noqa: F401  (bench is a fixture)
+from test_sparse import drawn
 
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
@@ -323,7 +323,7 @@ def test_programs_reach_every_path() -> None:
 @pytest.mark.parametrize(
     "core, off", [("cortex-m4", 0.02), ("cortex-m33", 0.02), ("cortex-m3", 0.02), ("cortex-m7", 0.05)]
 )
-def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:  # noqa: F811
+def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleType) -> None:
     """And on M4 and M3 no layer takes more than its prototype."""
     pytest.importorskip("unicorn")
     layers = ["c3_64_8", "c3_32_16", "pw64_25x5", "pw128_6", "pw256_3"]
@@ -333,7 +333,7 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
 
 
 @needs_arm
-def test_nibbles_are_faster_than_bytes(bench: ModuleType) -> None:  # noqa: F811
+def test_nibbles_are_faster_than_bytes(bench: ModuleType) -> None:
     pytest.importorskip("unicorn")
     core, layers = targets.get("cortex-m4").core, ["c3_64_8", "c3_32_16", "c3_16_32"]
     both = (bench.rows(core, layers, [0.1, 0.35], encoding=e) for e in ("lists16", "nibbles16"))

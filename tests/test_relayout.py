@@ -124,14 +124,3 @@ def _run(core: str, moves: tuple[Move, ...], functions: list[str], tmp_path: Pat
             assert estimate == pytest.approx(call.cycles, rel=0.05), (shape, src, dst)
         used.add(function)
     return used
-
-
-def test_parts_are_linked_where_they_are() -> None:
-    """C that is generated for one core compiles for all: it asks for no assembler that another does not have."""
-    t = Tensor(DType.U4, (4, 6, 6), Quant(1.0, 7))
-    for src, dst, only in (
-        (layout.lanes(t, 2), layout.runs(t), "DSP"),
-        (layout.lanes(t, 1, bits=4), layout.lanes(t, 1, 1, 1, 1, 4), "THUMB2"),
-        (layout.lanes(t, 2), layout.lanes(t, 1, 1, 1, 1, 4), ""),
-    ):
-        assert [part.only for part in Relayout().bind(t, src, dst).parts] == [only]

@@ -458,7 +458,7 @@ ELSEWHERE = (
         "microbit",
         Fault(
             "words repeated at the wrong place",
-            "lanes_thumb.S",
+            "lanes_thumb.h",
             "lsrs    r3, r3, #28\n        mov     r11, r3",
             "lsrs    r3, r3, #27\n        mov     r11, r3",
             ("^Conv2d .*conv2d_lanes",),

@@ -16,7 +16,7 @@ class AvgPoolFlat(base.Kernel):
 
     stem = "avgpool_flat"
     op = AvgPool
-    code_bytes = 320
+    code_bytes = 400
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         if not base.all_flat(inputs, output) or not base.fits(node.inputs[0].type, node.output.type):

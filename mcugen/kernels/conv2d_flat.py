@@ -19,7 +19,7 @@ class Conv2dFlat(base.Kernel):
     stem = "conv2d_flat"
     op = Conv2d
     uses_scratch = True
-    code_bytes = 520
+    code_bytes = 670
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         x, w = node.inputs[0].type, node.inputs[1].type

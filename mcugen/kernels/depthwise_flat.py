@@ -19,7 +19,7 @@ class DepthwiseFlat(base.Kernel):
     stem = "depthwise_flat"
     op = DepthwiseConv2d
     uses_scratch = True
-    code_bytes = 440
+    code_bytes = 540
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         x, w = node.inputs[0].type, node.inputs[1].type

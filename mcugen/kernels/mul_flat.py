@@ -16,7 +16,7 @@ class MulFlat(base.Kernel):
 
     stem = "mul_flat"
     op = Mul
-    code_bytes = 200
+    code_bytes = 260
     in_place = (0, 1)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

@@ -16,7 +16,7 @@ class RequantizeFlat(base.Kernel):
 
     stem = "requantize_flat"
     op = Requantize
-    code_bytes = 260
+    code_bytes = 310
     in_place = (0,)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:

@@ -18,7 +18,7 @@ class SoftmaxFlat(base.Kernel):
 
     stem = "softmax_flat"
     op = Softmax
-    code_bytes = 220
+    code_bytes = 360
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         return base.Signature((FLAT,), FLAT) if base.all_flat(inputs, output) else None

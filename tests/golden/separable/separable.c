@@ -3,14 +3,20 @@
 
 #include "separable_weights.h"
 
-#include "avgpool_flat.h"
-#include "conv2d_flat.h"
+#include "avgpool_global_lanes.h"
 #include "depthwise_flat.h"
 #include "linear.h"
+#include "relayout.h"
+#include "sparse.h"
 #include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
+#endif
+
+#if defined(__ARM_FEATURE_MVE)
+#else
+MCUGEN_PART(sparse3b)
 #endif
 
 static const struct mcugen_depthwise_flat v0_k = {
@@ -34,43 +40,30 @@ static const struct mcugen_depthwise_flat v0_k = {
     /* pad_value */ 0,
 };
 
-static const struct mcugen_conv2d_flat v1_k = {
-    /* tail */ {separable_v1_mult, separable_v1_add, separable_v1_shift, 0, 255, 1, 0},
-    /* weights */ separable_v1_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* in_c */ 3,
-    /* in_h */ 4,
-    /* in_w */ 3,
-    /* out_c */ 3,
-    /* out_h */ 4,
-    /* out_w */ 3,
-    /* kernel_h */ 1,
-    /* kernel_w */ 1,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* dilation_h */ 1,
-    /* dilation_w */ 1,
-    /* top */ 0,
-    /* left */ 0,
-    /* groups */ 1,
-    /* pad_value */ 0,
+static const struct mcugen_relayout v0_to_lanes1_k = {
+    /* from */ {3, 4, 3, 0, 0, 0, 0, 0, 0},
+    /* to */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
+    /* move */ mcugen1_relayout_ref,
 };
 
-static const struct mcugen_avgpool_flat v2_k = {
+static const struct mcugen_sparse v1_k = {
+    /* weights */ separable_v1_weights,
+    /* tails */ 0,
+    /* runs */ separable_v1_runs,
+    /* run_count */ 1,
+    /* lo */ 0,
+    /* hi */ 255,
+    /* out */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
+    /* step */ 1,
+    /* wide_run_count */ 0,
+    /* x_plane */ 3,
+    /* packing */ separable_v1_packing,
+    /* decode */ 0,
+};
+
+static const struct mcugen_avgpool_global_lanes v2_k = {
     /* tail */ {separable_v2_mult, separable_v2_add, separable_v2_shift, 0, 255, 1, 0},
-    /* in_c */ 3,
-    /* in_h */ 4,
-    /* in_w */ 3,
-    /* out_c */ 3,
-    /* out_h */ 1,
-    /* out_w */ 1,
-    /* kernel_h */ 4,
-    /* kernel_w */ 3,
-    /* stride_h */ 1,
-    /* stride_w */ 1,
-    /* top */ 0,
-    /* left */ 0,
-    /* pad_value */ 0,
+    /* in */ {3, 4, 3, 1, 0, 0, 0, 0, 3},
 };
 
 static const struct mcugen_linear v3_k = {
@@ -87,21 +80,25 @@ void separable_step(struct separable *m, unsigned step, const uint8_t x[SEPARABL
 {
     uint8_t *const arena = (uint8_t *)m->arena;
     uint8_t *const v0_at = arena + 0; /* 36 B, steps 0..1, u8[3,4,3] flat */
-    uint8_t *const v1_at = arena + 36; /* 36 B, steps 1..2, u8[3,4,3] flat */
-    uint8_t *const v2_at = arena + 0; /* 3 B, steps 2..3, u8[3,1,1] flat */
+    uint8_t *const v0_lanes1_at = arena + 36; /* 36 B, steps 1..2, u8[3,4,3] lanes1+0+0p0 */
+    uint8_t *const v1_lanes1_at = arena + 0; /* 36 B, steps 2..3, u8[3,4,3] lanes1+0+0p0 */
+    uint8_t *const v2_at = arena + 36; /* 3 B, steps 3..4, u8[3,1,1] flat */
 
     (void)arena;
     switch (step) {
     case 0: /* u8[3,9,7] -> u8[3,4,3], 324 MAC */
         mcugen1_depthwise_flat(&v0_k, x, v0_at, arena + 36);
         break;
-    case 1: /* u8[3,4,3] -> u8[3,4,3], 108 MAC */
-        mcugen1_conv2d_flat(&v1_k, v0_at, v1_at, arena + 72);
+    case 1: /* u8[3,4,3] -> u8[3,4,3] */
+        mcugen1_relayout(&v0_to_lanes1_k, v0_at, v0_lanes1_at);
         break;
-    case 2: /* u8[3,4,3] -> u8[3,1,1] */
-        mcugen1_avgpool_flat(&v2_k, v1_at, v2_at);
+    case 2: /* u8[3,4,3] -> u8[3,4,3], 108 MAC */
+        mcugen1_sparse(&v1_k, v0_lanes1_at, v1_lanes1_at, arena);
         break;
-    case 3: /* u8[3,1,1] -> u8[4], 12 MAC */
+    case 3: /* u8[3,4,3] -> u8[3,1,1] */
+        mcugen1_avgpool_global_lanes(&v2_k, v1_lanes1_at, v2_at);
+        break;
+    case 4: /* u8[3,1,1] -> u8[4], 12 MAC */
         mcugen1_linear(&v3_k, v2_at, y, arena);
         break;
     default:

@@ -18,20 +18,16 @@ const uint8_t separable_v0_weights[27] MCUGEN_WEIGHTS = {
     0x00, 0xd7, 0x00, 0x00, 0x00, 0x00, 0xee, 0x00,
 };
 
-const int16_t separable_v1_mult[3] MCUGEN_WEIGHTS = {
-    28325, 31334, 31334,
+const uint16_t separable_v1_weights[7] MCUGEN_WEIGHTS = {
+    2, 281, 4352, 0, 1, 282, 6656,
 };
 
-const int32_t separable_v1_add[3] MCUGEN_WEIGHTS = {
-    5172896, 308603, 1609579,
+const uint16_t separable_v1_runs[4] MCUGEN_WEIGHTS = {
+    0, 0, 3, 3,
 };
 
-const uint8_t separable_v1_shift[3] MCUGEN_WEIGHTS = {
-    0x0f, 0x0e, 0x0e,
-};
-
-const uint8_t separable_v1_weights[4] MCUGEN_WEIGHTS = {
-    0x08, 0x94, 0x00, 0x00,
+const uint16_t separable_v1_packing[9] MCUGEN_WEIGHTS = {
+    37211, 54287, 2525, 31334, 44910, 150, 34202, 60782, 785,
 };
 
 const int16_t separable_v2_mult[1] MCUGEN_WEIGHTS = {
