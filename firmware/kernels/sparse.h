@@ -57,7 +57,7 @@ struct mcugen_sparse_decoder {
     const uint16_t *tails;   /* the next channel's */
     uint32_t bits;           /* read from weights and not used yet */
     int32_t spare;           /* how many there are, less 16; or what else a decoder keeps */
-    int32_t rest;            /* less the weights from the channel's end to the next that is not 0, that one too; or else */
+    int32_t rest; /* less the weights from the channel's end to the next that is not 0, that one too; or so */
 };
 
 /* Writes the next channel's program to somewhere in scratch and returns it; sets the decoder's tail. */
@@ -174,7 +174,8 @@ const uint16_t *mcugen1_sparse_rice(const struct mcugen_sparse *k, struct mcugen
 const uint16_t *mcugen1_sparse_blocks(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_base3(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 const uint16_t *mcugen1_sparse_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
-const uint16_t *mcugen1_sparse_blocks_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_sparse_blocks_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d,
+                                          void *scratch);
 
 #ifdef __cplusplus
 }

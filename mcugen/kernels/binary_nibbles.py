@@ -18,16 +18,12 @@ from . import base
 class AddNibbles(base.NibbleKernel):
     """A table of all pairs of pixels; garbage is looked up too."""
 
+    weights = "add"  # the operator: the stem serves two
     stem = "binary_nibbles"
     op = Add
     code_bytes = 300
     in_place = (0, 1)
     runs = True
-
-    @property
-    def name(self) -> str:
-        """The stem, which serves two operators, and the operator."""
-        return f"{self.stem}/{self.op.__name__.lower()}"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         (a, b), y = (v.type for v in node.inputs), node.output.type
@@ -65,4 +61,5 @@ class AddNibbles(base.NibbleKernel):
 class MulNibbles(AddNibbles):
     """The same with their product; not with a factor for each channel."""
 
+    weights = "mul"
     op = Mul

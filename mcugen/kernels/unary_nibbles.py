@@ -18,16 +18,12 @@ from . import base
 class RequantizeNibbles(base.NibbleKernel):
     """A table of 16 pixels, for all channels or for each; garbage is looked up too."""
 
+    weights = "requantize"  # the operator: the stem serves two
     stem = "unary_nibbles"
     op = Requantize
     code_bytes = 300
     in_place = (0,)
     runs = True
-
-    @property
-    def name(self) -> str:
-        """The stem, which serves two operators, and the operator."""
-        return f"{self.stem}/{self.op.__name__.lower()}"
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         return base.same_lanes(node, inputs, output) if output.nibbles else None
@@ -56,6 +52,7 @@ class RequantizeNibbles(base.NibbleKernel):
 class LookupNibbles(RequantizeNibbles):
     """The same with a table of its own."""
 
+    weights = "lookup"
     op = Lookup
 
 
