@@ -90,15 +90,18 @@ def npy(header: str, data: bytes = b"", version: bytes = b"\1\0") -> bytes:
     return b"\x93NUMPY" + version + struct.pack("<H", len(raw)) + raw + data
 
 
+SECONDS = 5
+
+
 def refused(data: bytes, code: str = "E30") -> ArchiveError:
-    """The error, which comes within two seconds."""
-    for _ in range(3):  # the least counts: other programs slow this one down
+    """The error, which comes within seconds: about one for the largest files, more beside other programs."""
+    for _ in range(3):  # the least counts
         start = time.process_time()
         with pytest.raises(ArchiveError) as e:
             archive.from_bytes(data, "file.mcu")
-        if (took := time.process_time() - start) < 2:
+        if (took := time.process_time() - start) < SECONDS:
             break
-    assert took < 2
+    assert took < SECONDS
     assert e.value.code.startswith(code), str(e.value)
     assert e.value.where == "file.mcu" or code != "E301"
     assert len(str(e.value)) < 2000

@@ -425,6 +425,7 @@ def test_random_geometry(nodes: st.SearchStrategy[Node], of: tuple[type[Op], ...
 
     holds()
     own = {"kronecker/twos", "window/i8 mixed"}  # of few geometries: test_kronecker.py, test_window.py
+    own.add("direct/i8")  # of few constants, with such weights: test_direct.py
     own |= {
         k.name for k in KERNELS if k.stem == "chunks" or k.nibbles
     }  # of other types: test_chunks.py, test_nibbles.py
