@@ -225,13 +225,8 @@ def parts(row: Array, offsets: Array, how: Channel) -> tuple[list[pack.Lists], l
 
 
 def _programs(node: Node, lay: Layout, found: list[Channel]) -> Array:
-    w = strips.weights(node)
-    groups = node.inputs[0].type.shape[0] // w.shape[1]
-    offsets = strips.distances(node, lay)
-    programs = []
-    for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), found, strict=True)):
-        first = o * groups // len(w) * w.shape[1] * lay.plane  # of its group
-        programs.append(pack.pack_chunks16(*parts(row, offsets + first, how)))
+    rows = strips.channel_rows(node, lay, strips.distances(node, lay))
+    programs = [pack.pack_chunks16(*parts(row, places, how)) for (row, places), how in zip(rows, found, strict=True)]
     return np.concatenate(programs)
 
 
@@ -240,8 +235,7 @@ def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.F
     op, w, highest = node.op, node.inputs[1].const, node.inputs[0].type.dtype.hi
     assert isinstance(op, Conv2d)
     _, c, kh, kw = w.shape
-    stream = w.transpose(0, 2, 3, 1).ravel()
-    k = pack.rice_bits(stream)[1]
+    code, _, k = strips.code(node, "rice")
     rows = w.reshape(len(w), -1)
     minus, plus = (int((rows == sign).sum(axis=1).max()) for sign in (-1, 1))
     none = np.zeros(w[0].size, np.int64)
@@ -256,7 +250,7 @@ def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.F
     packing = (np.array([*numbers, *tails]) & 0xFFFF).astype(np.uint16)
     # The program from the beginning, the lists round a middle that is aligned to 32 bytes.
     scratch = -(-(28 + 32 * below + 2 * plus) // 4) * 4
-    return pack.pack_rice(stream, k), base.Field("packing", "uint16_t", packing), scratch
+    return code, base.Field("packing", "uint16_t", packing), scratch
 
 
 # Cycles.
@@ -265,7 +259,7 @@ def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.F
 def _decoding(node: Node, known: Costs | None, core: base.Core) -> float:
     """Of all channels."""
     w = node.inputs[1].const
-    taps, (bits, k), entries = w[0, 0].size, pack.rice_bits(w.transpose(0, 2, 3, 1).ravel()), np.count_nonzero(w)
+    taps, (_, bits, k), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
     if known is None:
         return float((180 + 18 * taps) * len(w) + 76 * entries) * core.pressure
     d, zeros = known.decoded, bits - (k + 2) * (entries + 1)

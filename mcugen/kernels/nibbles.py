@@ -118,16 +118,16 @@ class Nibbles(base.NibbleKernel):
         return short and node.inputs[0].type.dtype.hi <= MOST and _channels_of(node, acc) is not None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, lay, w = node.op, sig.inputs[0], strips.weights(node)
+        op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
         strips.check_reach(node, sig)
         channels = _channels_of(node, acc)
         assert channels is not None
-        groups = node.inputs[0].type.shape[0] // w.shape[1]
-        distances = strips.distances(node, lay)
         programs = [
-            _program(row, distances + o * groups // len(w) * w.shape[1] * lay.plane, how)
-            for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True))
+            _program(row, places, how)
+            for (row, places), how in zip(
+                strips.channel_rows(node, lay, strips.distances(node, lay)), channels, strict=True
+            )
         ]
         runs, ends = _runs(node, sig), {how.end for how in channels}
         return base.Bound(

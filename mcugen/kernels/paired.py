@@ -169,7 +169,7 @@ def _programs(node: Node, lay: Layout, units: tuple[Unit, ...], hows: tuple[Hows
 
 def _coded_lists(w: Array, units: tuple[Unit, ...]) -> list[list[Array]]:
     """Of each unit, eight or two: the places of its weights by rows and columns of the kernel, channels of x."""
-    rows = w.transpose(0, 2, 3, 1).reshape(len(w), -1)
+    rows = strips.stream(w)
     places, none = np.arange(rows.shape[1]), np.zeros(rows.shape[1], np.int8)
     lists = [pack.pair_lists(rows[u.a], none if u.b is None else rows[u.b], places) for u in units]
     return [some[6 * (u.b is None) :] for some, u in zip(lists, units, strict=True)]

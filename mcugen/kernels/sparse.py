@@ -100,13 +100,12 @@ class Sparse(base.Kernel):
 
     def _lists16(self, node: Node, lay: Layout, acc: Range) -> tuple[Channels, tuple[base.Field, ...], int]:
         """The channels, their programs and tails, and no decoder; no bytes of scratch."""
-        w = strips.weights(node)
-        groups = node.inputs[0].type.shape[0] // w.shape[1]
-        offsets = channel_numbers(w) if self.weights == "bytes" else strips.distances(node, lay)
+        of_bytes = self.weights == "bytes"
+        offsets = channel_numbers(strips.weights(node)) if of_bytes else strips.distances(node, lay)
         channels = strips.channels(node, acc)
         programs = [
-            strips.parts(row, offsets + o * groups // len(w) * w.shape[1] * lay.plane, how)
-            for o, (row, how) in enumerate(zip(w.reshape(len(w), -1), channels, strict=True))
+            strips.parts(row, places, how)
+            for (row, places), how in zip(strips.channel_rows(node, lay, offsets), channels, strict=True)
         ]
         both = [*zip(programs, (how.end for how in channels), strict=True)]
         fields = (
@@ -114,7 +113,7 @@ class Sparse(base.Kernel):
                 "weights",
                 "uint16_t",
                 pack.pack_bytes([(part, end) for (part,), end in both])
-                if self.weights == "bytes"
+                if of_bytes
                 else np.concatenate([pack.pack_lists16(parts, end) for parts, end in both]),
             ),
             *strips.tails(channels),
@@ -128,7 +127,7 @@ class Sparse(base.Kernel):
         channels = _compact(node, acc)
         assert isinstance(op, Conv2d) and channels is not None
         _, c, kh, kw = w.shape
-        code, _, k = _code(node, self.weights)
+        code, _, k = strips.code(node, self.weights)
         minus, plus = (int(most) for most in _counts(w).max(axis=1))
         below = -(-(minus + 1) // GROUP)
         centres = [how.parts[0].centre or 0 for how in channels]
@@ -222,7 +221,7 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
     runs, costs, step = strips.runs(node, sig), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
-    taps, (_, bits, k) = w[0, 0].size, _code(node, weights)
+    taps, (_, bits, k) = w[0, 0].size, strips.code(node, weights)
     zeros = bits - (k + 2) * (np.count_nonzero(w) + 1) if weights == "rice" else 0
     compact = _compact(node, acc)
     assert compact is not None
@@ -255,17 +254,6 @@ def _counts(w: Array) -> Array:
 def _tokens_above(plus: int) -> int:
     """Tokens of the +1 list in scratch."""
     return -(-max(0, plus - FIRST_GROUP) // GROUP) + (plus > 0)
-
-
-@lru_cache(maxsize=128)  # every layout asks for them again
-def _code(node: Node, weights: str) -> tuple[Array, int, int]:
-    """The halfwords of a node's weights in that encoding, their bits, and its parameter."""
-    stream = node.inputs[1].const.transpose(0, 2, 3, 1).ravel()  # channels of y, rows, columns, channels of x
-    if weights == "base3":
-        digits = pack.pack_base3x10(stream)
-        return digits, 16 * digits.size, 0
-    bits, parameter = pack.rice_bits(stream) if weights == "rice" else pack.blocks_bits(stream)
-    return (pack.pack_rice if weights == "rice" else pack.pack_blocks)(stream, parameter), bits, parameter
 
 
 @lru_cache(maxsize=128)
@@ -411,7 +399,7 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
     w = node.inputs[1].const
     decoding, entry = 0.0, 0.0
     if coded:
-        d, (_, bits, _) = _HELIUM_DECODED[weights], _code(node, weights)
+        d, (_, bits, _) = _HELIUM_DECODED[weights], strips.code(node, weights)
         entry = d.entry
         decoding = d.channel + d.tap * w[0, 0].size + d.weight * w[0].size + d.halfword * bits / 16 / len(w)
     elif all(map(strips.packs, channels)):

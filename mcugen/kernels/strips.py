@@ -23,7 +23,7 @@ other kernels.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -225,6 +225,30 @@ def distances(node: Node, lay: Layout) -> Array:
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     channel, i, j = np.indices(weights(node).shape[1:])
     return (channel * lay.plane + i * op.dilation[0] * lay.pitch + j * op.dilation[1]).ravel()
+
+
+def channel_rows(node: Node, lay: Layout, offsets: Array) -> Iterator[tuple[Array, Array]]:
+    """Of each output channel: its weights, and offsets, which are of the first group, of the pixels of its group."""
+    w = weights(node)
+    groups = node.inputs[0].type.shape[0] // w.shape[1]
+    for o, row in enumerate(w.reshape(len(w), -1)):
+        yield row, offsets + o * groups // len(w) * w.shape[1] * lay.plane
+
+
+def stream(w: Array) -> Array:
+    """The weights in the order of codes: a row for each channel of y, of rows and columns, channels of x."""
+    return w.transpose(0, 2, 3, 1).reshape(len(w), -1)
+
+
+@lru_cache(maxsize=128)  # every layout asks for them again
+def code(node: Node, encoding: str) -> tuple[Array, int, int]:
+    """The halfwords of a node's weights in rice, blocks or base3, their bits, and the code's parameter."""
+    in_order = stream(node.inputs[1].const).ravel()
+    if encoding == "base3":
+        digits = pack.pack_base3x10(in_order)
+        return digits, 16 * digits.size, 0
+    bits, parameter = pack.rice_bits(in_order) if encoding == "rice" else pack.blocks_bits(in_order)
+    return (pack.pack_rice if encoding == "rice" else pack.pack_blocks)(in_order, parameter), bits, parameter
 
 
 def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
