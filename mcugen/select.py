@@ -95,11 +95,31 @@ def options(
     found = {
         n: tuple(_options(n, ranges[n][0], keys, core, objective, kernels, 1 / alike[type(n.op)])) for n in graph.nodes
     }
+    found = _within_reach(found)
     for node, some in found.items():
         if not some:
             types = ", ".join(str(v.type) for v in node.inputs)
             raise TargetError("E402", f"no kernel runs {type(node.op).__name__}({types})", where=node.name)
     return found
+
+
+def _within_reach(found: Ways) -> Ways:
+    """The options whose kernels reach as far as their values can lie: with the halos of whatever may read them, too."""
+    largest: dict[tuple[Value, Key], Layout] = {}
+    for o in (o for some in found.values() for o in some):
+        for v, key, lay in _places(o):
+            largest[v, key] = layout.join(largest.get((v, key), lay), lay)
+
+    def reaches(o: Option) -> bool:
+        *ins, out = (largest[v, key] for v, key, _ in _places(o))
+        return o.kernel.reaches(o.node, Signature(tuple(ins), out))
+
+    return {n: tuple(o for o in some if reaches(o)) for n, some in found.items()}
+
+
+def _places(o: Option) -> tuple[tuple[Value, Key, Layout], ...]:
+    values, keys = (*o.node.args, o.node.output), (*o.inputs, o.output)
+    return tuple(zip(values, keys, (*o.sig.inputs, o.sig.output), strict=True))
 
 
 def candidates(graph: Graph, nibbles: bool = False) -> dict[Value, tuple[Key, ...]]:
@@ -208,6 +228,7 @@ def bind(kernel: Kernel, node: Node, sig: Signature, acc: Range, core: Core) -> 
     known = _KNOWN.setdefault(node, {})
     key = (kernel, sig, core, acc)
     if key not in known:
+        assert kernel.reaches(node, sig), (node.name, kernel.name, sig)
         known[key] = kernel.bind(node, sig, acc), kernel.cycles(node, sig, acc, core)
     return known[key]
 

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcugen import fixed, layout, targets
-from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out
 from mcugen.kernels import base, direct
 from mcugen.kernels.base import Signature
@@ -253,14 +252,11 @@ def test_runs_cover_the_image_once(height: int, width: int, stride: tuple[int, i
 
 
 def test_images_are_limited() -> None:
-    node = geometry((1, 8, 40_000), (1, 1), Conv2d())
-    assert signature(node, 2) is None
-    node = geometry((1, 8, 15_000), (1, 1), Conv2d())
-    sig = signature(node, 2)
-    assert sig is not None
-    far = layout.lanes(node.inputs[0].type, 2, 3, 0)
-    with pytest.raises(TargetError, match="E402"):
-        KERNELS[Conv2d].bind(node, Signature((far,), sig.output), harness.accumulators(node))
+    for width, halo, fits in ((30_000, 0, True), (40_000, 0, False), (15_000, 2, True), (15_000, 3, False)):
+        node = geometry((1, 8, width), (1, 1), Conv2d())
+        x = layout.lanes(node.inputs[0].type, 2, halo, 0)
+        sig = Signature((x,), layout.lanes(node.output.type, 2))
+        assert KERNELS[Conv2d].reaches(node, sig) == fits
 
 
 # ---- cost ----

@@ -16,7 +16,6 @@ import pytest
 from harness import Program, Step, node_program
 
 from mcugen import fixed, layout, pack, targets
-from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out, Range
 from mcugen.kernels import base, im2col
 from mcugen.kernels.base import Signature
@@ -276,13 +275,10 @@ def test_taps_without_weights_are_left_out() -> None:
 
 
 def test_images_are_limited() -> None:
-    assert signature(geometry((2, 8, 10_000), 2, (1, 1), Conv2d()), 2) is None
-    node = geometry((2, 8, 5_000), 2, (1, 1), Conv2d())
-    sig = signature(node, 2)
-    assert sig is not None
-    far = layout.lanes(node.inputs[0].type, 2, 9, 5)
-    with pytest.raises(TargetError, match="E402"):
-        PAIRS.bind(node, Signature((far,), sig.output), harness.accumulators(node))
+    for width, halo, fits in ((30_000, 0, True), (40_000, 0, False), (5_000, 11, True), (5_000, 12, False)):
+        node = geometry((2, 8, width), 2, (1, 1), Conv2d())
+        x = layout.lanes(node.inputs[0].type, 2, halo, 0)
+        assert PAIRS.reaches(node, Signature((x,), layout.lanes(node.output.type, 2))) == fits, (width, halo)
 
 
 # ---- cost ----

@@ -188,6 +188,23 @@ def test_halos_are_joined_over_the_readers() -> None:
     assert sums.output is shared
 
 
+@pytest.mark.parametrize("k", [3, 9])
+def test_kernels_reach_what_other_readers_make_of_a_layout(k: int) -> None:
+    """Offsets of `chunks` count 16,383 words: those of 40 planes with the halos of 3x3 windows, not of 9x9."""
+    b = graphs.Builder(np.random.default_rng(0), (40, 32, 32), dtype=DType.U4)
+    b.zeros = 0.0
+
+    def conv(k: int) -> Value:
+        w = graphs.constant("w", DType.T, b.rng.integers(-1, 2, (2, 40, k, k)))
+        return b.sum(Conv2d((1, 1), (k // 2,) * 4), b.x, w, Out.full(DType.U4))
+
+    graph = b.graph(b.add(conv(3), conv(k)))
+    core = CORES["cortex-m0"]
+    offered = {o.kernel.stem for o in select.options(graph, core)[graph.nodes[0]]}
+    assert ("chunks" in offered) == (k == 3) and "sparse" in offered
+    assert any(buffer.layout.halo_top == k // 2 for buffer in select.select(graph, core).buffers)
+
+
 def test_candidates_for_four_strides_of_two() -> None:
     graph = chain(48, [2, 2, 2, 2, 1])
     found = select.candidates(graph)

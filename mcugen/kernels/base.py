@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .. import fixed, layout
-from ..errors import TargetError
 from ..ir import Array, DType, Node, Op, Out, Range, Tensor
 from ..layout import FLAT, LANES, Layout
 from ..ops.base import tail_constants
@@ -156,11 +155,19 @@ class Kernel:
         ends = (*inputs, output)
         if (not self.runs and any(lay.runs for lay in ends)) or (not self.nibbles and any(lay.nibbles for lay in ends)):
             return None
-        return self.layouts(node, inputs, output)
+        sig = self.layouts(node, inputs, output)
+        return sig if sig is not None and self.reaches(node, sig) else None
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
         """The layouts needed, with halos, if the kernel can run `node` on layouts like these; else None."""
         raise NotImplementedError
+
+    def reaches(self, node: Node, sig: Signature) -> bool:
+        """True if the kernel's offsets count as far as these layouts lie, which are as `layouts` says or larger.
+
+        Larger by the halos of other readers: selection asks for the largest that a value can have.
+        """
+        return True
 
     def accepts(self, node: Node, acc: Range) -> bool:
         """True if what the kernel computes with holds the node's proven accumulators; asked where layouts are found.
@@ -477,22 +484,17 @@ FARTHEST = 0xFFFF  # words of a plane that kernels by multiplication count
 def products_layouts(
     node: Node, inputs: tuple[Layout, ...], output: Layout, dtypes: tuple[DType, ...]
 ) -> Signature | None:
-    """Lanes for a convolution by multiplication; None for other weights, without a tail, or too far apart."""
+    """Lanes for a convolution by multiplication; None for other weights, or without a tail."""
     op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     if w.dtype not in dtypes or op.to is None or op.stride[1] > 2 or not fits(x, w, y):
         return None
-    sig = lanes_window(x, y, Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
-    if sig is None or 2 * max(sig.inputs[0].plane, sig.output.plane) > FARTHEST:  # 2: halos of other readers
-        return None
-    return sig
+    return lanes_window(x, y, Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
 
 
-def check_planes(node: Node, a: Layout, b: Layout) -> None:
-    """TargetError E402 if a plane has more words than FARTHEST."""
-    if max(a.plane, b.plane) > FARTHEST:
-        text = f"a plane in {a} or {b} has more than {FARTHEST} words"
-        raise TargetError("E402", text, where=node.name, hint="a smaller image")
+def planes_reach(sig: Signature) -> bool:
+    """True if no plane has more words than FARTHEST."""
+    return max(lay.plane for lay in (*sig.inputs, sig.output)) <= FARTHEST
 
 
 def limit_cycles(to: Out, lay: Layout, planes: int, core: Core) -> float:

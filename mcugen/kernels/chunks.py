@@ -37,7 +37,6 @@ WIDEST = 6  # words of a strip
 BYTE = 255
 HIGHEST = 15  # of a pixel: with more the chunks are too short
 FARTHEST = strips.FARTHEST // LANES  # offsets are bytes
-_GROWTH = (4, 2)  # as strips.GROWTH, for windows of 5 x 5
 _LONGEST = (1 << 15) - 1 - BYTE  # h times a list
 
 
@@ -115,7 +114,10 @@ class Chunks(base.Kernel):
         x, w = (v.type for v in node.inputs[:2])
         if not self.assembled or x.dtype.hi > HIGHEST or (self.weights == "rice" and w.shape[1] != x.shape[0]):
             return None
-        return strips.layouts(node, inputs, output, FARTHEST, _GROWTH)
+        return strips.layouts(node, inputs, output)
+
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return strips.reaches(node, sig, FARTHEST)
 
     def accepts(self, node: Node, acc: Range) -> bool:
         w, (short, _) = strips.weights(node), strips.proven(node, acc)
@@ -126,7 +128,6 @@ class Chunks(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op = node.op
         assert isinstance(op, Conv2d) and op.to is not None
-        strips.check_reach(node, sig, FARTHEST)
         found, runs = channels(node, acc), _runs(node, sig)
         several = {len(how.chunks) > 1 for how in found}
         ends = [base.Part("chunks_end", 520, "THUMB1")] * (False in several)

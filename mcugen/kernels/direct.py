@@ -98,13 +98,15 @@ class Direct(base.Kernel):
             return None
         return base.products_layouts(node, inputs, output, self.encoding.dtypes)
 
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return base.planes_reach(sig)
+
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        base.check_planes(node, a, b)
         rows, step = _rows(node, a), op.stride[1]
         last = LANES * int(rows.distances[-1])
         ahead = np.diff(LANES * rows.distances, prepend=last - LANES * STRIP * step)

@@ -29,7 +29,6 @@ from functools import lru_cache
 import numpy as np
 
 from .. import fixed, pack
-from ..errors import TargetError
 from ..ir import Array, DType, Node, Range
 from ..layout import Layout
 from ..ops.conv2d import Conv2d
@@ -103,10 +102,10 @@ class Im2col(base.Kernel):
         if not base.fits(x, w, y):
             return None
         like = base.Signature(inputs, output)
-        sig = base.lanes_window(x, y, like, w.shape[-2:], op.stride, op.padding, op.dilation)
-        if sig is None or 2 * x.shape[0] * sig.inputs[0].plane > FARTHEST:  # 2: halos of other readers
-            return None
-        return sig
+        return base.lanes_window(x, y, like, w.shape[-2:], op.stride, op.padding, op.dilation)
+
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return bool(_offsets(node, sig.inputs[0]).max() <= FARTHEST)
 
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers[:5], UNSCALED) is not None for numbers in base.tail32_numbers(node, acc))
@@ -115,9 +114,6 @@ class Im2col(base.Kernel):
         op, (a, b), y = node.op, (sig.inputs[0], sig.output), node.output.type
         assert isinstance(op, Conv2d) and op.to is not None
         taps = _offsets(node, a)
-        if taps.max() > FARTHEST:
-            text = f"the taps in {a} lie in more than {FARTHEST} words"
-            raise TargetError("E402", text, where=node.name, hint="a smaller image")
         table = np.resize(taps, QUAD * _quads(taps.size))[self._order(node)]  # what fills it up has no weight
         row, headers = self._row(taps.size)
         return base.Bound(

@@ -113,6 +113,9 @@ class Nibbles(base.NibbleKernel):
             return None
         return strips.layouts(node, inputs, output)
 
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return strips.reaches(node, sig)
+
     def accepts(self, node: Node, acc: Range) -> bool:
         short, _ = strips.proven(node, acc)
         return short and node.inputs[0].type.dtype.hi <= MOST and _channels_of(node, acc) is not None
@@ -120,7 +123,6 @@ class Nibbles(base.NibbleKernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        strips.check_reach(node, sig)
         channels = _channels_of(node, acc)
         assert channels is not None
         programs = [

@@ -94,6 +94,9 @@ class Paired(base.Kernel):
         found = matching(node.inputs[1], _few(node), _room(node.inputs[0].type.dtype.hi))
         return strips.layouts(node, inputs, output) if len(found) < y.shape[0] else None
 
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return strips.reaches(node, sig)
+
     def accepts(self, node: Node, acc: Range) -> bool:
         short, any_end = strips.proven(node, acc)
         return (short if self.coded else any_end) and _layer(node, acc, self.coded) is not None
@@ -101,7 +104,6 @@ class Paired(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d) and op.to is not None
-        strips.check_reach(node, sig)
         layer, runs = _layer(node, acc, self.coded), strips.runs(node, sig)
         assert layer is not None
         units, hows, centre = layer

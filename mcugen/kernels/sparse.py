@@ -57,6 +57,9 @@ class Sparse(base.Kernel):
             return None
         return strips.layouts(node, inputs, output)
 
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return strips.reaches(node, sig)
+
     def accepts(self, node: Node, acc: Range) -> bool:
         short, any_end = strips.proven(node, acc)
         if self.weights in DECODED:
@@ -66,7 +69,6 @@ class Sparse(base.Kernel):
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, lay = node.op, sig.inputs[0]
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        strips.check_reach(node, sig)
         how, weights, scratch = (self._decoded if self.weights in DECODED else self._lists16)(node, lay, acc)
         runs, wide = strips.runs(node, sig, self.weights == "bytes"), _helium_runs(node, sig) if self.helium else []
         wide = wide if len(wide) < BYTE else []

@@ -31,8 +31,7 @@ from typing import Protocol
 import numpy as np
 
 from .. import fixed, layout, pack
-from ..errors import TargetError
-from ..ir import Array, DType, Node, Range, Tensor
+from ..ir import Array, DType, Node, Range
 from ..layout import Layout
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
@@ -43,7 +42,6 @@ WIDEST = 4  # words of a strip
 _LONG_ADD = (1 << 31) - (1 << 23)  # addends of ends in 64 bits are smaller, so that add + mult * byte has 32 bits
 FARTHEST = 0xFFFF  # words that an offset can count
 Run = tuple[int, int, int, int]  # first word of x, first word of y, words of y, words of a strip
-GROWTH = (8, 4)  # halo rows and pad columns that other readers of x may add to what this kernel asks for
 
 
 @dataclass(frozen=True)
@@ -441,13 +439,6 @@ def wrapped(add: int) -> int:
     return (add + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def _reach(lay: Layout, channels: int, rows: int = 0, cols: int = 0) -> int:
-    """Words of `channels` planes, with so many more halo rows and pad columns."""
-    return channels * (
-        lay.plane + rows * (lay.pitch + cols) + cols * (lay.halo_top + lay.rows_per_lane + lay.halo_bottom + 1)
-    )
-
-
 def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
     """Runs of equal strips that cover a plane of y, as `covering` finds them."""
     return covering(
@@ -533,42 +524,18 @@ def cover(words: int, each: tuple[float, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((strip, strips.count(strip)) for strip in range(widest, 0, -1) if strip in strips)
 
 
-def layouts(
-    node: Node,
-    inputs: tuple[Layout, ...],
-    output: Layout,
-    farthest: int = FARTHEST,
-    growth: tuple[int, int] = GROWTH,
-) -> base.Signature | None:
-    """The layouts of a convolution in lanes whose offsets and places 16 bits can count, whatever else reads x.
-
-    farthest: words of x that offsets count; growth: as GROWTH, in small images no more rows and columns than they have
-    on both sides, and on one.
-    """
+def layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+    """The layouts of a convolution in lanes."""
     op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
     assert isinstance(op, Conv2d | DepthwiseConv2d)
     if w.dtype is not DType.T or op.to is None or op.stride[1] > 2 or not base.fits(x, w, y):
         return None
-    sig = base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
-    if sig is None:
-        return None
-    ends = (sig.inputs[0], x, farthest), (sig.output, y, FARTHEST)
-    return sig if all(_grown(lay, t, growth) <= most for lay, t, most in ends) else None
+    return base.lanes_window(x, y, base.Signature(inputs, output), w.shape[-2:], op.stride, op.padding, op.dilation)
 
 
-def _grown(lay: Layout, t: Tensor, growth: tuple[int, int]) -> int:
-    channels, height, width = t.shape
-    if lay.runs:
-        return _reach(lay, channels)
-    return _reach(lay, channels, min(growth[0], 2 * height), min(growth[1], width))
-
-
-def check_reach(node: Node, sig: base.Signature, farthest: int = FARTHEST) -> None:
-    """E402 if offsets do not count the words of x, or 16 bits those of a channel of y."""
-    lay = sig.inputs[0]
-    if _reach(lay, node.inputs[0].type.shape[0]) > farthest or _reach(sig.output, 1) > FARTHEST:
-        text = f"the image in {lay} has more than {farthest} words"
-        raise TargetError("E402", text, where=node.name, hint="fewer channels, or a smaller image")
+def reaches(node: Node, sig: base.Signature, farthest: int = FARTHEST) -> bool:
+    """True if offsets, of `farthest` words at most, count the words of x, and 16 bits those of a channel of y."""
+    return node.inputs[0].type.shape[0] * sig.inputs[0].plane <= farthest and sig.output.plane <= FARTHEST
 
 
 def proven(node: Node, acc: Range) -> tuple[bool, bool]:

@@ -75,13 +75,15 @@ class Window(base.Kernel):
         rows = _run(node, sig)[3]
         return sig if 0 < _full(node, sig, rows) < rows else None
 
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return base.planes_reach(sig)
+
     def accepts(self, node: Node, acc: Range) -> bool:
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b) = node.op, (sig.inputs[0], sig.output)
         assert isinstance(op, DepthwiseConv2d) and op.to is not None
-        base.check_planes(node, a, b)
         x_first, y_first, words, rows = _run(node, sig)
         full = self._full(node, sig, rows)
         function = f"window3{'x2' * (op.stride[1] - 1)}{'low' if full == 0 else 'mixed' if full < rows else ''}"
