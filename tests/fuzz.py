@@ -188,10 +188,11 @@ def programs(number: int, machine: str = "host") -> Iterator[Program]:
         if not found or not kernel.accepts(node, acc):
             continue
         required = found[rng.integers(len(found))]
-        larger = harness.larger(required, node)
+        larger = [s for s in harness.larger(required, node) if kernel.reaches(node, s)]
         sig, place = larger[rng.integers(len(larger))], None
         if kernel.in_place and rng.random() < 0.5:
-            together = [(i, s) for i in kernel.in_place for s in harness.shared(required, i, node)]
+            shared = ((i, s) for i in kernel.in_place for s in harness.shared(required, i, node))
+            together = [(i, s) for i, s in shared if kernel.reaches(node, s)]
             if together:
                 place, sig = together[rng.integers(len(together))]
         name = f"{number}: {node.op} {kernel.name} {'+'.join(map(str, sig.inputs))}>{sig.output}"
