@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, driver, explain, measure, profile, project, report, targets, validate
+from . import __version__, driver, explain, measure, profile, project, report, results, targets, validate
 from .errors import McugenError, OutputError, TargetError, ToolError
 from .image import Image
 from .ir import Array
@@ -204,7 +204,7 @@ def _model_arguments(p: argparse.ArgumentParser, target: bool = True) -> None:
         p.add_argument(f"--max-{what}", type=_size, metavar="N", help=about)
     p.add_argument(
         "--result",
-        choices=driver.RESULTS,
+        choices=tuple(results.RESULTS),
         default="values",
         help="what the model gives: its values (16 bits), those as bytes or in 32 bits, or the class",
     )

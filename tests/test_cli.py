@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from mcugen import archive, cli, driver, errors, fixed, interp, ir, targets
+from mcugen import archive, cli, driver, errors, fixed, interp, ir, results, targets
 from mcugen.archive import Archive
 from mcugen.check import check
 from mcugen.ir import Graph, Range
@@ -305,13 +305,13 @@ def test_bytes_of_values_that_are_never_negative_have_their_zero_at_0() -> None:
     logits = ir.Value("x", ir.Tensor(ir.DType.U8, (5,), ir.Quant(0.1)))
     node = softmax_node("p", logits, to)
     graph = check(Graph("net", (logits,), (node,), (node.output,)))
-    made = driver.narrowed(graph)
+    made = results.narrowed(graph)
     assert made.outputs[0].type.quant == ir.Quant(1 / 256, 0)
     x = np.random.default_rng(0).integers(0, 256, (50, 5)).astype(np.uint8)
     (p,), (q,) = interp.run(graph, x), interp.run(made, x)
     assert np.array_equal(q, np.minimum(p.astype(int) + 64 >> 7, 255))
     with pytest.raises(errors.McugenError, match=r"E703.*is no sum"):
-        driver.widened(graph)
+        results.widened(graph)
 
 
 def test_wide_results_of_constant_channels_and_limits() -> None:
@@ -328,7 +328,7 @@ def test_wide_results_of_constant_channels_and_limits() -> None:
     consts = [base.constant(n, d, v) for (n, d), v in zip(kinds, rule, strict=True)]
     node = base.make(Linear(to), *raw.inputs, *consts)
     graph = check(Graph("net", (node.inputs[0],), (node,), (node.output,)))
-    made = driver.widened(graph)
+    made = results.widened(graph)
     x = rng.integers(0, 256, (200, 9)).astype(np.uint8)
     (y,), (wide,) = interp.run(graph, x), interp.run(made, x)
     bits = round(np.log2(0.01 / made.outputs[0].type.quant.scale))  # type: ignore[union-attr, operator]

@@ -27,6 +27,7 @@ LADDER = (
     "interp",
     "archive",
     "image",
+    "results",
     "frontends",
     "passes",
     "targets",  # data: select and plan read a target, so it stands before them
