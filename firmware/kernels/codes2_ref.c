@@ -12,7 +12,7 @@ MCUGEN_WEAK const uint32_t *mcugen1_codes2_ref(const uint32_t *codes, const uint
                 for (uint32_t i = 0; i < 16; i++) {
                     const uint32_t code = (word >> (4 * (i / 4) + 2 * (i % 2) + 16 * (i % 4 / 2))) & 3;
 
-                    sums[4 * g + o] += (int32_t)(code * x[16 * b + i]);
+                    sums[4 * g + o] = (int32_t)((uint32_t)sums[4 * g + o] + code * x[16 * b + i]);
                 }
                 codes++;
             }
@@ -23,10 +23,10 @@ MCUGEN_WEAK const uint32_t *mcugen1_codes2_ref(const uint32_t *codes, const uint
 
 MCUGEN_WEAK int32_t mcugen1_codes2_total_ref(const uint8_t *x, uint32_t blocks)
 {
-    int32_t total = 0;
+    uint32_t total = 0;
 
     for (uint32_t i = 0; i < 16 * blocks; i++) {
         total += x[i];
     }
-    return total;
+    return (int32_t)total;
 }
