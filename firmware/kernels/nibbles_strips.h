@@ -122,16 +122,6 @@
         orr     \e, \o, \e, lsl #4
         .endm
 
-/* The first entry of a chunk, r12 behind the token that follows it, and that token. */
-        .macro  FIRST_ENTRY words, step
-        .if     \words == 4
-        LAST_ENTRY \step, NIBBLES_SET
-        .else
-        ENTRY   \words, \step, 2, NIBBLES_SET, -2
-        DISPATCH \words, 2, first=1
-        .endif
-        .endm
-
 /* In strips of up to 3 words r12 is behind a list that the token does not begin. */
         .macro  BEHIND words, halfwords
         .if     \words < 4
@@ -147,13 +137,7 @@
         .thumb
         .p2align 2
 8:      .word   30f + 1
-        .if     \words == 4
-        .word   100f + 1
-        .else
-        .word   101f + 1
-        .endif
-        .word   102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
-        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        ENTRY_TABLE
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1, 25f + 1, 26f + 1
         .word   0, 40f + 1              /* CLAMP */
 
@@ -161,28 +145,9 @@
         HEAD    \name
         BEGIN_RUN \words, \step, 2
 32:     ldr     r12, [sp, #PROGRAM]
-        FIRST_ENTRY \words, \step
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
-116:    ENTRY   \words, \step, 2, NIBBLES_ADD, -16
-115:    ENTRY   \words, \step, 2, NIBBLES_ADD, -15
-114:    ENTRY   \words, \step, 2, NIBBLES_ADD, -14
-113:    ENTRY   \words, \step, 2, NIBBLES_ADD, -13
-112:    ENTRY   \words, \step, 2, NIBBLES_ADD, -12
-111:    ENTRY   \words, \step, 2, NIBBLES_ADD, -11
-110:    ENTRY   \words, \step, 2, NIBBLES_ADD, -10
-109:    ENTRY   \words, \step, 2, NIBBLES_ADD, -9
-108:    ENTRY   \words, \step, 2, NIBBLES_ADD, -8
-107:    ENTRY   \words, \step, 2, NIBBLES_ADD, -7
-106:    ENTRY   \words, \step, 2, NIBBLES_ADD, -6
-105:    ENTRY   \words, \step, 2, NIBBLES_ADD, -5
-104:    ENTRY   \words, \step, 2, NIBBLES_ADD, -4
-103:    ENTRY   \words, \step, 2, NIBBLES_ADD, -3
-102:    ENTRY   \words, \step, 2, NIBBLES_ADD, -2, 6   /* r12 goes behind the next token */
-        .if     \words == 4
-        LAST_ENTRY \step, NIBBLES_ADD
-100:                                    /* a list of one */
-        .endif
-101:    ENTRY   \words, \step, 2, NIBBLES_ADD, -1
+        ENTRIES \words, \step, 2, NIBBLES_ADD
         DISPATCH \words, 2
 
 17:                                     /* B = c - B */
@@ -210,7 +175,7 @@
         .endif
         CENTRE
         EACH_AT \words, SUMS_SET
-        FIRST_ENTRY \words, \step
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 22:                                     /* S = S + 255 - B */
         BEHIND  \words, 1
@@ -225,7 +190,7 @@
         str     r3, [sp, #AT]
         EACH_AT \words, SUMS_ADD
         ldr     r3, [sp, #AT]
-        FIRST_ENTRY \words, \step
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 25:     SHARED  \words, 2, 25, mcugen1_nibbles_shift_sums
 19:     SHARED  \words, 2, 19, mcugen1_nibbles_shift

@@ -215,6 +215,33 @@
         ldr     pc, [r1, r0, lsl #2]
         .endm
 
+/* A program's first entry by \op, r12 behind the token that follows it, and that token. */
+        .macro  FIRST_ENTRY words, step, size, op
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, \op
+        .else
+        ENTRY   \words, \step, \size, \op, -2
+        DISPATCH \words, \size, first=1
+        .endif
+        .endm
+
+/* A list of n entries by \op, from label 100 + n on, and where it begins, tokens 1 to 16. */
+        .macro  ENTRIES words, step, size, op
+        .irp    n, 116, 115, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 103
+\n:     ENTRY   \words, \step, \size, \op, (100 - \n)
+        .endr
+102:    ENTRY   \words, \step, \size, \op, -2, 6        /* r12 goes behind the next token */
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, \op
+        .endif
+101:    ENTRY   \words, \step, \size, \op, -1
+        .endm
+
+        .macro  ENTRY_TABLE
+        .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
+        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        .endm
+
 /* A token whose code strips of all widths share: its number is \token, r2 the number of words, r12 behind the token. */
         .macro  SHARED words, size, token, to
         .if     \words < 4 || \size == 1
@@ -332,13 +359,7 @@
         .thumb
         .p2align 2
 8:      .word   30f + 1
-        .if     \words == 4 && \size == 2
-        .word   100f + 1
-        .else
-        .word   101f + 1
-        .endif
-        .word   102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
-        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        ENTRY_TABLE
         .if     \size == 2
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
         .else
@@ -355,33 +376,9 @@
         HEAD    \name
         BEGIN_RUN \words, \step, \size
 32:     ldr     r12, [sp, #PROGRAM]
-        .if     \words == 4 && \size == 2
-        LAST_ENTRY \step, WORD_SET
-        .else
-        ENTRY   \words, \step, \size, WORD_SET, -2
-        DISPATCH \words, \size, first=1
-        .endif
+        FIRST_ENTRY \words, \step, \size, WORD_SET
 
-116:    ENTRY   \words, \step, \size, WORD_ADD, -16
-115:    ENTRY   \words, \step, \size, WORD_ADD, -15
-114:    ENTRY   \words, \step, \size, WORD_ADD, -14
-113:    ENTRY   \words, \step, \size, WORD_ADD, -13
-112:    ENTRY   \words, \step, \size, WORD_ADD, -12
-111:    ENTRY   \words, \step, \size, WORD_ADD, -11
-110:    ENTRY   \words, \step, \size, WORD_ADD, -10
-109:    ENTRY   \words, \step, \size, WORD_ADD, -9
-108:    ENTRY   \words, \step, \size, WORD_ADD, -8
-107:    ENTRY   \words, \step, \size, WORD_ADD, -7
-106:    ENTRY   \words, \step, \size, WORD_ADD, -6
-105:    ENTRY   \words, \step, \size, WORD_ADD, -5
-104:    ENTRY   \words, \step, \size, WORD_ADD, -4
-103:    ENTRY   \words, \step, \size, WORD_ADD, -3
-102:    ENTRY   \words, \step, \size, WORD_ADD, -2, 6  /* r12 goes behind the next token */
-        .if     \words == 4 && \size == 2
-        LAST_ENTRY \step, WORD_ADD
-100:                                    /* a list of one */
-        .endif
-101:    ENTRY   \words, \step, \size, WORD_ADD, -1
+        ENTRIES \words, \step, \size, WORD_ADD
 25:     DISPATCH \words, \size
 
 17:                                     /* sums = c - sums */
