@@ -36,8 +36,8 @@
         orr     \e, r12, \e, lsl #4
         .endm
 
-        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift  /* of B */
-        .weak   mcugen1_nibbles_shift           /* by this name a model asks for both */
+/* Of B; by this name a model asks for both. */
+        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift
         str     r12, [sp, #AT]
         LOAD_WIDE_TAIL
         BY_WORDS 1

@@ -3,9 +3,8 @@
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_FEATURE_MVE)
 
-        FUNCTION mcugen1_sparse_split, mcugen1_sparse_split  /* 32-bit sums = sums, sums = 0 */
-        .weak   mcugen1_sparse_split            /* by this name a model asks for all of them */
-mcugen1_sparse_split:
+/* 32-bit sums = sums, sums = 0; by this name a model asks for all of them. */
+        FUNCTION mcugen1_sparse_split, mcugen1_sparse_split
         BY_WORDS
 4:      WORD_WIDE_SET r10, r11, WIDE + 48
 3:      WORD_WIDE_SET r8, r9, WIDE + 32
