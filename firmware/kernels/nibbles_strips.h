@@ -62,20 +62,6 @@
         sub     \o, \o, \by, lsr #4
         .endm
 
-/* \op for the sums of every word of a strip, with 16 bytes each. */
-        .macro  EACH_AT words, op
-        \op     r4, r5, WIDE
-        .if     \words > 1
-        \op     r6, r7, WIDE + 16
-        .endif
-        .if     \words > 2
-        \op     r8, r9, WIDE + 32
-        .endif
-        .if     \words > 3
-        \op     r10, r11, WIDE + 48
-        .endif
-        .endm
-
 /* Token 20. */
         .macro  SUMS_SET e, o, at
         APART   \e, \o, r1
@@ -174,7 +160,7 @@
         sub     r12, r12, #40 - 6
         .endif
         CENTRE
-        EACH_AT \words, SUMS_SET
+        EACH_AT \words, SUMS_SET, WIDE, 16
         FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 22:                                     /* S = S + 255 - B */
@@ -188,7 +174,7 @@
         sub     r12, r12, #2 * 21 - 4
         .endif
         str     r3, [sp, #AT]
-        EACH_AT \words, SUMS_ADD
+        EACH_AT \words, SUMS_ADD, WIDE, 16
         ldr     r3, [sp, #AT]
         FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
@@ -204,7 +190,7 @@
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
         NIBBLES_TAIL
-        EACH_AT \words, NIBBLES_SUMS_SCALE
+        EACH_AT \words, NIBBLES_SUMS_SCALE, WIDE, 16
         bne     31f
         b       40f
 

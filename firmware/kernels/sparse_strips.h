@@ -83,20 +83,21 @@
         .endif
         .endm
 
-/* The same for the sums that are kept, of 8 bytes for each word; and sums to there and back, a cycle for each. */
-        .macro  EACH_KEPT words, op
-        \op     r4, r5, KEPT
+/* The same with a place in the frame for the sums of each word, of \size bytes from \start on. */
+        .macro  EACH_AT words, op, start, size
+        \op     r4, r5, \start
         .if     \words > 1
-        \op     r6, r7, KEPT + 8
+        \op     r6, r7, \start + \size
         .endif
         .if     \words > 2
-        \op     r8, r9, KEPT + 16
+        \op     r8, r9, \start + 2 * \size
         .endif
         .if     \words > 3
-        \op     r10, r11, KEPT + 24
+        \op     r10, r11, \start + 3 * \size
         .endif
         .endm
 
+/* Sums to the place where they are kept, and back, a cycle for each. */
         .macro  WORD_KEEP e, o, at
         str     \e, [sp, #\at]
         str     \o, [sp, #\at + 4]
@@ -450,14 +451,14 @@
         .if     \words < 4
         sub     r12, r12, #2 * 29
         .endif
-        EACH_KEPT \words, WORD_KEEP
+        EACH_AT \words, WORD_KEEP, KEPT, 8
         DISPATCH \words, \size, 0
 
 34:                                     /* token 30: sums + 2 * those kept are kept */
         .if     \words < 4
         sub     r12, r12, #2 * 30
         .endif
-        EACH_KEPT \words, WORD_COMBINE
+        EACH_AT \words, WORD_COMBINE, KEPT, 8
         DISPATCH \words, \size, 0
 
 36:                                     /* token 32: as 31, with a clamp to other limits */
@@ -498,7 +499,7 @@
         .if     \words > 3
         str     r10, [r0, #12]
         .endif
-        EACH_KEPT \words, WORD_KEPT
+        EACH_AT \words, WORD_KEPT, KEPT, 8
         DISPATCH \words, \size, 0
 
 39:                                     /* token 33: as 31, of 32-bit sums + sums */
