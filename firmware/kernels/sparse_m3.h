@@ -200,25 +200,28 @@
         and     r1, r1, #0x00ff00ff
         .endm
 
-/* Bit 8 of a half tells a sum above 255, which becomes 255, and then, set before, a difference that is not below 0. */
-        .macro  HALVES_CLAMP v
-        add     \v, \v, r0
-        and     r2, \v, #0x01000100
-        sub     r2, r2, r2, lsr #8
-        orr     \v, \v, r2
-        orr     \v, \v, #0x01000100
-        sub     \v, \v, r1
-        and     r2, \v, #0x01000100
-        sub     r2, r2, r2, lsr #8
-        and     \v, \v, r2
+/* Pixels in the lanes of \x to 0 .. hi - lo, each less lo. \top: of each lane bit \bits, which no pixel has; r0, r1 =
+ * 2^\bits - 1 - hi, the same + lo, in every lane; \by is free. That bit tells a pixel above hi, whose sum becomes
+ * 2^\bits - 1, and then, set before, a difference that is not below 0.
+ */
+        .macro  CLAMP_LANES x, by, bits, top
+        add     \x, \x, r0
+        and     \by, \x, #\top
+        sub     \by, \by, \by, lsr #\bits
+        orr     \x, \x, \by
+        orr     \x, \x, #\top
+        sub     \x, \x, r1
+        and     \by, \x, #\top
+        sub     \by, \by, \by, lsr #\bits
+        and     \x, \x, \by
         .endm
 
         .macro  WORD_CLAMP e, o
         lsr     \o, \e, #8
         and     \o, \o, #0x00ff00ff
         and     \e, \e, #0x00ff00ff
-        HALVES_CLAMP \e
-        HALVES_CLAMP \o
+        CLAMP_LANES \e, r2, 8, 0x01000100
+        CLAMP_LANES \o, r2, 8, 0x01000100
         orr     \e, \e, \o, lsl #8
         add     \e, \e, r3
         .endm
