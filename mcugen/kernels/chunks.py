@@ -159,9 +159,10 @@ class Chunks(base.Kernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        coded = self.weights == "rice"
-        cycles = _cycles(node, sig, acc, core, coded) + base.seal_cycles(sig.output, node.output.type, core)
-        return cycles + _decoding(node, costs(core), core) if coded else cycles
+        coded, known = self.weights == "rice", costs(core)
+        assert known is not None
+        cycles = _cycles(node, sig, acc, known, coded) + base.seal_cycles(sig.output, node.output.type, core)
+        return cycles + _decoding(node, known) if coded else cycles
 
 
 def _strips(runs: list[strips.Run], step: int) -> list[base.Part]:
@@ -256,12 +257,10 @@ def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.F
 # Cycles.
 
 
-def _decoding(node: Node, known: Costs | None, core: base.Core) -> float:
+def _decoding(node: Node, known: Costs) -> float:
     """Of all channels."""
     w = node.inputs[1].const
     taps, (_, bits, k), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
-    if known is None:
-        return float((180 + 18 * taps) * len(w) + 76 * entries) * core.pressure
     d, zeros = known.decoded, bits - (k + 2) * (entries + 1)
     return float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16 + d.zero * zeros)
 
@@ -299,14 +298,10 @@ def _strip_cycles(costs: Costs, words: int, how: Channel, step: int) -> float:
     return cycles + tokens * costs.token + max(entries, 1) * (_ENTRY[words - 1] + apart)
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> float:
+def _cycles(node: Node, sig: base.Signature, acc: Range, known: Costs, coded: bool) -> float:
     """Without the seal."""
-    runs, known, step = _runs(node, sig), costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    runs, step = _runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     found, words = channels(node, acc), sum(run[2] for run in runs)
-    if known is None:
-        entry = 4 * (core.load + core.branch + 6.6)
-        entries = sum(max(1, chunk.lead + chunk.rest) for how in found for chunk in how.chunks)
-        return core.pressure * words * (260 * len(found) + entry * entries)
     total = LANES * words * (0.0 - known.below * float(strips.below(node, acc).sum()))
     total += LANES * sig.output.plane * known.lo * len(found) if node.op.to.lo else 0.0  # type: ignore[attr-defined]
     packed = 0 if coded or not all(map(strips.packs, found)) else known.packed

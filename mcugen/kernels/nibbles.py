@@ -335,13 +335,9 @@ def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc)
-    assert channels is not None
-    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
+    assert costs is not None and channels is not None
+    packed = costs.packed if all(map(strips.packs, channels)) else 0
     for how in channels:
-        if costs is None:
-            entries = sum(chunk.lead + chunk.rest for chunk in how.chunks)
-            yield sum(run[2] for run in runs) * (500 + 130 * entries) * core.pressure
-            continue
         cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how) for run in runs)
         yield costs.channel + packed + sum(_run_cycles(costs, run[3]) for run in runs) + sum(cycles_of)
 

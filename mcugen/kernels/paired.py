@@ -384,7 +384,7 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded:
     """Of each unit, without the seal."""
     pairs, costs = _costs(core), strips.costs(core)
     layer, rows = _layer(node, acc, coded), _rows(node)
-    assert layer is not None and pairs is not None and costs is not None
+    assert layer is not None and pairs is not None
     runs, step = strips.runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     for unit, hows in zip(*layer[:2], strict=True):
         cycles = costs.channel + strips.run_cycles(costs, runs) + pairs.unit[unit.b is not None]

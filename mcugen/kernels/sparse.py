@@ -174,18 +174,13 @@ def channel_numbers(w: Array) -> Array:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs, step = strips.runs(node, sig, by_byte), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    if costs and by_byte:
+    if by_byte:
         costs = _by_byte(costs)
     channels = strips.channels(node, acc)
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
-    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
+    packed = costs.packed if all(map(strips.packs, channels)) else 0
     for how, clamp in zip(channels, clamps, strict=True):
         entries, tokens = strips.entries_and_tokens(how)
-        if costs is None:
-            word = 260 * core.pressure
-            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            yield sum(run[2] for run in runs) * (word + entries * entry)
-            continue
         cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + packed + strips.run_cycles(costs, runs) + sum(cycles_of) + clamp
 
@@ -204,14 +199,14 @@ def _by_byte(costs: strips.Costs) -> strips.Costs:
     )
 
 
-def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs | None) -> float:
+def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs) -> float:
     """Of a channel, where its end does not know lo."""
-    return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
+    return LANES * sig.output.plane * costs.lo if node.op.to.lo else 0.0  # type: ignore[attr-defined]
 
 
-def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: strips.Costs | None) -> Array:
+def _below_cycles(node: Node, runs: list[strips.Run], acc: Range, costs: strips.Costs) -> Array:
     """Of each channel, what pixels below 0 spare."""
-    if not (costs and costs.below):
+    if not costs.below:
         return np.zeros(acc.lo.shape)
     return LANES * sum(run[2] for run in runs) * costs.below * strips.below(node, acc)
 
@@ -228,15 +223,6 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
     for how, clamp in zip(compact, clamps, strict=True):
         minus, plus = how.parts[0].lead, how.parts[0].rest
         entries = max(minus, 1) + plus
-        if costs is None:
-            word = 260 * core.pressure
-            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            each = {"rice": 66, "blocks": 30, "base3": 12}[weights] * (minus + plus) + 14 * w[0].size * (
-                weights != "rice"
-            )
-            decoding = (180 + 18 * taps + each) * core.pressure
-            yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
-            continue
         tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
         d = costs.decoded[weights]
         yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size

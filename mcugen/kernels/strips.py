@@ -264,13 +264,13 @@ def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
     return found
 
 
-def costs(core: base.Core) -> Costs | None:
-    """None for sparse_ref.c."""
+def costs(core: base.Core) -> Costs:
+    """With Helium those of strips without it."""
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     if "m3" in core.isa:
         return _M3
-    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
+    return _M0 if core.name == "cortex-m0" else _M0PLUS
 
 
 def entries_and_tokens(how: Channel) -> tuple[int, int]:
