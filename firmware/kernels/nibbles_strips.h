@@ -108,13 +108,6 @@
         orr     \e, \o, \e, lsl #4
         .endm
 
-/* In strips of up to 3 words r12 is behind a list that the token does not begin. */
-        .macro  BEHIND words, halfwords
-        .if     \words < 4
-        sub     r12, r12, #2 * (\halfwords)
-        .endif
-        .endm
-
 /* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_nibbles_next, r12 behind the
  * program. Z is clear wherever a strip begins, and nothing but tokens 23 and 26 sets flags before the end.
  */
@@ -148,7 +141,7 @@
         DISPATCH \words, 2, 0
 
 18:                                     /* B = 0 */
-        BEHIND  \words, 18
+        BEHIND  \words, 2, 18
         EACH    \words, WORD_CLEAR
         DISPATCH \words, 2, 0
 
@@ -164,7 +157,7 @@
         FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 22:                                     /* S = S + 255 - B */
-        BEHIND  \words, 1
+        BEHIND  \words, 2, 1
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
 21:                                     /* S = S + B, and the next chunk's first entry */
@@ -182,10 +175,10 @@
 19:     SHARED  \words, 2, 19, mcugen1_nibbles_shift
 
 26:                                     /* as 24, with a clamp to other limits */
-        BEHIND  \words, 2
+        BEHIND  \words, 2, 2
         cmp     r0, r0
 24:                                     /* the end of S + 255 - B */
-        BEHIND  \words, 24
+        BEHIND  \words, 2, 24
         str     r12, [sp, #AT]
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
@@ -195,7 +188,7 @@
         b       40f
 
 23:                                     /* as 0, with a clamp to other limits */
-        BEHIND  \words, 23
+        BEHIND  \words, 2, 23
         cmp     r0, r0
 30:                                     /* the end of B */
         str     r12, [sp, #AT]

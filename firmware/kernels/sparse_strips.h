@@ -243,11 +243,16 @@
         .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
         .endm
 
+/* r12 back by \offsets of a list that its token does not begin, where DISPATCH takes it behind one. */
+        .macro  BEHIND words, size, offsets
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * (\offsets)
+        .endif
+        .endm
+
 /* A token whose code strips of all widths share: its number is \token, r2 the number of words, r12 behind the token. */
         .macro  SHARED words, size, token, to
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * \token
-        .endif
+        BEHIND  \words, \size, \token
         mov     r2, #\words
         b       \to
         .endm
@@ -399,9 +404,7 @@
         DISPATCH \words, \size, 0
 
 18:                                     /* sums = 0 */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 18
-        .endif
+        BEHIND  \words, \size, 18
         EACH    \words, WORD_CLEAR
         DISPATCH \words, \size, 0
 
@@ -414,21 +417,15 @@
         .endif
 
 23:                                     /* the end of most channels with a clamp to other limits */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 23
-        .endif
+        BEHIND  \words, \size, 23
         cmp     r0, r0
         b       30f
 
 29:                                     /* tokens 26 and 25, the end of channels with large multipliers */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size
-        .endif
+        BEHIND  \words, \size, 1
         EACH    \words, WORD_TWICE
 28:
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 25
-        .endif
+        BEHIND  \words, \size, 25
         EACH    \words, WORD_TWICE
 30:                                     /* the end of most channels */
         LOAD_TAIL
@@ -448,28 +445,20 @@
 
         .if     \pairs
 33:                                     /* token 29: the sums are kept */
-        .if     \words < 4
-        sub     r12, r12, #2 * 29
-        .endif
+        BEHIND  \words, \size, 29
         EACH_AT \words, WORD_KEEP, KEPT, 8
         DISPATCH \words, \size, 0
 
 34:                                     /* token 30: sums + 2 * those kept are kept */
-        .if     \words < 4
-        sub     r12, r12, #2 * 30
-        .endif
+        BEHIND  \words, \size, 30
         EACH_AT \words, WORD_COMBINE, KEPT, 8
         DISPATCH \words, \size, 0
 
 36:                                     /* token 32: as 31, with a clamp to other limits */
-        .if     \words < 4
-        sub     r12, r12, #2
-        .endif
+        BEHIND  \words, \size, 1
         cmp     r0, r0
 35:                                     /* token 31: the end of one channel; the sums kept are the other's */
-        .if     \words < 4
-        sub     r12, r12, #2 * 31
-        .endif
+        BEHIND  \words, \size, 31
         str     r3, [sp, #AT]
         LOAD_TAIL OTHER_READY, OTHER_ADD
         EACH    \words, WORD_SCALE
