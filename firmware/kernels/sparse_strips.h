@@ -257,15 +257,27 @@
         b       \to
         .endm
 
-/* There: into code for 4, 3, 2, 1 words, at labels 4, 3, 2, 1, each of which falls through into the next; \far: of more
- * than 500 bytes. */
-        .macro  BY_WORDS far=0
+/* There: \op for the sums of the strip's r2 words, the last word first; \wide: and with the place of the 16 bytes that each
+ * has from WIDE on; \far: of more than 500 bytes.
+ */
+        .macro  BY_WORDS op, wide=0, far=0
         .if     \far
         tbh     [pc, r2, lsl #1]
 7:      .hword  0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2
         .else
         tbb     [pc, r2]
 7:      .byte   0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2, 0
+        .endif
+        .if     \wide
+4:      \op     r10, r11, WIDE + 48
+3:      \op     r8, r9, WIDE + 32
+2:      \op     r6, r7, WIDE + 16
+1:      \op     r4, r5, WIDE
+        .else
+4:      \op     r10, r11
+3:      \op     r8, r9
+2:      \op     r6, r7
+1:      \op     r4, r5
         .endif
         .endm
 
