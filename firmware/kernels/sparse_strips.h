@@ -516,6 +516,47 @@
         .size   \name, . - \name
         .endm
 
+/* Of a layer: what clamps of bytes take; r0 and r5 are free. */
+        .macro  STORE_LIMITS lo, hi
+        mov     r0, #0x01010101
+        rsb     \hi, \hi, #255
+        add     r5, \hi, \lo
+        mul     \hi, \hi, r0
+        mul     r5, r5, r0
+        mul     \lo, \lo, r0
+        str     \hi, [sp, #ABOVE]
+        str     r5, [sp, #BELOW]
+        str     \lo, [sp, #LEAST]
+        .endm
+
+/* A packed tail, of halfwords in r2, r3 and r1, to r2 = mult | shift << 16, r3 = add; r1 is free. */
+        .macro  UNPACK_TAIL
+        orr     r3, r3, r1, lsl #16
+        and     r1, r3, #31
+        orr     r2, r2, r1, lsl #16
+        asr     r3, r3, #5
+        subs    r1, r1, #16
+        it      hi
+        lslhi   r3, r3, r1
+        .endm
+
+/* To the strips of the run at r0. */
+        .macro  TO_RUN
+        ldrh    r1, [r0]                /* first word of x */
+        ldrh    r2, [r0, #2]            /* first word of y */
+        ldrh    r3, [r0, #4]            /* words of y */
+        ldrh    r4, [r0, #6]            /* words of a strip */
+        ldr     r5, [sp, #X]
+        ldr     r6, [sp, #Y]
+        ldr     r7, [sp, #TABLE]
+        add     r0, r0, #8
+        str     r0, [sp, #RUN]
+        add     lr, r5, r1, lsl #2
+        add     r5, r6, r2, lsl #2
+        add     r6, r5, r3, lsl #2
+        ldr     pc, [r7, r4, lsl #2]
+        .endm
+
 /* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
  *
  * Only the strips that a model uses are linked, by MCUGEN_PART: the others are undefined and weak, and never called.
@@ -585,15 +626,7 @@
         str     r5, [sp, #RUNS_END]
         lsl     r9, r9, #2
         str     r9, [sp, #PLANE]
-        mov     r0, #0x01010101
-        rsb     r7, r7, #255
-        add     r5, r7, r6
-        mul     r7, r7, r0
-        mul     r5, r5, r0
-        mul     r6, r6, r0
-        str     r7, [sp, #ABOVE]
-        str     r5, [sp, #BELOW]
-        str     r6, [sp, #LEAST]
+        STORE_LIMITS r6, r7
         adr.w   r0, 8b
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
@@ -637,32 +670,14 @@
         ldrh    r3, [r0, #2]
         ldrh    r1, [r0, #4]
         add     r0, r0, #6
-        orr     r3, r3, r1, lsl #16
-        and     r1, r3, #31
-        orr     r2, r2, r1, lsl #16
-        asr     r3, r3, #5
-        subs    r1, r1, #16
-        it      hi
-        lslhi   r3, r3, r1
+        UNPACK_TAIL
 9:      strd    r2, r3, [sp, #SCALE]
         \prepare
         str     r0, [sp, #TAIL]
         ldr     r0, [sp, #RUNS]
         cmp     r0, #0                  /* Z is clear: see STRIPS */
 2:                                      /* a run, at r0 */
-        ldrh    r1, [r0]                /* first word of x */
-        ldrh    r2, [r0, #2]            /* first word of y */
-        ldrh    r3, [r0, #4]            /* words of y */
-        ldrh    r4, [r0, #6]            /* words of a strip */
-        ldr     r5, [sp, #X]
-        ldr     r6, [sp, #Y]
-        ldr     r7, [sp, #TABLE]
-        add     r0, r0, #8
-        str     r0, [sp, #RUN]
-        add     lr, r5, r1, lsl #2
-        add     r5, r6, r2, lsl #2
-        add     r6, r5, r3, lsl #2
-        ldr     pc, [r7, r4, lsl #2]
+        TO_RUN
 
 5:      bics    r2, r1, #1
         ite     ne
