@@ -279,11 +279,7 @@
 /* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, with r5 in AT. */
         .macro  STRIPS name, words, step, size=2
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-        HOT     \name
-        .thumb
-        .p2align 2
-
-        HEAD    \name
+        FUNCTION \name
 7:      ldr     r5, [sp, #PROGRAM]
         ldr     r3, [sp, #FIRST]
         .if     \words > 1
@@ -462,23 +458,14 @@
  * others, and nobody reads what is made of them.
  */
         .macro  SPLIT
-        HOT     mcugen1_sparse_split
-        .thumb
-        .p2align 2
-        .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-
-        .thumb_func
-        .type   mcugen1_sparse_split, %function
-mcugen1_sparse_split:               /* 20 */
+        FUNCTION mcugen1_sparse_split           /* 20 */
         movs    r0, #0
         .irp    at, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60
         str     r0, [sp, #WIDE + \at]
         .endr
         adds    r5, r5, #2
 
-        .thumb_func
-        .type   mcugen1_sparse_split_add, %function
-mcugen1_sparse_split_add:               /* 21; token 18 is next, and takes its share of r5 */
+        HEAD    mcugen1_sparse_split_add        /* 21; token 18 is next, and takes its share of r5 */
         subs    r5, r5, #6
 1:      WORD_SPLIT 3
         mov     r4, r8
@@ -492,9 +479,7 @@ mcugen1_sparse_split_add:               /* 21; token 18 is next, and takes its s
         WORD_SPLIT 2
         mov     pc, r1
 
-        .thumb_func
-        .type   mcugen1_sparse_split_end, %function
-mcugen1_sparse_split_end:               /* 22; r5 and r6 are free */
+        HEAD    mcugen1_sparse_split_end        /* 22; r5 and r6 are free */
         mov     r3, r1
         lsls    r6, r2, #2
         adr     r1, 2f
@@ -512,9 +497,7 @@ mcugen1_sparse_split_end:               /* 22; r5 and r6 are free */
 /* 24, by bytes: with sum = 2^8 h + l, (sum * mult + add) >> 8 = h * mult + ((l * mult + add) >> 8). The second product
  * and add have 32 bits, which mcugen/kernels/strips.py sees to, and so has the result.
  */
-        .thumb_func
-        .type   mcugen1_sparse_long, %function
-mcugen1_sparse_long:                    /* r5 and r6 are free */
+        HEAD    mcugen1_sparse_long             /* r5 and r6 are free */
         mov     r3, r1
         lsls    r6, r2, #2
         adr     r1, 2f
@@ -554,16 +537,9 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
  * mcugen1_sparse_shift, which other cores have a part for, is in each strip here.
  */
         .macro  LAYER name, kernel=sparse
-        HOT     \name
-        .thumb
-        .p2align 2
-
-        HEAD    \name
+        FUNCTION \name
         .ifc    \kernel, sparse
-        .weak   mcugen1_sparse_shift
-        .thumb_func
-        .type   mcugen1_sparse_shift, %function
-mcugen1_sparse_shift:
+        HEAD    mcugen1_sparse_shift
         .endif
         push    {r4-r7, lr}
         mov     r4, r8

@@ -158,16 +158,7 @@
         orr     \e, \e, \o, lsl #8
         .endm
 
-/* Token 24, 54 to 66 cycles for a word, in 64 bits: r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper
- * half of the sum is the result, in 32 bits.
- */
-        .macro  PIXEL_LONG y, v
-        mov     r12, r1
-        mov     \y, lr
-        smlal   r12, \y, \v, r0
-        usat    \y, #8, \y
-        .endm
-
+/* Token 24, 54 to 66 cycles for a word, by PIXEL_LONG. */
         .macro  WORD_LONG_END e, o, at
         sxth    r2, \e
         ldr     r3, [sp, #\at]

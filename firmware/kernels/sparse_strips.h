@@ -38,7 +38,7 @@
         .equ    HOME, 80        /* r1, the table of the strip's tokens, while it holds an addend */
         .equ    TABLE, 84       /* address of the function for strips of n words, less 4 * n */
         .equ    READY, 88       /* two words that PREPARE makes of the tail for token 0 */
-        .equ    WIDE, 96        /* the 32-bit sums of a strip: 16 bytes for each of 4 words */
+        .equ    WIDE, 96        /* 32-bit sums of a strip, or of nibbles S: 16 bytes for each of 4 words */
         .equ    AT, 160         /* r12, while it holds half of a product */
         .equ    DECODER, 164    /* struct mcugen_sparse_decoder: tail, weights, tails, bits, spare, rest */
         .equ    KERNEL, 192
@@ -291,6 +291,16 @@
         sxth    r0, r0
         .endm
 
+/* For an end in 64 bits: the pixel of \v in \y, by r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper half
+ * of the sum is the result, in 32 bits; r12 is free.
+ */
+        .macro  PIXEL_LONG y, v
+        mov     r12, r1
+        mov     \y, lr
+        smlal   r12, \y, \v, r0
+        usat    \y, #8, \y
+        .endm
+
         .macro  TO_CLAMP
         ldr     r0, [sp, #HOME]
         ldr     lr, [sp, #BASE]
@@ -366,7 +376,8 @@
 /* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_sparse_next, r12 behind the
  * program.
  *
- * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
+ * Z is clear wherever a strip begins, and before an end nothing but tokens 23 and 32 sets flags: there Z tells them from
+ * tokens 0 and 31.
  *
  * \size: bytes of a program's offsets and tokens. A program of bytes is never split.
  *
