@@ -85,6 +85,7 @@ class Costs:
 
 
 _RICE_BYTES = 760
+_STRIP_BYTES = {1: (390, 500, 580, 650, 740, 810), 2: (390, 540, 660, 760, 880, 990)}  # by the step in x
 _ENTRY = (5, 8, 10, 12, 14, 16)  # of strips of 1 to 6 words
 _SET, _ADD = (6, 11), (12, 21)  # of one word, of two, into totals
 _M0PLUS = Costs(51, 41, (36, 41), (10, 12), 9, 5, 14, 2, decoded=strips.Decoding(432, 26.4, 26.0, 14.6, 8.4))
@@ -142,12 +143,7 @@ class Chunks(base.Kernel):
             (
                 base.Field("weights", "uint16_t", weights),
                 tails,
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
+                *strips.run_fields(node, sig, runs),
                 packing,
                 base.Field("decode", "mcugen_chunks_decode_fn", decode),
             ),
@@ -155,7 +151,7 @@ class Chunks(base.Kernel):
             needs=("lanes", "sparse", "sparse_scratch", "sparse_decode", "sparse_rice")
             if scratch
             else ("lanes", "sparse"),
-            parts=(*_strips(runs, op.stride[1]), *ends),
+            parts=(*strips.functions("chunks", runs, op.stride[1], _STRIP_BYTES, "THUMB1"), *ends),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
@@ -163,12 +159,6 @@ class Chunks(base.Kernel):
         assert known is not None
         cycles = _cycles(node, sig, acc, known, coded) + base.seal_cycles(sig.output, node.output.type, core)
         return cycles + _decoding(node, known) if coded else cycles
-
-
-def _strips(runs: list[strips.Run], step: int) -> list[base.Part]:
-    sizes = {1: (390, 500, 580, 650, 740, 810), 2: (390, 540, 660, 760, 880, 990)}[step]
-    widths = sorted({run[3] for run in runs})
-    return [base.Part(f"chunks{n}{'x2' * (step - 1)}", sizes[n - 1], "THUMB1") for n in widths]
 
 
 def channels(node: Node, acc: Range) -> list[Channel]:
