@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 
 import harness
 import numpy as np
 import pytest
+import test_sparse
 from harness import Program, Step, node_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,13 +162,7 @@ def pointwise(counts: list[tuple[int, int]], shape: tuple[int, int, int], dtype:
     return ops.requantized(raw, rng, to)
 
 
-def geometry(
-    shape: tuple[int, int, int], w: tuple[int, int], op: Conv2d, *, kind: str = "sparse", out: int = 2, to: Out = FULL
-) -> Node:
-    rng = np.random.default_rng(zlib.crc32(repr((shape, w, op.stride, kind)).encode()))
-    x = ops.activation("x", shape, op.pad_value, DType.U4)
-    raw = ops.make(op, x, ops.draw_weights(rng, DType.T, (out, shape[0] // op.groups, *w), kind))
-    return ops.requantized(raw, rng, to)
+geometry = partial(test_sparse.geometry, dtype=DType.U4)
 
 
 def geometries() -> Iterator[tuple[str, Node]]:

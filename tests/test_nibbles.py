@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 
 import harness
 import numpy as np
 import pytest
+import test_sparse
 from harness import Program, Step, node_program, node_programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,14 +240,7 @@ def far() -> Node:
     return ops.make(Conv2d(to=FULL), x, ops.constant("w", DType.T, w), *(ops.constant(*c) for c in named))
 
 
-def geometry(
-    shape: tuple[int, int, int], w: tuple[int, int], op: Conv2d, *, kind: str = "sparse", out: int = 2, to: Out = FULL
-) -> Node:
-    """A layer of that geometry with weights of one of WEIGHT_KINDS."""
-    rng = np.random.default_rng(zlib.crc32(repr((shape, w, op.stride, kind)).encode()))
-    x = ops.activation("x", shape, op.pad_value, DType.U4)
-    raw = ops.make(op, x, ops.draw_weights(rng, DType.T, (out, shape[0] // op.groups, *w), kind))
-    return ops.requantized(raw, rng, to)
+geometry = partial(test_sparse.geometry, dtype=DType.U4, to=FULL)
 
 
 def geometries() -> Iterator[tuple[str, Node]]:
@@ -257,13 +250,7 @@ def geometries() -> Iterator[tuple[str, Node]]:
         yield f"3x3 {width}", geometry((4, 12, width), (3, 3), Conv2d(padding=(1, 1, 1, 1), pad_value=8))
         yield f"1x1s2 {width}", geometry((3, 16, width), (1, 1), Conv2d(stride=(2, 2)))
         yield f"3x3s2 {width}", geometry((2, 16, width), (3, 3), Conv2d((2, 2), (1, 1, 1, 1), pad_value=7))
-    yield "5x5", geometry((2, 20, 13), (5, 5), Conv2d(padding=(2, 2, 2, 2), pad_value=9))
-    yield "3x3d2", geometry((2, 20, 13), (3, 3), Conv2d(padding=(2, 2, 2, 2), dilation=(2, 2)))
-    yield "1xk", geometry((2, 8, 20), (1, 7), Conv2d(padding=(0, 3, 0, 3)))
-    yield "kx1", geometry((2, 40, 1), (7, 1), Conv2d(padding=(3, 0, 3, 0)))
-    yield "s21", geometry((2, 32, 5), (3, 3), Conv2d((2, 1), (1, 1, 1, 1)))
-    yield "s12", geometry((2, 8, 9), (3, 3), Conv2d((1, 2), (1, 1, 1, 1)))
-    yield "one row", geometry((4, 1, 9), (1, 3), Conv2d(padding=(0, 1, 0, 1), pad_value=15))
+    yield from test_sparse.windows(DType.U4, 20, 32)
     for lo, hi in ((0, 7), (3, 15), (8, 15), (1, 2), (0, 0)):
         yield f"clamp {lo} {hi}", geometry((5, 9, 7), (3, 3), Conv2d(padding=(1,) * 4), to=replace(FULL, lo=lo, hi=hi))
     for kind in ops.WEIGHT_KINDS:

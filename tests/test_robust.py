@@ -81,6 +81,13 @@ def test_clang_for_arm(triple: str, core: str, level: str, sources: Path, tmp_pa
     compile_all(cc, [*CORE_FLAGS[core], level], sources, tmp_path)
 
 
+@pytest.mark.parametrize("triple, core", [("thumbv6m-none-eabi", "cortex-m0"), ("thumbv7em-none-eabi", "cortex-m4")])
+def test_clang_takes_all_assembler(triple: str, core: str, tmp_path: Path) -> None:
+    """Also of kernels that no golden has."""
+    files = sorted(resources.KERNELS.glob("*.S"))
+    toolchain.compile(found("clang", f"--target={triple}"), files, tmp_path, flags=CORE_FLAGS[core])
+
+
 @pytest.mark.parametrize("core, level", [("", "-O0"), ("", "-O2"), ("cortex-m0", "-Os"), ("cortex-m4", "-O3")])
 def test_zig(core: str, level: str, sources: Path, tmp_path: Path) -> None:
     cc = zig()

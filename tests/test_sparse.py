@@ -7,7 +7,7 @@ import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 
 import harness
@@ -267,10 +267,11 @@ def geometry(
     kind: str = "sparse",
     out: int = 2,
     to: Out = FULL,
+    dtype: DType = DType.U8,
 ) -> Node:
-    """A layer of that geometry with weights of one of WEIGHT_KINDS."""
+    """A layer of that geometry with weights of one of WEIGHT_KINDS; dtype: of its pixels."""
     rng = np.random.default_rng(zlib.crc32(repr((shape, w, op.stride, kind)).encode()))
-    x = ops.activation("x", shape, op.pad_value)
+    x = ops.activation("x", shape, op.pad_value, dtype)
     raw = ops.make(op, x, ops.draw_weights(rng, DType.T, (out, shape[0] // op.groups, *w), kind))
     return ops.requantized(raw, rng, to)
 
@@ -282,6 +283,21 @@ def depthwise(shape: tuple[int, int, int], w: tuple[int, int], op: DepthwiseConv
     return ops.requantized(raw, rng, to)
 
 
+def windows(dtype: DType, rows: int, stepped: int) -> Iterator[tuple[str, Node]]:
+    """Dilation, high and wide kernels, a step in one direction, a single row, all from and to dtype.
+
+    rows: of an image with several in a lane; stepped: of one for a step of 2 from row to row.
+    """
+    of = partial(geometry, dtype=dtype, to=Out.full(dtype))
+    yield "5x5", of((2, rows, 13), (5, 5), Conv2d(padding=(2, 2, 2, 2), pad_value=9))
+    yield "3x3d2", of((2, rows, 13), (3, 3), Conv2d(padding=(2, 2, 2, 2), dilation=(2, 2)))
+    yield "1xk", of((2, 8, 20), (1, 7), Conv2d(padding=(0, 3, 0, 3)))
+    yield "kx1", of((2, 40, 1), (7, 1), Conv2d(padding=(3, 0, 3, 0)))
+    yield "s21", of((2, stepped, 5), (3, 3), Conv2d((2, 1), (1, 1, 1, 1)))
+    yield "s12", of((2, 8, 9), (3, 3), Conv2d((1, 2), (1, 1, 1, 1)))
+    yield "one row", of((4, 1, 9), (1, 3), Conv2d(padding=(0, 1, 0, 1), pad_value=dtype.hi))
+
+
 def geometries() -> Iterator[tuple[str, Node]]:
     """Every remainder of the width by strips, both steps, dilation, high and wide kernels, images of few rows."""
     for width in range(1, 19):
@@ -289,13 +305,7 @@ def geometries() -> Iterator[tuple[str, Node]]:
         yield f"3x3 {width}", geometry((2, 6, width), (3, 3), Conv2d(padding=(1, 1, 1, 1), pad_value=128))
         yield f"1x1s2 {width}", geometry((3, 8, width), (1, 1), Conv2d(stride=(2, 2)))
         yield f"3x3s2 {width}", geometry((2, 8, width), (3, 3), Conv2d((2, 2), (1, 1, 1, 1), pad_value=7))
-    yield "5x5", geometry((2, 12, 13), (5, 5), Conv2d(padding=(2, 2, 2, 2), pad_value=9))
-    yield "3x3d2", geometry((2, 12, 13), (3, 3), Conv2d(padding=(2, 2, 2, 2), dilation=(2, 2)))
-    yield "1xk", geometry((2, 8, 20), (1, 7), Conv2d(padding=(0, 3, 0, 3)))
-    yield "kx1", geometry((2, 40, 1), (7, 1), Conv2d(padding=(3, 0, 3, 0)))
-    yield "s21", geometry((2, 16, 5), (3, 3), Conv2d((2, 1), (1, 1, 1, 1)))
-    yield "s12", geometry((2, 8, 9), (3, 3), Conv2d((1, 2), (1, 1, 1, 1)))
-    yield "one row", geometry((4, 1, 9), (1, 3), Conv2d(padding=(0, 1, 0, 1), pad_value=255))
+    yield from windows(DType.U8, 12, 16)
     for lo, hi in ((0, 15), (10, 240), (128, 255), (1, 2)):
         yield f"clamp {lo} {hi}", geometry((5, 9, 7), (3, 3), Conv2d(padding=(1,) * 4), to=replace(FULL, lo=lo, hi=hi))
     for kind in ops.WEIGHT_KINDS:

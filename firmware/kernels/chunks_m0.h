@@ -170,11 +170,8 @@
         add     r6, sp, #TOTAL
         .endm
 
-/* sum = r0 - sum: 3 cycles. */
         .macro  SUM_NEGATE sum, x
-        mov     r1, \sum
-        subs    r1, r0, r1
-        mov     \sum, r1
+        REGISTER_NEGATE \sum
         .endm
 
 /* A function that runs a program for each strip of a run and goes on to mcugen1_chunks_next, with r7 in AT. */
@@ -228,22 +225,9 @@
         bmi     1b
 
         CHUNK_ENTRY \words, \step, mov, 0
-116:    CHUNK_ENTRY \words, \step, add, 2
-115:    CHUNK_ENTRY \words, \step, add, 4
-114:    CHUNK_ENTRY \words, \step, add, 6
-113:    CHUNK_ENTRY \words, \step, add, 8
-112:    CHUNK_ENTRY \words, \step, add, 10
-111:    CHUNK_ENTRY \words, \step, add, 12
-110:    CHUNK_ENTRY \words, \step, add, 14
-109:    CHUNK_ENTRY \words, \step, add, 16
-108:    CHUNK_ENTRY \words, \step, add, 18
-107:    CHUNK_ENTRY \words, \step, add, 20
-106:    CHUNK_ENTRY \words, \step, add, 22
-105:    CHUNK_ENTRY \words, \step, add, 24
-104:    CHUNK_ENTRY \words, \step, add, 26
-103:    CHUNK_ENTRY \words, \step, add, 28
-102:    CHUNK_ENTRY \words, \step, add, 30
-101:    CHUNK_ENTRY \words, \step, add, 32
+        .irp    n, 116, 115, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 103, 102, 101
+\n:     CHUNK_ENTRY \words, \step, add, 2 * (117 - \n)
+        .endr
         CHUNK_DISPATCH
 
 17:     subs    r7, r7, #32             /* sums = c - sums; 257 * c is behind the token */
@@ -256,8 +240,7 @@
         .p2align 2
 8:      .hword  0
         .hword  8b - 30f
-        .hword  8b - 101b, 8b - 102b, 8b - 103b, 8b - 104b, 8b - 105b, 8b - 106b, 8b - 107b, 8b - 108b
-        .hword  8b - 109b, 8b - 110b, 8b - 111b, 8b - 112b, 8b - 113b, 8b - 114b, 8b - 115b, 8b - 116b
+        ENTRY_TABLE
         .hword  8b - 17b, 8b - 18b, 8b - 19b, 8b - 20b, 8b - 21b, 8b - 22b, 8b - 23b, 8b - 24b
         .hword  8b - 25b, 8b - 26f
 
@@ -268,25 +251,7 @@
         b       27f
 30:     ldr     r4, 42f                 /* the end of one */
 27:     str     r7, [sp, #AT]
-        mov     r0, sp
-        ldm     r0, {r0, r1, r3, r5, r6}
-        movs    r2, #0
-        str     r2, [r6]
-        .if     \words > 1
-        str     r2, [r6, #4]
-        .endif
-        .if     \words > 2
-        str     r2, [r6, #8]
-        .endif
-        .if     \words > 3
-        str     r2, [r6, #12]
-        .endif
-        .if     \words > 4
-        str     r2, [r6, #16]
-        .endif
-        .if     \words > 5
-        str     r2, [r6, #20]
-        .endif
+        BEGIN_PIXELS \words
         adr     r2, 31f
         mov     pc, r4
 

@@ -74,19 +74,9 @@
         WORD_SCALE \y, \x, 4, \pixel
         .endm
 
-/* Four pixels to lo .. hi, 10 cycles: r0, r1, r2 = 127 - hi, 127 - hi + lo, lo in every byte. No byte carries: pixels have
- * 4 bits. Bit 7 tells a pixel above hi, which becomes 127, and then, set before, a difference that is not below 0.
- */
+/* Four pixels to lo .. hi, 10 cycles: r0, r1, r2 = 127 - hi, 127 - hi + lo, lo in every byte. */
         .macro  BYTES_CLAMP x
-        add     \x, \x, r0
-        and     r3, \x, #0x80808080
-        sub     r3, r3, r3, lsr #7
-        orr     \x, \x, r3
-        orr     \x, \x, #0x80808080
-        sub     \x, \x, r1
-        and     r3, \x, #0x80808080
-        sub     r3, r3, r3, lsr #7
-        and     \x, \x, r3
+        CLAMP_LANES \x, r3, 7, 0x80808080
         add     \x, \x, r2
         .endm
 

@@ -36,26 +36,18 @@
         orr     \e, r12, \e, lsl #4
         .endm
 
-        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift  /* of B */
-        .weak   mcugen1_nibbles_shift           /* by this name a model asks for both */
+/* Of B; by this name a model asks for both. */
+        FUNCTION mcugen1_nibbles_shift, mcugen1_nibbles_shift
         str     r12, [sp, #AT]
         LOAD_WIDE_TAIL
-        BY_WORDS 1
-4:      BYTES_SHIFT r10, r11
-3:      BYTES_SHIFT r8, r9
-2:      BYTES_SHIFT r6, r7
-1:      BYTES_SHIFT r4, r5
+        BY_WORDS BYTES_SHIFT, far=1
         TO_CLAMP
         .size   mcugen1_nibbles_shift, . - mcugen1_nibbles_shift
 
         FUNCTION mcugen1_nibbles_shift_sums, mcugen1_nibbles_shift  /* of S + 255 - B */
         str     r12, [sp, #AT]
         LOAD_WIDE_TAIL
-        BY_WORDS 1
-4:      SUMS_SHIFT r10, r11, WIDE + 48
-3:      SUMS_SHIFT r8, r9, WIDE + 32
-2:      SUMS_SHIFT r6, r7, WIDE + 16
-1:      SUMS_SHIFT r4, r5, WIDE
+        BY_WORDS SUMS_SHIFT, wide=1, far=1
         TO_CLAMP
         .size   mcugen1_nibbles_shift_sums, . - mcugen1_nibbles_shift_sums
 #endif

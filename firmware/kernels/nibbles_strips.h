@@ -62,20 +62,6 @@
         sub     \o, \o, \by, lsr #4
         .endm
 
-/* \op for the sums of every word of a strip, with 16 bytes each. */
-        .macro  EACH_AT words, op
-        \op     r4, r5, WIDE
-        .if     \words > 1
-        \op     r6, r7, WIDE + 16
-        .endif
-        .if     \words > 2
-        \op     r8, r9, WIDE + 32
-        .endif
-        .if     \words > 3
-        \op     r10, r11, WIDE + 48
-        .endif
-        .endm
-
 /* Token 20. */
         .macro  SUMS_SET e, o, at
         APART   \e, \o, r1
@@ -122,23 +108,6 @@
         orr     \e, \o, \e, lsl #4
         .endm
 
-/* The first entry of a chunk, r12 behind the token that follows it, and that token. */
-        .macro  FIRST_ENTRY words, step
-        .if     \words == 4
-        LAST_ENTRY \step, NIBBLES_SET
-        .else
-        ENTRY   \words, \step, 2, NIBBLES_SET, -2
-        DISPATCH \words, 2, first=1
-        .endif
-        .endm
-
-/* In strips of up to 3 words r12 is behind a list that the token does not begin. */
-        .macro  BEHIND words, halfwords
-        .if     \words < 4
-        sub     r12, r12, #2 * (\halfwords)
-        .endif
-        .endm
-
 /* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_nibbles_next, r12 behind the
  * program. Z is clear wherever a strip begins, and nothing but tokens 23 and 26 sets flags before the end.
  */
@@ -147,13 +116,7 @@
         .thumb
         .p2align 2
 8:      .word   30f + 1
-        .if     \words == 4
-        .word   100f + 1
-        .else
-        .word   101f + 1
-        .endif
-        .word   102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
-        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        ENTRY_TABLE
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1, 25f + 1, 26f + 1
         .word   0, 40f + 1              /* CLAMP */
 
@@ -161,28 +124,9 @@
         HEAD    \name
         BEGIN_RUN \words, \step, 2
 32:     ldr     r12, [sp, #PROGRAM]
-        FIRST_ENTRY \words, \step
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
-116:    ENTRY   \words, \step, 2, NIBBLES_ADD, -16
-115:    ENTRY   \words, \step, 2, NIBBLES_ADD, -15
-114:    ENTRY   \words, \step, 2, NIBBLES_ADD, -14
-113:    ENTRY   \words, \step, 2, NIBBLES_ADD, -13
-112:    ENTRY   \words, \step, 2, NIBBLES_ADD, -12
-111:    ENTRY   \words, \step, 2, NIBBLES_ADD, -11
-110:    ENTRY   \words, \step, 2, NIBBLES_ADD, -10
-109:    ENTRY   \words, \step, 2, NIBBLES_ADD, -9
-108:    ENTRY   \words, \step, 2, NIBBLES_ADD, -8
-107:    ENTRY   \words, \step, 2, NIBBLES_ADD, -7
-106:    ENTRY   \words, \step, 2, NIBBLES_ADD, -6
-105:    ENTRY   \words, \step, 2, NIBBLES_ADD, -5
-104:    ENTRY   \words, \step, 2, NIBBLES_ADD, -4
-103:    ENTRY   \words, \step, 2, NIBBLES_ADD, -3
-102:    ENTRY   \words, \step, 2, NIBBLES_ADD, -2, 6   /* r12 goes behind the next token */
-        .if     \words == 4
-        LAST_ENTRY \step, NIBBLES_ADD
-100:                                    /* a list of one */
-        .endif
-101:    ENTRY   \words, \step, 2, NIBBLES_ADD, -1
+        ENTRIES \words, \step, 2, NIBBLES_ADD
         DISPATCH \words, 2
 
 17:                                     /* B = c - B */
@@ -197,7 +141,7 @@
         DISPATCH \words, 2, 0
 
 18:                                     /* B = 0 */
-        BEHIND  \words, 18
+        BEHIND  \words, 2, 18
         EACH    \words, WORD_CLEAR
         DISPATCH \words, 2, 0
 
@@ -209,11 +153,11 @@
         sub     r12, r12, #40 - 6
         .endif
         CENTRE
-        EACH_AT \words, SUMS_SET
-        FIRST_ENTRY \words, \step
+        EACH_AT \words, SUMS_SET, WIDE, 16
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 22:                                     /* S = S + 255 - B */
-        BEHIND  \words, 1
+        BEHIND  \words, 2, 1
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
 21:                                     /* S = S + B, and the next chunk's first entry */
@@ -223,28 +167,28 @@
         sub     r12, r12, #2 * 21 - 4
         .endif
         str     r3, [sp, #AT]
-        EACH_AT \words, SUMS_ADD
+        EACH_AT \words, SUMS_ADD, WIDE, 16
         ldr     r3, [sp, #AT]
-        FIRST_ENTRY \words, \step
+        FIRST_ENTRY \words, \step, 2, NIBBLES_SET
 
 25:     SHARED  \words, 2, 25, mcugen1_nibbles_shift_sums
 19:     SHARED  \words, 2, 19, mcugen1_nibbles_shift
 
 26:                                     /* as 24, with a clamp to other limits */
-        BEHIND  \words, 2
+        BEHIND  \words, 2, 2
         cmp     r0, r0
 24:                                     /* the end of S + 255 - B */
-        BEHIND  \words, 24
+        BEHIND  \words, 2, 24
         str     r12, [sp, #AT]
         LOAD_NOT
         EACH    \words, NIBBLES_NOT
         NIBBLES_TAIL
-        EACH_AT \words, NIBBLES_SUMS_SCALE
+        EACH_AT \words, NIBBLES_SUMS_SCALE, WIDE, 16
         bne     31f
         b       40f
 
 23:                                     /* as 0, with a clamp to other limits */
-        BEHIND  \words, 23
+        BEHIND  \words, 2, 23
         cmp     r0, r0
 30:                                     /* the end of B */
         str     r12, [sp, #AT]

@@ -17,13 +17,7 @@
         ldrh    r3, [r7, #4]
         ldrh    r1, [r7, #6]
         add     r7, r7, #8
-        orr     r3, r3, r1, lsl #16
-        and     r1, r3, #31
-        orr     r2, r2, r1, lsl #16
-        asr     r3, r3, #5
-        subs    r1, r1, #16
-        it      hi
-        lslhi   r3, r3, r1
+        UNPACK_TAIL
         .endm
 
 /* void \name(const struct mcugen_paired *k, const void *x, void *y, void *scratch): units, and runs of strips.
@@ -64,15 +58,7 @@
         str     r5, [sp, #RUNS_END]
         lsl     r9, r9, #2
         str     r9, [sp, #PLANE]
-        mov     r0, #0x01010101
-        rsb     r8, r8, #255
-        add     r5, r8, r6
-        mul     r8, r8, r0
-        mul     r5, r5, r0
-        mul     r6, r6, r0
-        str     r8, [sp, #ABOVE]
-        str     r5, [sp, #BELOW]
-        str     r6, [sp, #LEAST]
+        STORE_LIMITS r6, r8
         adr.w   r0, 8b
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
@@ -118,19 +104,7 @@
         ldr     r0, [sp, #RUNS]
         cmp     r0, #0                  /* Z is clear: see STRIPS */
 2:                                      /* a run, at r0 */
-        ldrh    r1, [r0]                /* first word of x */
-        ldrh    r2, [r0, #2]            /* first word of y */
-        ldrh    r3, [r0, #4]            /* words of y */
-        ldrh    r4, [r0, #6]            /* words of a strip */
-        ldr     r5, [sp, #X]
-        ldr     r6, [sp, #Y]
-        ldr     r7, [sp, #TABLE]
-        add     r0, r0, #8
-        str     r0, [sp, #RUN]
-        add     lr, r5, r1, lsl #2
-        add     r5, r6, r2, lsl #2
-        add     r6, r5, r3, lsl #2
-        ldr     pc, [r7, r4, lsl #2]
+        TO_RUN
 
 /* Where strips go on after a run: r12 is behind the unit's program. */
         HEAD    mcugen1_paired_next

@@ -5,11 +5,7 @@
 
         FUNCTION mcugen1_paired_split
         LOAD_WIDE_TAIL OTHER_SCALE, OTHER_ADD
-        BY_WORDS
-4:      WORD_WIDE_END r10, r11, WIDE + 48
-3:      WORD_WIDE_END r8, r9, WIDE + 32
-2:      WORD_WIDE_END r6, r7, WIDE + 16
-1:      WORD_WIDE_END r4, r5, WIDE
+        BY_WORDS WORD_WIDE_END, wide=1
         TO_CLAMP
         .size   mcugen1_paired_split, . - mcugen1_paired_split
 #endif

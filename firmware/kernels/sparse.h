@@ -34,8 +34,8 @@
  * offsets are channels, tokens too are bytes, and c is two of them, the lower first. Tokens 20 to 22 and 24 are not there.
  *
  * Or the weights are a Rice code (FORMAT.md, "rice"), a code of blocks ("blocks") or digits of base 3 ("base3x10"), which
- * `decode` turns into such programs in scratch, one channel's at a time: its -1 weights from a middle downwards, its 1 weights upwards, so that neither count need be known. No
- * channel of such a layer is split.
+ * `decode` turns into such programs in scratch, one channel's at a time: its -1 weights from a middle downwards, its 1
+ * weights upwards, so that neither count need be known. No channel of such a layer is split.
  */
 #ifndef MCUGEN_SPARSE_H
 #define MCUGEN_SPARSE_H

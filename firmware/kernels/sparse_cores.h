@@ -1,5 +1,5 @@
-/* sparse_cores.h - the assembler macros of `sparse` for this core; MCUGEN_SPARSE_STRIPS where there are any, MCUGEN_SPARSE_PAIRS
- * where they have tokens for pairs of channels. */
+/* sparse_cores.h - the assembler macros of `sparse` for this core; MCUGEN_SPARSE_STRIPS where there are any,
+ * MCUGEN_SPARSE_PAIRS where they have tokens for pairs of channels. */
 /* clang-format off */
 #ifndef MCUGEN_SPARSE_CORES_H
 #define MCUGEN_SPARSE_CORES_H

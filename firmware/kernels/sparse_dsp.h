@@ -61,9 +61,9 @@
         uadd16  \o, \o, \o
         .endm
 
-/* Tokens 0 and 23, 9 cycles for a word: sums to pixels of \bits bits in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the result in its upper
- * half and, as is proven, in 32 bits; rounding down there and rounding down the product before r1, a whole number, is
- * added are the same.
+/* Tokens 0 and 23, 9 cycles for a word: sums to pixels of \bits bits in \e, by r0 and r1. (sum * r0 >> 16) + r1 has the
+ * result in its upper half and, as is proven, in 32 bits; rounding down there and rounding down the product before r1, a
+ * whole number, is added are the same.
  */
         .macro  LOAD_TAIL ready=READY, add=ADD
         ldr     r0, [sp, #\ready]
@@ -155,16 +155,7 @@
         orr     \e, \e, \o, lsl #8
         .endm
 
-/* Token 24, 31 cycles for a word, in 64 bits: r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper half of
- * the sum is the result, in 32 bits.
- */
-        .macro  PIXEL_LONG y, v
-        mov     r12, r1
-        mov     \y, lr
-        smlal   r12, \y, \v, r0
-        usat    \y, #8, \y
-        .endm
-
+/* Token 24, 31 cycles for a word, by PIXEL_LONG. */
         .macro  WORD_LONG_HALF v, at
         ldr     r2, [sp, #\at]
         sxtah   r2, r2, \v

@@ -10,11 +10,7 @@
         lsl     r0, r0, r3
         asr     lr, r1, lr
         lsl     r1, r1, r3
-        BY_WORDS
-4:      WORD_LONG_END r10, r11, WIDE + 48
-3:      WORD_LONG_END r8, r9, WIDE + 32
-2:      WORD_LONG_END r6, r7, WIDE + 16
-1:      WORD_LONG_END r4, r5, WIDE
+        BY_WORDS WORD_LONG_END, wide=1
         ldr     r12, [sp, #AT]
         TO_CLAMP
         .size   mcugen1_sparse_long, . - mcugen1_sparse_long

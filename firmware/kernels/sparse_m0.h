@@ -164,6 +164,12 @@
         mov     pc, r1
         .endm
 
+/* The table at label 8 for lists of 1 to 16 entries, which begin at labels 101 to 116. */
+        .macro  ENTRY_TABLE
+        .hword  8b - 101b, 8b - 102b, 8b - 103b, 8b - 104b, 8b - 105b, 8b - 106b, 8b - 107b, 8b - 108b
+        .hword  8b - 109b, 8b - 110b, 8b - 111b, 8b - 112b, 8b - 113b, 8b - 114b, 8b - 115b, 8b - 116b
+        .endm
+
 /* sums = c - sums, by r0 = c * 0x01010101 modulo 2^32, c sign extended: 3 cycles for a register. */
         .macro  REGISTER_NEGATE v
         mov     r1, \v
@@ -184,6 +190,18 @@
         .macro  WORD_CLEAR e, o
         mov     \e, r0
         mov     \o, r0
+        .endm
+
+/* An end begins: r0, r1, r3, r5, r6 = mult, add, hi, shift, where the strip's pixels go, and zeros there for PIXEL. */
+        .macro  BEGIN_PIXELS words
+        mov     r0, sp
+        ldm     r0, {r0, r1, r3, r5, r6}
+        movs    r2, #0
+        .irp    word, 0, 1, 2, 3, 4, 5
+        .if     \words > \word
+        str     r2, [r6, #4 * \word]
+        .endif
+        .endr
         .endm
 
 /* A sum to a pixel, 8 cycles or, if it is below 0, 4: zeros have been written. r0, r1, r3, r5 = mult, add, hi, shift. */
@@ -261,11 +279,7 @@
 /* A function that runs a program for each strip of a run and goes on to mcugen1_sparse_next, with r5 in AT. */
         .macro  STRIPS name, words, step, size=2
         .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-        HOT     \name
-        .thumb
-        .p2align 2
-
-        HEAD    \name
+        FUNCTION \name
 7:      ldr     r5, [sp, #PROGRAM]
         ldr     r3, [sp, #FIRST]
         .if     \words > 1
@@ -277,22 +291,9 @@
         ENTRY   \words, \step, \size, WORD_SET, 30
         DISPATCH \size
 
-116:    ENTRY   \words, \step, \size, WORD_ADD, 0
-115:    ENTRY   \words, \step, \size, WORD_ADD, 2
-114:    ENTRY   \words, \step, \size, WORD_ADD, 4
-113:    ENTRY   \words, \step, \size, WORD_ADD, 6
-112:    ENTRY   \words, \step, \size, WORD_ADD, 8
-111:    ENTRY   \words, \step, \size, WORD_ADD, 10
-110:    ENTRY   \words, \step, \size, WORD_ADD, 12
-109:    ENTRY   \words, \step, \size, WORD_ADD, 14
-108:    ENTRY   \words, \step, \size, WORD_ADD, 16
-107:    ENTRY   \words, \step, \size, WORD_ADD, 18
-106:    ENTRY   \words, \step, \size, WORD_ADD, 20
-105:    ENTRY   \words, \step, \size, WORD_ADD, 22
-104:    ENTRY   \words, \step, \size, WORD_ADD, 24
-103:    ENTRY   \words, \step, \size, WORD_ADD, 26
-102:    ENTRY   \words, \step, \size, WORD_ADD, 28
-101:    ENTRY   \words, \step, \size, WORD_ADD, 30
+        .irp    n, 116, 115, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 103, 102, 101
+\n:     ENTRY   \words, \step, \size, WORD_ADD, 2 * (116 - \n)
+        .endr
         DISPATCH \size
 
 17:                                     /* sums = c - sums; c is behind the token, at r5 - 2 */
@@ -348,8 +349,7 @@
 
         .p2align 2
 8:      .hword  8b - 30f
-        .hword  8b - 101b, 8b - 102b, 8b - 103b, 8b - 104b, 8b - 105b, 8b - 106b, 8b - 107b, 8b - 108b
-        .hword  8b - 109b, 8b - 110b, 8b - 111b, 8b - 112b, 8b - 113b, 8b - 114b, 8b - 115b, 8b - 116b
+        ENTRY_TABLE
         .if     \size == 2
         .hword  8b - 17b, 8b - 18b, 8b - 19f, 8b - 20b, 8b - 21b, 8b - 22b, 8b - 25f, 8b - 26b
         .else
@@ -366,18 +366,8 @@
 19:                                     /* the end */
         subs    r5, r5, #19 * \size
 30:     SAVE    \words, \step, \size
-        mov     r0, sp
-        ldm     r0, {r0, r1, r3, r5, r6}
-        movs    r2, #0
-        str     r2, [r6]
-        .if     \words > 1
-        str     r2, [r6, #4]
-        .endif
-        .if     \words > 2
-        str     r2, [r6, #8]
-        .endif
+        BEGIN_PIXELS \words
         .if     \words > 3
-        str     r2, [r6, #12]
         WORD_END 3
         .endif
         mov     r4, r8
@@ -468,23 +458,14 @@
  * others, and nobody reads what is made of them.
  */
         .macro  SPLIT
-        HOT     mcugen1_sparse_split
-        .thumb
-        .p2align 2
-        .weak   mcugen1_sparse_split, mcugen1_sparse_split_add, mcugen1_sparse_split_end, mcugen1_sparse_long
-
-        .thumb_func
-        .type   mcugen1_sparse_split, %function
-mcugen1_sparse_split:               /* 20 */
+        FUNCTION mcugen1_sparse_split           /* 20 */
         movs    r0, #0
         .irp    at, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60
         str     r0, [sp, #WIDE + \at]
         .endr
         adds    r5, r5, #2
 
-        .thumb_func
-        .type   mcugen1_sparse_split_add, %function
-mcugen1_sparse_split_add:               /* 21; token 18 is next, and takes its share of r5 */
+        HEAD    mcugen1_sparse_split_add        /* 21; token 18 is next, and takes its share of r5 */
         subs    r5, r5, #6
 1:      WORD_SPLIT 3
         mov     r4, r8
@@ -498,9 +479,7 @@ mcugen1_sparse_split_add:               /* 21; token 18 is next, and takes its s
         WORD_SPLIT 2
         mov     pc, r1
 
-        .thumb_func
-        .type   mcugen1_sparse_split_end, %function
-mcugen1_sparse_split_end:               /* 22; r5 and r6 are free */
+        HEAD    mcugen1_sparse_split_end        /* 22; r5 and r6 are free */
         mov     r3, r1
         lsls    r6, r2, #2
         adr     r1, 2f
@@ -518,9 +497,7 @@ mcugen1_sparse_split_end:               /* 22; r5 and r6 are free */
 /* 24, by bytes: with sum = 2^8 h + l, (sum * mult + add) >> 8 = h * mult + ((l * mult + add) >> 8). The second product
  * and add have 32 bits, which mcugen/kernels/strips.py sees to, and so has the result.
  */
-        .thumb_func
-        .type   mcugen1_sparse_long, %function
-mcugen1_sparse_long:                    /* r5 and r6 are free */
+        HEAD    mcugen1_sparse_long             /* r5 and r6 are free */
         mov     r3, r1
         lsls    r6, r2, #2
         adr     r1, 2f
@@ -560,16 +537,9 @@ mcugen1_sparse_long:                    /* r5 and r6 are free */
  * mcugen1_sparse_shift, which other cores have a part for, is in each strip here.
  */
         .macro  LAYER name, kernel=sparse
-        HOT     \name
-        .thumb
-        .p2align 2
-
-        HEAD    \name
+        FUNCTION \name
         .ifc    \kernel, sparse
-        .weak   mcugen1_sparse_shift
-        .thumb_func
-        .type   mcugen1_sparse_shift, %function
-mcugen1_sparse_shift:
+        HEAD    mcugen1_sparse_shift
         .endif
         push    {r4-r7, lr}
         mov     r4, r8

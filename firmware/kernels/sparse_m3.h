@@ -158,16 +158,7 @@
         orr     \e, \e, \o, lsl #8
         .endm
 
-/* Token 24, 54 to 66 cycles for a word, in 64 bits: r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper
- * half of the sum is the result, in 32 bits.
- */
-        .macro  PIXEL_LONG y, v
-        mov     r12, r1
-        mov     \y, lr
-        smlal   r12, \y, \v, r0
-        usat    \y, #8, \y
-        .endm
-
+/* Token 24, 54 to 66 cycles for a word, by PIXEL_LONG. */
         .macro  WORD_LONG_END e, o, at
         sxth    r2, \e
         ldr     r3, [sp, #\at]
@@ -200,25 +191,28 @@
         and     r1, r1, #0x00ff00ff
         .endm
 
-/* Bit 8 of a half tells a sum above 255, which becomes 255, and then, set before, a difference that is not below 0. */
-        .macro  HALVES_CLAMP v
-        add     \v, \v, r0
-        and     r2, \v, #0x01000100
-        sub     r2, r2, r2, lsr #8
-        orr     \v, \v, r2
-        orr     \v, \v, #0x01000100
-        sub     \v, \v, r1
-        and     r2, \v, #0x01000100
-        sub     r2, r2, r2, lsr #8
-        and     \v, \v, r2
+/* Pixels in the lanes of \x to 0 .. hi - lo, each less lo. \top: of each lane bit \bits, which no pixel has; r0, r1 =
+ * 2^\bits - 1 - hi, the same + lo, in every lane; \by is free. That bit tells a pixel above hi, whose sum becomes
+ * 2^\bits - 1, and then, set before, a difference that is not below 0.
+ */
+        .macro  CLAMP_LANES x, by, bits, top
+        add     \x, \x, r0
+        and     \by, \x, #\top
+        sub     \by, \by, \by, lsr #\bits
+        orr     \x, \x, \by
+        orr     \x, \x, #\top
+        sub     \x, \x, r1
+        and     \by, \x, #\top
+        sub     \by, \by, \by, lsr #\bits
+        and     \x, \x, \by
         .endm
 
         .macro  WORD_CLAMP e, o
         lsr     \o, \e, #8
         and     \o, \o, #0x00ff00ff
         and     \e, \e, #0x00ff00ff
-        HALVES_CLAMP \e
-        HALVES_CLAMP \o
+        CLAMP_LANES \e, r2, 8, 0x01000100
+        CLAMP_LANES \o, r2, 8, 0x01000100
         orr     \e, \e, \o, lsl #8
         add     \e, \e, r3
         .endm

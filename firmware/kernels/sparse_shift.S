@@ -5,11 +5,7 @@
 
         FUNCTION mcugen1_sparse_shift
         LOAD_WIDE_TAIL
-        BY_WORDS
-4:      WORD_SHIFT r10, r11
-3:      WORD_SHIFT r8, r9
-2:      WORD_SHIFT r6, r7
-1:      WORD_SHIFT r4, r5
+        BY_WORDS WORD_SHIFT
         TO_CLAMP
         .size   mcugen1_sparse_shift, . - mcugen1_sparse_shift
 #endif

@@ -3,33 +3,20 @@
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_FEATURE_MVE)
 
-        FUNCTION mcugen1_sparse_split, mcugen1_sparse_split  /* 32-bit sums = sums, sums = 0 */
-        .weak   mcugen1_sparse_split            /* by this name a model asks for all of them */
-mcugen1_sparse_split:
-        BY_WORDS
-4:      WORD_WIDE_SET r10, r11, WIDE + 48
-3:      WORD_WIDE_SET r8, r9, WIDE + 32
-2:      WORD_WIDE_SET r6, r7, WIDE + 16
-1:      WORD_WIDE_SET r4, r5, WIDE
+/* 32-bit sums = sums, sums = 0; by this name a model asks for all of them. */
+        FUNCTION mcugen1_sparse_split, mcugen1_sparse_split
+        BY_WORDS WORD_WIDE_SET, wide=1
         ldr     pc, [r1, #NEXT]
         .size   mcugen1_sparse_split, . - mcugen1_sparse_split
 
         FUNCTION mcugen1_sparse_split_add, mcugen1_sparse_split  /* 32-bit sums += sums, sums = 0 */
-        BY_WORDS
-4:      WORD_WIDE_ADD r10, r11, WIDE + 48
-3:      WORD_WIDE_ADD r8, r9, WIDE + 32
-2:      WORD_WIDE_ADD r6, r7, WIDE + 16
-1:      WORD_WIDE_ADD r4, r5, WIDE
+        BY_WORDS WORD_WIDE_ADD, wide=1
         ldr     pc, [r1, #NEXT]
         .size   mcugen1_sparse_split_add, . - mcugen1_sparse_split_add
 
         FUNCTION mcugen1_sparse_split_end, mcugen1_sparse_split  /* the end */
         LOAD_WIDE_TAIL
-        BY_WORDS
-4:      WORD_WIDE_END r10, r11, WIDE + 48
-3:      WORD_WIDE_END r8, r9, WIDE + 32
-2:      WORD_WIDE_END r6, r7, WIDE + 16
-1:      WORD_WIDE_END r4, r5, WIDE
+        BY_WORDS WORD_WIDE_END, wide=1
         TO_CLAMP
         .size   mcugen1_sparse_split_end, . - mcugen1_sparse_split_end
 #endif

@@ -38,7 +38,7 @@
         .equ    HOME, 80        /* r1, the table of the strip's tokens, while it holds an addend */
         .equ    TABLE, 84       /* address of the function for strips of n words, less 4 * n */
         .equ    READY, 88       /* two words that PREPARE makes of the tail for token 0 */
-        .equ    WIDE, 96        /* the 32-bit sums of a strip: 16 bytes for each of 4 words */
+        .equ    WIDE, 96        /* 32-bit sums of a strip, or of nibbles S: 16 bytes for each of 4 words */
         .equ    AT, 160         /* r12, while it holds half of a product */
         .equ    DECODER, 164    /* struct mcugen_sparse_decoder: tail, weights, tails, bits, spare, rest */
         .equ    KERNEL, 192
@@ -83,20 +83,21 @@
         .endif
         .endm
 
-/* The same for the sums that are kept, of 8 bytes for each word; and sums to there and back, a cycle for each. */
-        .macro  EACH_KEPT words, op
-        \op     r4, r5, KEPT
+/* The same with a place in the frame for the sums of each word, of \size bytes from \start on. */
+        .macro  EACH_AT words, op, start, size
+        \op     r4, r5, \start
         .if     \words > 1
-        \op     r6, r7, KEPT + 8
+        \op     r6, r7, \start + \size
         .endif
         .if     \words > 2
-        \op     r8, r9, KEPT + 16
+        \op     r8, r9, \start + 2 * \size
         .endif
         .if     \words > 3
-        \op     r10, r11, KEPT + 24
+        \op     r10, r11, \start + 3 * \size
         .endif
         .endm
 
+/* Sums to the place where they are kept, and back, a cycle for each. */
         .macro  WORD_KEEP e, o, at
         str     \e, [sp, #\at]
         str     \o, [sp, #\at + 4]
@@ -215,24 +216,68 @@
         ldr     pc, [r1, r0, lsl #2]
         .endm
 
+/* A program's first entry by \op, r12 behind the token that follows it, and that token. */
+        .macro  FIRST_ENTRY words, step, size, op
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, \op
+        .else
+        ENTRY   \words, \step, \size, \op, -2
+        DISPATCH \words, \size, first=1
+        .endif
+        .endm
+
+/* A list of n entries by \op, from label 100 + n on, and where it begins, tokens 1 to 16. */
+        .macro  ENTRIES words, step, size, op
+        .irp    n, 116, 115, 114, 113, 112, 111, 110, 109, 108, 107, 106, 105, 104, 103
+\n:     ENTRY   \words, \step, \size, \op, (100 - \n)
+        .endr
+102:    ENTRY   \words, \step, \size, \op, -2, 6        /* r12 goes behind the next token */
+        .if     \words == 4 && \size == 2
+        LAST_ENTRY \step, \op
+        .endif
+101:    ENTRY   \words, \step, \size, \op, -1
+        .endm
+
+        .macro  ENTRY_TABLE
+        .word   101f + 1, 102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
+        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        .endm
+
+/* r12 back by \offsets of a list that its token does not begin, where DISPATCH takes it behind one. */
+        .macro  BEHIND words, size, offsets
+        .if     \words < 4 || \size == 1
+        sub     r12, r12, #\size * (\offsets)
+        .endif
+        .endm
+
 /* A token whose code strips of all widths share: its number is \token, r2 the number of words, r12 behind the token. */
         .macro  SHARED words, size, token, to
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * \token
-        .endif
+        BEHIND  \words, \size, \token
         mov     r2, #\words
         b       \to
         .endm
 
-/* There: into code for 4, 3, 2, 1 words, at labels 4, 3, 2, 1, each of which falls through into the next; \far: of more
- * than 500 bytes. */
-        .macro  BY_WORDS far=0
+/* There: \op for the sums of the strip's r2 words, the last word first; \wide: and with the place of the 16 bytes that each
+ * has from WIDE on; \far: of more than 500 bytes.
+ */
+        .macro  BY_WORDS op, wide=0, far=0
         .if     \far
         tbh     [pc, r2, lsl #1]
 7:      .hword  0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2
         .else
         tbb     [pc, r2]
 7:      .byte   0, (1f - 7b) / 2, (2f - 7b) / 2, (3f - 7b) / 2, (4f - 7b) / 2, 0
+        .endif
+        .if     \wide
+4:      \op     r10, r11, WIDE + 48
+3:      \op     r8, r9, WIDE + 32
+2:      \op     r6, r7, WIDE + 16
+1:      \op     r4, r5, WIDE
+        .else
+4:      \op     r10, r11
+3:      \op     r8, r9
+2:      \op     r6, r7
+1:      \op     r4, r5
         .endif
         .endm
 
@@ -244,6 +289,16 @@
         ldr     r1, [sp, #\add]
         asr     lr, r0, #16
         sxth    r0, r0
+        .endm
+
+/* For an end in 64 bits: the pixel of \v in \y, by r0 = mult << (32 - shift), lr:r1 = add << (32 - shift). The upper half
+ * of the sum is the result, in 32 bits; r12 is free.
+ */
+        .macro  PIXEL_LONG y, v
+        mov     r12, r1
+        mov     \y, lr
+        smlal   r12, \y, \v, r0
+        usat    \y, #8, \y
         .endm
 
         .macro  TO_CLAMP
@@ -321,7 +376,8 @@
 /* A function that runs a program for each strip of a run, to r5 .. r6, and goes on to mcugen1_sparse_next, r12 behind the
  * program.
  *
- * Z is clear wherever a strip begins, and nothing but token 23 sets flags before the end: there Z tells it from token 0.
+ * Z is clear wherever a strip begins, and before an end nothing but tokens 23 and 32 sets flags: there Z tells them from
+ * tokens 0 and 31.
  *
  * \size: bytes of a program's offsets and tokens. A program of bytes is never split.
  *
@@ -332,13 +388,7 @@
         .thumb
         .p2align 2
 8:      .word   30f + 1
-        .if     \words == 4 && \size == 2
-        .word   100f + 1
-        .else
-        .word   101f + 1
-        .endif
-        .word   102f + 1, 103f + 1, 104f + 1, 105f + 1, 106f + 1, 107f + 1, 108f + 1
-        .word   109f + 1, 110f + 1, 111f + 1, 112f + 1, 113f + 1, 114f + 1, 115f + 1, 116f + 1
+        ENTRY_TABLE
         .if     \size == 2
         .word   17f + 1, 18f + 1, 19f + 1, 20f + 1, 21f + 1, 22f + 1, 23f + 1, 24f + 1
         .else
@@ -355,33 +405,9 @@
         HEAD    \name
         BEGIN_RUN \words, \step, \size
 32:     ldr     r12, [sp, #PROGRAM]
-        .if     \words == 4 && \size == 2
-        LAST_ENTRY \step, WORD_SET
-        .else
-        ENTRY   \words, \step, \size, WORD_SET, -2
-        DISPATCH \words, \size, first=1
-        .endif
+        FIRST_ENTRY \words, \step, \size, WORD_SET
 
-116:    ENTRY   \words, \step, \size, WORD_ADD, -16
-115:    ENTRY   \words, \step, \size, WORD_ADD, -15
-114:    ENTRY   \words, \step, \size, WORD_ADD, -14
-113:    ENTRY   \words, \step, \size, WORD_ADD, -13
-112:    ENTRY   \words, \step, \size, WORD_ADD, -12
-111:    ENTRY   \words, \step, \size, WORD_ADD, -11
-110:    ENTRY   \words, \step, \size, WORD_ADD, -10
-109:    ENTRY   \words, \step, \size, WORD_ADD, -9
-108:    ENTRY   \words, \step, \size, WORD_ADD, -8
-107:    ENTRY   \words, \step, \size, WORD_ADD, -7
-106:    ENTRY   \words, \step, \size, WORD_ADD, -6
-105:    ENTRY   \words, \step, \size, WORD_ADD, -5
-104:    ENTRY   \words, \step, \size, WORD_ADD, -4
-103:    ENTRY   \words, \step, \size, WORD_ADD, -3
-102:    ENTRY   \words, \step, \size, WORD_ADD, -2, 6  /* r12 goes behind the next token */
-        .if     \words == 4 && \size == 2
-        LAST_ENTRY \step, WORD_ADD
-100:                                    /* a list of one */
-        .endif
-101:    ENTRY   \words, \step, \size, WORD_ADD, -1
+        ENTRIES \words, \step, \size, WORD_ADD
 25:     DISPATCH \words, \size
 
 17:                                     /* sums = c - sums */
@@ -401,9 +427,7 @@
         DISPATCH \words, \size, 0
 
 18:                                     /* sums = 0 */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 18
-        .endif
+        BEHIND  \words, \size, 18
         EACH    \words, WORD_CLEAR
         DISPATCH \words, \size, 0
 
@@ -416,21 +440,15 @@
         .endif
 
 23:                                     /* the end of most channels with a clamp to other limits */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 23
-        .endif
+        BEHIND  \words, \size, 23
         cmp     r0, r0
         b       30f
 
 29:                                     /* tokens 26 and 25, the end of channels with large multipliers */
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size
-        .endif
+        BEHIND  \words, \size, 1
         EACH    \words, WORD_TWICE
 28:
-        .if     \words < 4 || \size == 1
-        sub     r12, r12, #\size * 25
-        .endif
+        BEHIND  \words, \size, 25
         EACH    \words, WORD_TWICE
 30:                                     /* the end of most channels */
         LOAD_TAIL
@@ -450,28 +468,20 @@
 
         .if     \pairs
 33:                                     /* token 29: the sums are kept */
-        .if     \words < 4
-        sub     r12, r12, #2 * 29
-        .endif
-        EACH_KEPT \words, WORD_KEEP
+        BEHIND  \words, \size, 29
+        EACH_AT \words, WORD_KEEP, KEPT, 8
         DISPATCH \words, \size, 0
 
 34:                                     /* token 30: sums + 2 * those kept are kept */
-        .if     \words < 4
-        sub     r12, r12, #2 * 30
-        .endif
-        EACH_KEPT \words, WORD_COMBINE
+        BEHIND  \words, \size, 30
+        EACH_AT \words, WORD_COMBINE, KEPT, 8
         DISPATCH \words, \size, 0
 
 36:                                     /* token 32: as 31, with a clamp to other limits */
-        .if     \words < 4
-        sub     r12, r12, #2
-        .endif
+        BEHIND  \words, \size, 1
         cmp     r0, r0
 35:                                     /* token 31: the end of one channel; the sums kept are the other's */
-        .if     \words < 4
-        sub     r12, r12, #2 * 31
-        .endif
+        BEHIND  \words, \size, 31
         str     r3, [sp, #AT]
         LOAD_TAIL OTHER_READY, OTHER_ADD
         EACH    \words, WORD_SCALE
@@ -501,7 +511,7 @@
         .if     \words > 3
         str     r10, [r0, #12]
         .endif
-        EACH_KEPT \words, WORD_KEPT
+        EACH_AT \words, WORD_KEPT, KEPT, 8
         DISPATCH \words, \size, 0
 
 39:                                     /* token 33: as 31, of 32-bit sums + sums */
@@ -515,6 +525,47 @@
         b       37b
         .endif
         .size   \name, . - \name
+        .endm
+
+/* Of a layer: what clamps of bytes take; r0 and r5 are free. */
+        .macro  STORE_LIMITS lo, hi
+        mov     r0, #0x01010101
+        rsb     \hi, \hi, #255
+        add     r5, \hi, \lo
+        mul     \hi, \hi, r0
+        mul     r5, r5, r0
+        mul     \lo, \lo, r0
+        str     \hi, [sp, #ABOVE]
+        str     r5, [sp, #BELOW]
+        str     \lo, [sp, #LEAST]
+        .endm
+
+/* A packed tail, of halfwords in r2, r3 and r1, to r2 = mult | shift << 16, r3 = add; r1 is free. */
+        .macro  UNPACK_TAIL
+        orr     r3, r3, r1, lsl #16
+        and     r1, r3, #31
+        orr     r2, r2, r1, lsl #16
+        asr     r3, r3, #5
+        subs    r1, r1, #16
+        it      hi
+        lslhi   r3, r3, r1
+        .endm
+
+/* To the strips of the run at r0. */
+        .macro  TO_RUN
+        ldrh    r1, [r0]                /* first word of x */
+        ldrh    r2, [r0, #2]            /* first word of y */
+        ldrh    r3, [r0, #4]            /* words of y */
+        ldrh    r4, [r0, #6]            /* words of a strip */
+        ldr     r5, [sp, #X]
+        ldr     r6, [sp, #Y]
+        ldr     r7, [sp, #TABLE]
+        add     r0, r0, #8
+        str     r0, [sp, #RUN]
+        add     lr, r5, r1, lsl #2
+        add     r5, r6, r2, lsl #2
+        add     r6, r5, r3, lsl #2
+        ldr     pc, [r7, r4, lsl #2]
         .endm
 
 /* void \name(const struct mcugen_sparse *k, const void *x, void *y, void *scratch): channels, and runs of strips.
@@ -586,15 +637,7 @@
         str     r5, [sp, #RUNS_END]
         lsl     r9, r9, #2
         str     r9, [sp, #PLANE]
-        mov     r0, #0x01010101
-        rsb     r7, r7, #255
-        add     r5, r7, r6
-        mul     r7, r7, r0
-        mul     r5, r5, r0
-        mul     r6, r6, r0
-        str     r7, [sp, #ABOVE]
-        str     r5, [sp, #BELOW]
-        str     r6, [sp, #LEAST]
+        STORE_LIMITS r6, r7
         adr.w   r0, 8b
         sub     r0, r0, #20             /* 4 for strips of 1 word, 16 for a step of 1 */
         add     r0, r0, r10, lsl #4
@@ -638,32 +681,14 @@
         ldrh    r3, [r0, #2]
         ldrh    r1, [r0, #4]
         add     r0, r0, #6
-        orr     r3, r3, r1, lsl #16
-        and     r1, r3, #31
-        orr     r2, r2, r1, lsl #16
-        asr     r3, r3, #5
-        subs    r1, r1, #16
-        it      hi
-        lslhi   r3, r3, r1
+        UNPACK_TAIL
 9:      strd    r2, r3, [sp, #SCALE]
         \prepare
         str     r0, [sp, #TAIL]
         ldr     r0, [sp, #RUNS]
         cmp     r0, #0                  /* Z is clear: see STRIPS */
 2:                                      /* a run, at r0 */
-        ldrh    r1, [r0]                /* first word of x */
-        ldrh    r2, [r0, #2]            /* first word of y */
-        ldrh    r3, [r0, #4]            /* words of y */
-        ldrh    r4, [r0, #6]            /* words of a strip */
-        ldr     r5, [sp, #X]
-        ldr     r6, [sp, #Y]
-        ldr     r7, [sp, #TABLE]
-        add     r0, r0, #8
-        str     r0, [sp, #RUN]
-        add     lr, r5, r1, lsl #2
-        add     r5, r6, r2, lsl #2
-        add     r6, r5, r3, lsl #2
-        ldr     pc, [r7, r4, lsl #2]
+        TO_RUN
 
 5:      bics    r2, r1, #1
         ite     ne

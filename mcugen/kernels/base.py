@@ -147,7 +147,7 @@ class Kernel:
         return (self.stem or "no code") + (f"/{weights}" if weights else "")
 
     def on(self, core: Core) -> Kernel:
-        """The kernel as it is for a core: itself, unless its tables hold more for that core."""
+        """The kernel as it is for a core: some have more in their tables there, or take nothing where they are slow."""
         return self
 
     def offered(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
@@ -506,7 +506,7 @@ def limit_cycles(to: Out, lay: Layout, planes: int, core: Core) -> float:
 
 
 def plain_weight_fields(w: Array, encoding: Encoding) -> tuple[Field, Field]:
-    """The same, but bytes are read where they are: their unpack is 0."""
+    """As weight_fields, but bytes are read where they are: their unpack is 0."""
     weights, unpack = weight_fields(w, encoding)
     return weights, Field("unpack", unpack.ctype, NULL) if encoding == I8 else unpack
 

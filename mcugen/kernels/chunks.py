@@ -84,6 +84,7 @@ class Costs:
 
 
 _RICE_BYTES = 760
+_STRIP_BYTES = {1: (390, 500, 580, 650, 740, 810), 2: (390, 540, 660, 760, 880, 990)}  # by the step in x
 _ENTRY = (5, 8, 10, 12, 14, 16)  # of strips of 1 to 6 words
 _SET, _ADD = (6, 11), (12, 21)  # of one word, of two, into totals
 _M0PLUS = Costs(51, 41, (36, 41), (10, 12), 9, 5, 14, 2, decoded=strips.Decoding(432, 26.4, 26.0, 14.6, 8.4))
@@ -143,12 +144,7 @@ class Chunks(base.Kernel):
             (
                 base.Field("weights", "uint16_t", weights),
                 tails,
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
+                *strips.run_fields(node, sig, runs),
                 packing,
                 base.Field("decode", "mcugen_chunks_decode_fn", decode),
             ),
@@ -156,19 +152,14 @@ class Chunks(base.Kernel):
             needs=("lanes", "sparse", "sparse_scratch", "sparse_decode", "sparse_rice")
             if scratch
             else ("lanes", "sparse"),
-            parts=(*_strips(runs, op.stride[1]), *ends),
+            parts=(*strips.functions("chunks", runs, op.stride[1], _STRIP_BYTES, "THUMB1"), *ends),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        coded = self.weights == "rice"
-        cycles = _cycles(node, sig, acc, core, coded) + base.seal_cycles(sig.output, node.output.type, core)
-        return cycles + _decoding(node, costs(core), core) if coded else cycles
-
-
-def _strips(runs: list[strips.Run], step: int) -> list[base.Part]:
-    sizes = {1: (390, 500, 580, 650, 740, 810), 2: (390, 540, 660, 760, 880, 990)}[step]
-    widths = sorted({run[3] for run in runs})
-    return [base.Part(f"chunks{n}{'x2' * (step - 1)}", sizes[n - 1], "THUMB1") for n in widths]
+        coded, known = self.weights == "rice", costs(core)
+        assert known is not None
+        cycles = _cycles(node, sig, acc, known, coded) + base.seal_cycles(sig.output, node.output.type, core)
+        return cycles + _decoding(node, known) if coded else cycles
 
 
 def channels(node: Node, acc: Range) -> list[Channel]:
@@ -257,12 +248,10 @@ def _coded(node: Node, lay: Layout, found: list[Channel]) -> tuple[Array, base.F
 # Cycles.
 
 
-def _decoding(node: Node, known: Costs | None, core: base.Core) -> float:
+def _decoding(node: Node, known: Costs) -> float:
     """Of all channels."""
     w = node.inputs[1].const
     taps, (_, bits, k), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
-    if known is None:
-        return float((180 + 18 * taps) * len(w) + 76 * entries) * core.pressure
     d, zeros = known.decoded, bits - (k + 2) * (entries + 1)
     return float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16 + d.zero * zeros)
 
@@ -300,14 +289,10 @@ def _strip_cycles(costs: Costs, words: int, how: Channel, step: int) -> float:
     return cycles + tokens * costs.token + max(entries, 1) * (_ENTRY[words - 1] + apart)
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> float:
+def _cycles(node: Node, sig: base.Signature, acc: Range, known: Costs, coded: bool) -> float:
     """Without the seal."""
-    runs, known, step = _runs(node, sig), costs(core), node.op.stride[1]  # type: ignore[attr-defined]
+    runs, step = _runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     found, words = channels(node, acc), sum(run[2] for run in runs)
-    if known is None:
-        entry = 4 * (core.load + core.branch + 6.6)
-        entries = sum(max(1, chunk.lead + chunk.rest) for how in found for chunk in how.chunks)
-        return core.pressure * words * (260 * len(found) + entry * entries)
     total = LANES * words * (0.0 - known.below * float(strips.below(node, acc).sum()))
     total += LANES * sig.output.plane * known.lo * len(found) if node.op.to.lo else 0.0  # type: ignore[attr-defined]
     packed = 0 if coded or not all(map(strips.packs, found)) else known.packed

@@ -140,12 +140,7 @@ class Nibbles(base.NibbleKernel):
                     (
                         base.Field("weights", "uint16_t", np.concatenate(programs)),
                         (tails := strips.tails(channels))[0],
-                        base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                        base.Field("run_count", "uint16_t", len(runs)),
-                        base.Field("lo", "uint8_t", op.to.lo),
-                        base.Field("hi", "uint8_t", op.to.hi),
-                        base.lanes_field("out", sig.output, node.output.type),
-                        base.Field("step", "uint8_t", op.stride[1]),
+                        *strips.run_fields(node, sig, runs),
                         base.Field("wide_run_count", "uint8_t", 0),
                         base.Field("x_plane", "uint16_t", 0),
                         tails[1],
@@ -155,10 +150,7 @@ class Nibbles(base.NibbleKernel):
             ),
             needs=("lanes", "nibbles_seal", "sparse", "sparse_cores", "sparse_strips", "nibbles_strips"),
             parts=(
-                *(
-                    base.Part(f"nibbles{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[op.stride[1]][n - 1], "THUMB2")
-                    for n in sorted({run[3] for run in runs})
-                ),
+                *strips.functions("nibbles", runs, op.stride[1], _STRIP_BYTES, "THUMB2"),
                 *(
                     [base.Part("nibbles_shift", _SHIFT_BYTES, "THUMB2")]
                     if ends & {pack.END_SHIFT, pack.END_SUMS_SHIFT}
@@ -337,13 +329,9 @@ def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc)
-    assert channels is not None
-    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
+    assert costs is not None and channels is not None
+    packed = costs.packed if all(map(strips.packs, channels)) else 0
     for how in channels:
-        if costs is None:
-            entries = sum(chunk.lead + chunk.rest for chunk in how.chunks)
-            yield sum(run[2] for run in runs) * (500 + 130 * entries) * core.pressure
-            continue
         cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how) for run in runs)
         yield costs.channel + packed + sum(_run_cycles(costs, run[3]) for run in runs) + sum(cycles_of)
 

@@ -122,12 +122,7 @@ class Paired(base.Kernel):
             (
                 base.Field("weights", "uint16_t", weights),
                 base.Field("units", "uint16_t", (np.array(table) & 0xFFFF).astype(np.uint16)),
-                base.Field("runs", "uint16_t", np.array(runs, np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
+                *strips.run_fields(node, sig, runs),
                 base.Field("unit_count", "uint16_t", len(units)),
                 packing,
                 base.Field("decode", "mcugen_paired_decode_fn", "mcugen1_paired_rice" if scratch else base.NULL),
@@ -136,10 +131,7 @@ class Paired(base.Kernel):
             needs=("lanes", "sparse", "sparse_cores", "sparse_strips", "paired_layer")
             + ("sparse_scratch", "paired_rice_thumb2") * (scratch > 0),
             parts=(
-                *(
-                    base.Part(f"paired{n}{'x2' * (op.stride[1] - 1)}", _STRIP_BYTES[op.stride[1]][n - 1], "THUMB2")
-                    for n in sorted({run[3] for run in runs})
-                ),
+                *strips.functions("paired", runs, op.stride[1], _STRIP_BYTES, "THUMB2"),
                 *([base.Part("sparse_shift", 280)] if pack.END_SHIFT in ends else []),
                 *([base.Part("sparse_split", 680)] if split else []),
                 *([base.Part("sparse_long", 400)] if pack.END_LONG in ends else []),
@@ -386,7 +378,7 @@ def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded:
     """Of each unit, without the seal."""
     pairs, costs = _costs(core), strips.costs(core)
     layer, rows = _layer(node, acc, coded), _rows(node)
-    assert layer is not None and pairs is not None and costs is not None
+    assert layer is not None and pairs is not None
     runs, step = strips.runs(node, sig), node.op.stride[1]  # type: ignore[attr-defined]
     for unit, hows in zip(*layer[:2], strict=True):
         cycles = costs.channel + strips.run_cycles(costs, runs) + pairs.unit[unit.b is not None]

@@ -77,12 +77,7 @@ class Sparse(base.Kernel):
         return base.Bound(
             (
                 *weights[:2],
-                base.Field("runs", "uint16_t", np.array([*runs, *wide], np.uint16)),
-                base.Field("run_count", "uint16_t", len(runs)),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", sig.output, node.output.type),
-                base.Field("step", "uint8_t", op.stride[1]),
+                *strips.run_fields(node, sig, runs, wide),
                 base.Field("wide_run_count", "uint8_t", len(wide)),
                 base.Field("x_plane", "uint16_t", lay.plane if self.weights == "bytes" else 0),
                 *weights[2:],
@@ -176,18 +171,13 @@ def channel_numbers(w: Array) -> Array:
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, by_byte: bool = False) -> Iterator[float]:
     """Of each channel, without the seal."""
     runs, costs, step = strips.runs(node, sig, by_byte), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
-    if costs and by_byte:
+    if by_byte:
         costs = _by_byte(costs)
     channels = strips.channels(node, acc)
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
-    packed = costs.packed if costs and all(map(strips.packs, channels)) else 0
+    packed = costs.packed if all(map(strips.packs, channels)) else 0
     for how, clamp in zip(channels, clamps, strict=True):
         entries, tokens = strips.entries_and_tokens(how)
-        if costs is None:
-            word = 260 * core.pressure
-            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            yield sum(run[2] for run in runs) * (word + entries * entry)
-            continue
         cycles_of = (run[2] // run[3] * strips.strip_cycles(costs, run[3], entries, tokens, how, step) for run in runs)
         yield costs.channel + packed + strips.run_cycles(costs, runs) + sum(cycles_of) + clamp
 
@@ -206,20 +196,20 @@ def _by_byte(costs: strips.Costs) -> strips.Costs:
     )
 
 
-def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs | None) -> float:
+def _clamp_cycles(node: Node, sig: base.Signature, costs: strips.Costs) -> float:
     """Of a channel, where its end does not know lo."""
-    return 4 * sig.output.plane * costs.lo if costs and node.op.to.lo else 0.0  # type: ignore[attr-defined]
+    return LANES * sig.output.plane * costs.lo if node.op.to.lo else 0.0  # type: ignore[attr-defined]
 
 
-def _below_cycles(node: Node, runs: list[tuple[int, int, int, int]], acc: Range, costs: strips.Costs | None) -> Array:
+def _below_cycles(node: Node, runs: list[strips.Run], acc: Range, costs: strips.Costs) -> Array:
     """Of each channel, what pixels below 0 spare."""
-    if not (costs and costs.below):
+    if not costs.below:
         return np.zeros(acc.lo.shape)
     return LANES * sum(run[2] for run in runs) * costs.below * strips.below(node, acc)
 
 
 def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, weights: str) -> Iterator[float]:
-    """Of each channel, with what decoding it from a Rice code or digits takes; without the seal."""
+    """Of each channel, with what decoding it takes; without the seal."""
     runs, costs, step = strips.runs(node, sig), strips.costs(core), node.op.stride[1]  # type: ignore[attr-defined]
     clamps = _clamp_cycles(node, sig, costs) - _below_cycles(node, runs, acc, costs)
     w = node.inputs[1].const
@@ -230,16 +220,7 @@ def _decoded_cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core
     for how, clamp in zip(compact, clamps, strict=True):
         minus, plus = how.parts[0].lead, how.parts[0].rest
         entries = max(minus, 1) + plus
-        if costs is None:
-            word = 260 * core.pressure
-            entry = 4 * (core.load + core.branch + 6.6) * core.pressure
-            each = {"rice": 66, "blocks": 30, "base3": 12}[weights] * (minus + plus) + 14 * w[0].size * (
-                weights != "rice"
-            )
-            decoding = (180 + 18 * taps + each) * core.pressure
-            yield sum(run[2] for run in runs) * (word + entries * entry) + decoding
-            continue
-        tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+        tokens = _decoded_tokens(minus, plus)
         d = costs.decoded[weights]
         yield d.channel + d.entry * (minus + plus) + d.tap * taps + d.weight * w[0].size
         yield (d.halfword * bits / 16 + d.zero * zeros) / len(w)
@@ -258,9 +239,14 @@ def _tokens_above(plus: int) -> int:
     return -(-max(0, plus - FIRST_GROUP) // GROUP) + (plus > 0)
 
 
+def _decoded_tokens(minus: int, plus: int) -> int:
+    """Tokens of a program in scratch."""
+    return _tokens_above(plus) + ((minus + 1 - 3) // GROUP + 1 if minus else 1)
+
+
 @lru_cache(maxsize=128)
 def _compact(node: Node, acc: Range) -> Channels | None:
-    """How the channels of a Rice code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
+    """How the channels of a code are computed: sign 1, one centre if possible. None: no tails of 6 bytes.
 
     A tail has 27 bits for add, in units of 2^(shift - 16) if shift > 16; a channel's end follows from its shift.
     """
@@ -410,15 +396,14 @@ def _instructions(node: Node, sig: base.Signature, acc: Range, weights: str) -> 
         entries = sum(part.lead + part.rest for part in how.parts)
         if coded:
             minus, plus = how.parts[0].lead, how.parts[0].rest
-            tokens = _tokens_above(plus) + (minus + 1 - 3) // GROUP + 1 if minus else 1 + _tokens_above(plus)
+            tokens = _decoded_tokens(minus, plus)
             cycles = decoding + entry * entries
             if weights in ASSEMBLED:
                 cycles += _HELIUM_GROUP * (minus // GROUP + plus // GROUP)
                 cycles -= _HELIUM_SKIPPED * max(0, w[0, 0].size - entries - 1)
             entries = max(minus, 1) + plus
         else:
-            tokens = sum(-(-part.lead // pack.MOST_ADDED) + -(-part.rest // pack.MOST_ADDED) for part in how.parts)
-            tokens += 1 - (how.parts[0].lead % pack.MOST_ADDED == 1)  # the end, and the first entry needs none
-            entries, cycles = max(entries, 1), decoding
+            entries, tokens = strips.entries_and_tokens(how)
+            tokens, cycles = tokens + 1, decoding  # with the end
         cycles_of = (-(-n // strip) * _helium_strip(strip, entries, tokens, how, step) for _, _, n, strip in runs)
         yield cycles + _HELIUM_CHANNEL + _HELIUM_RUN * len(runs) + sum(cycles_of)

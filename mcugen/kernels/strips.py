@@ -262,13 +262,13 @@ def parts(row: Array, offsets: Array, how: Channel) -> list[pack.Lists]:
     return found
 
 
-def costs(core: base.Core) -> Costs | None:
-    """None for sparse_ref.c."""
+def costs(core: base.Core) -> Costs:
+    """With Helium those of strips without it."""
     if "dsp" in core.isa:
         return _M7 if core.name == "cortex-m7" else _DSP
     if "m3" in core.isa:
         return _M3
-    return _M0 if core.name == "cortex-m0" else _M0PLUS if "m0" in core.isa else None
+    return _M0 if core.name == "cortex-m0" else _M0PLUS
 
 
 def entries_and_tokens(how: Channel) -> tuple[int, int]:
@@ -318,13 +318,13 @@ def constants(node: Node, acc: Range) -> tuple[Array, Array, Array]:
 def channels(node: Node, acc: Range) -> tuple[Channel, ...]:
     """How each output channel is computed."""
     w = weights(node).reshape(node.output.type.shape[0], -1)
-    to = node.op.to  # type: ignore[attr-defined]
-    full, highest = (to.lo, to.hi) == (0, 255), node.inputs[0].type.dtype.hi
+    full, highest = whole_range(node.op), node.inputs[0].type.dtype.hi  # type: ignore[arg-type]
     rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *constants(node, acc), strict=True)
     return tuple(choose(*map(int, numbers), full=full, highest=highest) for numbers in rows)
 
 
-def whole_range(op: Conv2d) -> bool:
+def whole_range(op: Conv2d | DepthwiseConv2d) -> bool:
+    """True if results are clamped to 0 .. 255."""
     return op.to is not None and (op.to.lo, op.to.hi) == (0, 255)
 
 
@@ -447,6 +447,30 @@ def runs(node: Node, sig: base.Signature, by_byte: bool = False) -> list[Run]:
         prices(mean_entries(node), by_byte),
         tuple(_DSP.run + _DSP.widest_run * (n == WIDEST) for n in range(1, WIDEST + 1)),
     )
+
+
+def run_fields(
+    node: Node, sig: base.Signature, runs: Sequence[Run], more: Sequence[Run] = ()
+) -> tuple[base.Field, ...]:
+    """What structs have from `runs` to `step`; more: runs behind those that are counted."""
+    op = node.op
+    assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
+    return (
+        base.Field("runs", "uint16_t", np.array([*runs, *more], np.uint16)),
+        base.Field("run_count", "uint16_t", len(runs)),
+        base.Field("lo", "uint8_t", op.to.lo),
+        base.Field("hi", "uint8_t", op.to.hi),
+        base.lanes_field("out", sig.output, node.output.type),
+        base.Field("step", "uint8_t", op.stride[1]),
+    )
+
+
+def functions(
+    stem: str, runs: Sequence[Run], step: int, sizes: Mapping[int, tuple[int, ...]], only: str
+) -> list[base.Part]:
+    """The functions for the strips of some runs; sizes: bytes of those of 1 word and more, by the step."""
+    widths = sorted({run[3] for run in runs})
+    return [base.Part(f"{stem}{n}{'x2' * (step - 1)}", sizes[step][n - 1], only) for n in widths]
 
 
 def below(node: Node, acc: Range) -> Array:
