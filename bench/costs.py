@@ -116,6 +116,18 @@ def layers() -> Iterator[tuple[str, Node]]:
         yield f"bench u4 add {shape[0]}", ops.make(_add(shape, NIBBLES), x, _u4("b", shape))
     for shape in ((64, 25, 5), (64, 8, 8), (256, 3, 3)):
         yield f"bench u4 pool {shape[0]} {shape[1]}", ops.make(_average(shape[1:], (1, 1), to=NIBBLES), _u4("x", shape))
+    for shape, stride in (((64, 25, 5), 1), ((8, 48, 48), 1), ((16, 48, 48), 2), ((128, 6, 6), 1), ((64, 12, 12), 2)):
+        padding = (1, 1, 1, 1) if stride == 1 else (0, 0, 1, 1)
+        yield f"bench u4 dw {shape} s{stride}", _depthwise(shape, 3, stride, padding, DType.I8, NIBBLES)
+    yield "u4 depthwise 5x5", _depthwise((12, 16, 10), 5, 1, (2,) * 4, DType.I8, NIBBLES)
+    yield "u4 depthwise limits", _depthwise((9, 40, 7), 3, 1, (1,) * 4, DType.I8, replace(NIBBLES, lo=1, hi=14))
+    x, tail = _u4("x", (16, 32, 32)), ((1, -22938), (0, 376832), (0, 15))
+    yield "u4 concat", ops.make(Concat(*same, NIBBLES), x, _u4("b", (8, 32, 32)))
+    yield "u4 concat scaled", ops.make(Concat(*tail, NIBBLES), _u4("x", (5, 21, 13)), _u4("b", (7, 21, 13)))
+    yield "u4 pad", ops.make(Pad((1,) * 4), x)
+    yield "u4 pad 2", ops.make(Pad((3, 2, 2, 1)), _u4("x", (3, 21, 13)))
+    yield "u4 upsample", ops.make(Upsample((2, 2)), x)
+    yield "u4 upsample 3x2", ops.make(Upsample((3, 2)), _u4("x", (3, 21, 13)))
     yield "u4 maxpool 2x2", ops.make(MaxPool((2, 2), (2, 2)), _u4("x", (16, 32, 32)))
     yield "u4 maxpool 3x3", ops.make(MaxPool((3, 3), (2, 2), (1,) * 4), _u4("x", (6, 25, 15)))
     yield "u4 avgpool 2x2", ops.make(_average((2, 2), (2, 2), to=NIBBLES), _u4("x", (16, 32, 32)))
@@ -184,8 +196,9 @@ def _weighted(op: Op, x: Value, shape: tuple[int, ...], dtype: DType, to: Out) -
     weights = ops.constant("w", dtype, w)
     acc = accumulators(ops.make(op, x, weights))
     spread = np.sqrt((w.astype(float) ** 2).reshape(len(w), -1).sum(axis=1) + 1)
-    scale = (0.5 if to is BYTES else 60) / spread
-    constants = fixed.lower(scale, np.full(len(w), 100.0), acc.lo, acc.hi, to.lo, to.hi)
+    scale = (60 if to is WORDS else 0.5) / spread
+    offset = 7.0 if to.dtype is DType.U4 else 100.0
+    constants = fixed.lower(scale, np.full(len(w), offset), acc.lo, acc.hi, to.lo, to.hi)
     return ops.make(replace(op, to=to), x, weights, *_tail(constants))  # type: ignore[type-var]
 
 
@@ -207,7 +220,8 @@ def _conv(
 def _depthwise(
     shape: tuple[int, int, int], size: int, stride: int, padding: ops.Padding, dtype: DType, to: Out = BYTES
 ) -> Node:
-    return _weighted(DepthwiseConv2d((stride, stride), padding), _x("x", shape), (shape[0], size, size), dtype, to)
+    x = _u4("x", shape) if to.dtype is DType.U4 else _x("x", shape)
+    return _weighted(DepthwiseConv2d((stride, stride), padding), x, (shape[0], size, size), dtype, to)
 
 
 def _linear(n: int, outputs: int, dtype: DType, to: Out) -> Node:

@@ -32,3 +32,19 @@ def test_estimates_of_plain_c_keep_their_limits(core: str) -> None:
     assert {r.kernel.split("/")[0] for r in found} == set(STEMS)
     assert {r.layer for r in found} == set(LAYERS)
     assert not [r for r in found if abs(r.off) > r.limit], costs.table(found)
+
+
+NIBBLE_STEMS = ("window_nibbles", "depthwise_nibbles", "concat_nibbles", "pad_nibbles", "upsample_nibbles")
+NIBBLE_LAYERS = (
+    *("bench u4 dw (64, 25, 5) s1", "bench u4 dw (128, 6, 6) s1", "bench u4 dw (64, 12, 12) s2", "u4 depthwise limits"),
+    *("u4 concat", "u4 concat scaled", "u4 pad", "u4 upsample"),
+)
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4", "cortex-m33"])
+def test_estimates_of_nibbles(core: str) -> None:
+    """Those of assembler to 2 percent."""
+    found = list(costs.rows(core, NIBBLE_STEMS, NIBBLE_LAYERS))
+    assert {r.kernel.split("/")[0] for r in found} == set(NIBBLE_STEMS)
+    assert {r.layer for r in found} == set(NIBBLE_LAYERS)
+    assert not [r for r in found if abs(r.off) > (2 if "window" in r.kernel else r.limit)], costs.table(found)

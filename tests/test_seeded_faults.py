@@ -210,6 +210,20 @@ FAULTS = (
         ("^DepthwiseConv2d .*window/i8", "^DepthwiseConv2d .*window/base3"),
     ),
     Fault(
+        "eight pixels' centre forgotten",
+        "window_nibbles_ref.c",
+        "sums = centre * 0x00010001u",
+        "sums = centre",
+        ("^DepthwiseConv2d .*window_nibbles/i8",),
+    ),
+    Fault(
+        "a limit of nibbles dropped",
+        "limit_ref.c",
+        "below(mcugen_max4(mcugen_odd_nibbles(*to), least), beyond)",
+        "mcugen_max4(mcugen_odd_nibbles(*to), least)",
+        ("^DepthwiseConv2d .*window_nibbles/i8",),
+    ),
+    Fault(
         "sums of bytes",
         "sparse_ref.c",
         "wide[i] + (int16_t)sum[i], token",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -16,16 +17,16 @@ from hypothesis import strategies as st
 from test_direct import MACHINES, edge, geometry, needs_arm
 
 from mcugen import fixed, layout, targets
-from mcugen.ir import DType, Node, Out
+from mcugen.ir import Array, DType, Node, Out, Quant
 from mcugen.kernels import base, window
 from mcugen.kernels.base import Signature
-from mcugen.kernels.window import PIXEL_BITS, Window
+from mcugen.kernels.window import PIXEL_BITS, Window, WindowNibbles, nibble_tail
 from mcugen.ops import base as ops
 from mcugen.ops.depthwise import DepthwiseConv2d
 from mcugen.pack import BASE3, I8
 
-KERNEL = Window(I8)
-FULL = Out.full(DType.U8)
+KERNEL, NIBBLES = Window(I8), WindowNibbles()
+FULL, U4 = Out.full(DType.U8), Out.full(DType.U4)
 SAME = (1, 1, 1, 1)
 
 
@@ -179,3 +180,144 @@ def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
         assert abs(r.estimated / r.cycles - 1) < 0.03, r
         assert core != "cortex-m4" or r.per_mac < most[r.layer][0], r
         assert core != "cortex-m0plus" or r.per_mac < most[r.layer][1], r
+
+
+# ---- nibbles ----
+
+
+def nibble_result(found: tuple[int, int], pixels: Array, weights: Array) -> tuple[int, int]:
+    """What SMLAW and what 32 bits make of a window, by their own number of bits."""
+    scale, add = found
+    mult, centre, shift = scale >> 16, (scale >> 8 & 0xFF) << 13, scale & 0xFF
+    s = int(pixels @ weights) + centre
+    assert 0 <= s < 1 << 15 and 17 <= shift <= 29 and add % (1 << shift - 16) == 0
+    high, plain = (s * (mult << 32 - shift) >> 16) + (add >> shift - 16), s * mult + add
+    assert all(-(1 << 31) <= n < 1 << 31 for n in (mult << 32 - shift, high, plain, add))
+    assert -(1 << 15) <= high >> 16 < 1 << 15
+    return min(max(high >> 16, 0), 15), min(max(plain >> shift, 0), 15)
+
+
+@settings(max_examples=500, derandomize=True, deadline=None, database=None)
+@given(
+    st.lists(st.integers(-128, 127), min_size=9, max_size=9) | st.sampled_from([[-128] * 9, [127] * 9, [0] * 9]),
+    st.sampled_from([DType.U4, DType.U4, DType.U2, DType.U1]),
+    st.floats(-0.02, 0.02) | st.sampled_from([0.0, 1e-4, -1e-4, 5e-5, -3e-5, 2e-5, 0.25, -1.5, 1 / 1024, 15 / 17280]),
+    st.floats(-200, 200) | st.integers(-8, 24).map(float),
+    st.integers(0, 1 << 30),
+)
+def test_sums_of_nibbles_are_the_rule(row: list[int], dtype: DType, mult: float, offset: float, seed: int) -> None:
+    w, rng = np.array(row), np.random.default_rng(seed)
+    lo, hi = dtype.hi * int(w[w < 0].sum()), dtype.hi * int(w[w > 0].sum())
+    m, a, s = (int(v[0]) for v in fixed.lower(*map(np.array, ([mult], [offset], [lo], [hi])), 0, 15))
+    found = nibble_tail((lo, hi), (lo, hi), m, a, s)
+    if found is None:
+        assert max(abs(acc * m + a >> s) for acc in (lo, hi)) >= 1 << 15 or s < 17
+        return
+    ends = [dtype.hi * (w > 0), dtype.hi * (w < 0)]
+    for pixels in (*ends, *rng.integers(0, dtype.hi + 1, (8, 9))):
+        want = int(fixed.requantize(np.array(pixels @ w), m, a, s, 0, 15))
+        assert nibble_result(found, pixels, w) == (want, want)
+
+
+def test_usual_tails_of_nibbles_are_proven() -> None:
+    for reach in (17_000, 9_000, 4_000, 900):
+        m, a, s = (int(v[0]) for v in fixed.lower(*map(np.array, ([30 / reach], [7.0], [-reach], [0])), 0, 15))
+        assert nibble_tail((-reach, 0), (-reach, 0), m, a, s) is not None
+
+
+def of_nibbles(
+    shape: tuple[int, int, int],
+    op: DepthwiseConv2d,
+    to: Out = U4,
+    kind: str = "dense",
+    dtype: DType = DType.U4,
+    weights: Array | None = None,
+    gain: float = 1.0,
+) -> Node:
+    """A layer whose sums are spread over the output, or `gain` times that."""
+    rng = np.random.default_rng(zlib.crc32(repr((shape, op.stride, kind)).encode()))
+    x = ops.activation("x", shape, op.pad_value, dtype)
+    w = ops.constant("w", DType.I8, weights) if weights is not None else None
+    raw = ops.make(op, x, w or ops.draw_weights(rng, DType.I8, (shape[0], 3, 3), kind))
+    if gain == 1.0:
+        return ops.requantized(raw, rng, to)
+    acc = harness.accumulators(raw)
+    tail = fixed.lower(gain * 15 / (acc.hi - acc.lo), np.full(len(acc.lo), 7.0), acc.lo, acc.hi, to.lo, to.hi)
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    return ops.make(replace(op, to=to), *raw.inputs, *(ops.constant(*c) for c in named))
+
+
+def nibble_geometries() -> Iterator[tuple[str, Node]]:
+    """Both steps, even and odd widths, rows of strips of one and of many, halos, limits and tails of all kinds."""
+    for stride in (1, 2):
+        for width in (2, 3, 5, 6):
+            op = DepthwiseConv2d((stride, stride), SAME, pad_value=9)
+            for height in (8, 13, 24):
+                yield f"s{stride} {height} {width}", of_nibbles((2, height * stride, width * stride), op)
+    yield "pads", of_nibbles((2, 17, 12), DepthwiseConv2d((1, 2), (2, 0, 0, 2), pad_value=11))
+    yield "s21", of_nibbles((2, 32, 5), DepthwiseConv2d((2, 1), SAME))
+    yield "rows apart", of_nibbles((2, 24, 5), DepthwiseConv2d(padding=(2, 1, 2, 1), dilation=(2, 1)))
+    yield "one row", of_nibbles((1, 3, 3), DepthwiseConv2d(padding=SAME))
+    for lo, hi in ((2, 13), (0, 7), (0, 0), (15, 15), (1, 15)):
+        limits = Out(DType.U4, Quant(0.1, lo), lo, hi)
+        yield f"limits {lo} {hi}", of_nibbles((2, 12, 5), DepthwiseConv2d(padding=SAME), limits)
+    for dtype in (DType.U3, DType.U1):
+        yield f"{dtype.value}", of_nibbles((2, 12, 5), DepthwiseConv2d(padding=SAME), Out.full(dtype), dtype=dtype)
+    for kind in ops.WEIGHT_KINDS:
+        yield f"kind {kind}", of_nibbles((3, 9, 7), DepthwiseConv2d(padding=SAME), kind=kind)
+    mixed = np.where(np.indices((3, 3, 3)).sum(axis=0) % 2, -128, 127)
+    for name, w in (("mixed", mixed), ("least", mixed * 0 - 128), ("most", mixed * 0 + 127)):
+        for gain in (0.9, -1.1, 4.0, 40.0, 0.01):
+            yield f"{name} {gain}", of_nibbles((3, 9, 6), DepthwiseConv2d(padding=SAME), weights=w, gain=gain)
+
+
+@cache
+def nibble_programs() -> tuple[Program, ...]:
+    found = []
+    for name, node in nibble_geometries():
+        inputs = [np.concatenate([harness.samples(node, np.random.default_rng(3))[0], extremes(node)])]
+        assert NIBBLES.accepts(node, harness.accumulators(node)), name
+        want = harness.evaluate(node, inputs)
+        for required in harness.signatures(NIBBLES, node)[:2]:
+            for sig in harness.larger(required, node):
+                found.append(node_program(f"{name} {sig}", node, NIBBLES, sig, inputs, want))
+    return tuple(found)
+
+
+def extremes(node: Node) -> Array:
+    """Two images of windows side by side at whose places pixels are highest where weights are above 0, and below."""
+    x, w = node.inputs[0].type, node.inputs[1].const
+    rows, columns = np.indices(x.shape[1:])
+    high = w[:, (rows + 1) % 3, (columns + 1) % 3] > 0
+    return np.asarray(np.stack([high, ~high]) * x.dtype.hi, np.uint8)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_path_of_nibbles(machine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    report = harness.on(machine, tmp_path_factory).run(nibble_programs())
+    assert not report.failures and not report.left_out, str(report)
+
+
+def test_programs_of_nibbles_reach_every_path() -> None:
+    functions, odd, rows, centres = set(), set(), set(), set()
+    for p in nibble_programs():
+        bound = next(a.bound for a in p.actions if isinstance(a, Step))
+        values = {f.name: f.value for f in bound.members}
+        functions.add(values["strips"])
+        odd.add((int(np.asarray(values["words"])) % 2, int(np.asarray(values["words"])) > 2))
+        rows.add(int(np.asarray(values["rows"])) > 1)
+        centres |= set((np.asarray(values["tails"])[:, 0] >> 8 & 0xFF).tolist())
+    assert functions == {"mcugen1_window3nibbles", "mcugen1_window3x2nibbles"}
+    assert odd == {(0, False), (0, True), (1, True)} and rows == {False, True} and centres >= {0, 1, 2, 3}
+
+
+def test_other_windows_of_nibbles_are_refused() -> None:
+    def taken(node: Node) -> bool:
+        return bool(harness.signatures(NIBBLES, node)) and NIBBLES.accepts(node, harness.accumulators(node))
+
+    op = DepthwiseConv2d(padding=SAME)
+    assert taken(of_nibbles((2, 9, 5), op))
+    assert not taken(of_nibbles((2, 9, 5), op, gain=40_000.0))
+    assert not taken(of_nibbles((2, 9, 5), op, dtype=DType.U5))
+    assert not taken(of_nibbles((2, 9, 5), op, FULL))
+    assert not taken(of_nibbles((2, 9, 5), DepthwiseConv2d(padding=(1, 2, 1, 2), dilation=(1, 2))))

@@ -1,7 +1,8 @@
-/* limit_ref.c - four pixels at once. */
+/* limit_ref.c - four pixels at once, or eight. */
 #include "limit.h"
 #include "mcugen.h"
 #include "mcugen_words.h"
+#include "nibble_words.h"
 
 /* The smaller of each byte and what beyond's lacks to 255. */
 static inline uint32_t below(uint32_t v, uint32_t beyond)
@@ -36,6 +37,21 @@ MCUGEN_WEAK void mcugen1_limit_ref(uint32_t *y, uint32_t n, uint32_t lo, uint32_
     }
     for (uint32_t left = n % 4u; left > 0u; left--) {
         *to = below(*to, beyond);
+        to = &to[1];
+    }
+}
+
+MCUGEN_WEAK void mcugen1_limit_nibbles(uint32_t *y, uint32_t n, uint32_t lo, uint32_t hi)
+{
+    const uint32_t least = lo * 0x01010101u;
+    const uint32_t beyond = (255u - hi) * 0x01010101u;
+    uint32_t *to = y;
+
+    for (uint32_t left = n; left > 0u; left--) {
+        const uint32_t even = below(mcugen_max4(mcugen_even_nibbles(*to), least), beyond);
+        const uint32_t odd = below(mcugen_max4(mcugen_odd_nibbles(*to), least), beyond);
+
+        *to = even | (odd << 4);
         to = &to[1];
     }
 }

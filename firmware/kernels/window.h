@@ -73,6 +73,9 @@ static inline void mcugen1_window(const struct mcugen_window *k, const void *x, 
     mcugen1_window_ref(k, x, y, scratch);
 }
 
+/* All of it but limits and the seal. */
+void mcugen1_window_layer(const struct mcugen_window *k, const void *x, void *y, void *scratch);
+
 /* The channels of a job, with any step; the definition. */
 void mcugen1_window_words(struct mcugen_window_job *job);
 

@@ -18,7 +18,9 @@
         .equ    JOB_PITCH, 52
         .equ    JOB_FULL, 60
 
-#if defined(__ARM_FEATURE_DSP)
+#if defined(MCUGEN_WINDOW_NIBBLES)
+#include "window_nibbles_thumb2.h"
+#elif defined(__ARM_FEATURE_DSP)
 #include "window_dsp.h"
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 #include "window_m3.h"

@@ -51,7 +51,7 @@ MCUGEN_WEAK void mcugen1_window_words(struct mcugen_window_job *job)
     }
 }
 
-MCUGEN_WEAK void mcugen1_window_ref(const struct mcugen_window *k, const void *x, void *y, void *scratch)
+MCUGEN_WEAK void mcugen1_window_layer(const struct mcugen_window *k, const void *x, void *y, void *scratch)
 {
     const int32_t bytes = 4 * k->words, y_row = (int32_t)(4 * mcugen_lanes_pitch(&k->out));
     uint8_t *const to = (uint8_t *)y;
@@ -83,6 +83,11 @@ MCUGEN_WEAK void mcugen1_window_ref(const struct mcugen_window *k, const void *x
             k->strips(&job);
         }
     }
-    mcugen_limit(to, 4 * k->out.plane * k->out.channels, k->lo, k->hi);
-    mcugen1_lanes_seal(&k->out, to);
+}
+
+MCUGEN_WEAK void mcugen1_window_ref(const struct mcugen_window *k, const void *x, void *y, void *scratch)
+{
+    mcugen1_window_layer(k, x, y, scratch);
+    mcugen_limit((uint8_t *)y, 4 * k->out.plane * k->out.channels, k->lo, k->hi);
+    mcugen1_lanes_seal(&k->out, (uint8_t *)y);
 }

@@ -17,10 +17,12 @@ from .binary_nibbles import AddNibbles, MulNibbles
 from .chunks import Chunks
 from .concat_flat import ConcatFlat
 from .concat_lanes import ConcatLanes
+from .concat_nibbles import ConcatNibbles
 from .conv2d_flat import Conv2dFlat
 from .conv2d_lanes import Conv2dLanes
 from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
+from .depthwise_nibbles import DepthwiseNibbles
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
 from .im2col import Im2colPairs, Im2colQuads
@@ -42,6 +44,7 @@ from .mul_lanes import MulLanes
 from .nibbles import Nibbles, NibblesDepthwise
 from .pad_flat import PadFlat
 from .pad_lanes import PadLanes
+from .pad_nibbles import PadNibbles
 from .paired import Paired
 from .pixels_flat import PixelsFlat
 from .pixels_lanes import PixelsLanes
@@ -54,7 +57,8 @@ from .sparse import Sparse, SparseDepthwise
 from .unary_nibbles import LookupNibbles, RequantizeNibbles
 from .upsample_flat import UpsampleFlat
 from .upsample_lanes import UpsampleLanes
-from .window import Window
+from .upsample_nibbles import UpsampleNibbles
+from .window import Window, WindowNibbles
 
 KERNELS: tuple[Kernel, ...] = (
     *(Conv2dFlat(e) for e in ENCODINGS),
@@ -79,6 +83,8 @@ KERNELS: tuple[Kernel, ...] = (
     NibblesDepthwise(),
     *(Window(e, mixed) for e in ENCODINGS for mixed in (False, True)),
     *(DirectDepthwise(e) for e in ENCODINGS),
+    WindowNibbles(),
+    DepthwiseNibbles(),
     *(Linear(e) for e in ENCODINGS),
     LinearLists(),
     LinearRice(),
@@ -95,6 +101,7 @@ KERNELS: tuple[Kernel, ...] = (
     MulNibbles(),
     ConcatFlat(),
     ConcatLanes(),
+    ConcatNibbles(),
     MaxPoolFlat(),
     MaxPoolLanes(),
     MaxPoolNibbles(),
@@ -105,8 +112,10 @@ KERNELS: tuple[Kernel, ...] = (
     AvgPoolGlobalNibbles(),
     PadFlat(),
     PadLanes(),
+    PadNibbles(),
     UpsampleFlat(),
     UpsampleLanes(),
+    UpsampleNibbles(),
     RequantizeFlat(),
     RequantizeLanes(),
     RequantizeNibbles(),

@@ -19,24 +19,10 @@ class AvgPoolLanes(base.Kernel):
     code_bytes = 600
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, x, y = node.op, node.inputs[0].type, node.output.type
-        assert isinstance(op, AvgPool)
-        if not base.fits(x, y):
-            return None
-        return base.lanes_window(x, y, base.Signature(inputs, output), op.kernel, op.stride, op.padding)
+        return base.pool_layouts(node, inputs, output)
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op = node.op
-        assert isinstance(op, AvgPool)
-        return base.Bound(
-            (
-                base.tail_field(node, base.tail_range(node, acc)),
-                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
-                base.lanes_field("out", sig.output, node.output.type),
-                *base.window_fields(op.kernel, op.stride, op.padding),
-            ),
-            needs=("lanes", "mcugen_words"),
-        )
+        return base.pool_bound(node, sig, base.tail_field(node, base.tail_range(node, acc)))
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, y = node.op, node.output.type

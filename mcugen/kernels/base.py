@@ -15,9 +15,11 @@ import numpy as np
 from .. import fixed, layout
 from ..ir import Array, DType, Node, Op, Out, Range, Tensor
 from ..layout import FLAT, LANES, Layout
+from ..ops.avgpool import AvgPool
 from ..ops.base import tail_constants
 from ..ops.conv2d import Conv2d
 from ..ops.depthwise import DepthwiseConv2d
+from ..ops.maxpool import MaxPool
 from ..pack import I8, Encoding
 
 
@@ -329,6 +331,24 @@ def rule_fields(
 
 
 # Geometry of windows over images.
+
+
+def pool_layouts(node: Node, inputs: tuple[Layout, ...], output: Layout) -> Signature | None:
+    """lanes_window for a pooling."""
+    op, x, y = node.op, node.inputs[0].type, node.output.type
+    assert isinstance(op, AvgPool | MaxPool)
+    return lanes_window(x, y, Signature(inputs, output), op.kernel, op.stride, op.padding) if fits(x, y) else None
+
+
+def pool_bound(node: Node, sig: Signature, *first: Field) -> Bound:
+    """What a pooling from lanes to lanes, of bytes or nibbles, is bound to: first in its struct, then what all have."""
+    op = node.op
+    assert isinstance(op, AvgPool | MaxPool)
+    images = (lanes_field("in", sig.inputs[0], node.inputs[0].type), lanes_field("out", sig.output, node.output.type))
+    needs = ("nibbles_seal", "nibble_words") if sig.output.nibbles else ()
+    return Bound(
+        (*first, *images, *window_fields(op.kernel, op.stride, op.padding)), needs=("lanes", "mcugen_words", *needs)
+    )
 
 
 def fits(*tensors: Tensor) -> bool:

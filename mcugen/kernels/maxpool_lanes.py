@@ -19,23 +19,14 @@ class MaxPoolLanes(base.Kernel):
     code_bytes = 360
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, x, y = node.op, node.inputs[0].type, node.output.type
-        assert isinstance(op, MaxPool)
-        if not base.fits(x, y) or (any(op.padding) and x.zero_point != 0):
-            return None
-        return base.lanes_window(x, y, base.Signature(inputs, output), op.kernel, op.stride, op.padding)
-
-    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op = node.op
         assert isinstance(op, MaxPool)
-        return base.Bound(
-            (
-                base.lanes_field("in", sig.inputs[0], node.inputs[0].type),
-                base.lanes_field("out", sig.output, node.output.type),
-                *base.window_fields(op.kernel, op.stride, op.padding),
-            ),
-            needs=("lanes", "mcugen_words"),
-        )
+        if any(op.padding) and node.inputs[0].type.zero_point != 0:
+            return None
+        return base.pool_layouts(node, inputs, output)
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        return base.pool_bound(node, sig)
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         op, y = node.op, node.output.type

@@ -2,15 +2,30 @@
 
 What direct does for any window, by functions for this one that go over all channels. The proof of the tail is
 direct's.
+
+window_nibbles: the same from lanes to lanes of nibbles. A pixel of up to h times a weight is a number of at most 12
+bits, and whatever the pixels are, those of garbage rows and pads too, a sum of nine lies between -h N and h P, with the
+weights above 0 that add up to P, and those below to -N. With a centre c, -h N + c >= 0 and h P + c < 2^15, it is a half
+of a word that nothing carries to or from. As h (P + N) <= 15 * 9 * 128 = 17280, there is such a c among the multiples
+of 2^13. Then acc * mult + add = sum * mult + (add - c * mult), an identity of integers, and for 17 <= shift <= 29
+c * mult is a multiple of 2^(shift - 16), as add is. (A channel of another shift hardly moves: a tail that is the same
+for all of its sums, which are few, is looked for.) So SMLAW loses nothing:
+
+    (sum * (mult << 32 - shift) >> 16) + (add' >> shift - 16) = (sum * mult + add') * 2^(16 - shift), rounded down
+
+has 32 bits where the result before its clamp has 16, and its upper half is that result.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
-from ..ir import Node, Range
+from .. import fixed
+from ..ir import DType, Node, Range
 from ..layout import LANES, Layout
 from ..ops.depthwise import DepthwiseConv2d
 from ..pack import BASE3, I8, Encoding
@@ -19,6 +34,9 @@ from . import base
 SIZE = (3, 3)
 STRIP = 2  # words
 PIXEL_BITS = 6  # of `up`, as window_dsp.h has them
+MOST = 15  # the highest pixel of 4 bits
+LEAST_SHIFT, MOST_SHIFT = 17, 29  # of tails of nibbles
+CENTRE_BITS = 13  # centres of nibbles are multiples of 2 to this power
 
 
 @dataclass(frozen=True)
@@ -65,9 +83,7 @@ class Window(base.Kernel):
         return super().name + " mixed" * self.mixed
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        op, w = node.op, node.inputs[1].type
-        assert isinstance(op, DepthwiseConv2d)
-        if w.shape[1:] != SIZE or op.dilation[1] > 1 or node.output.type.shape[2] < STRIP:
+        if not _window(node):
             return None
         sig = base.products_layouts(node, inputs, output, self.encoding.dtypes)
         if sig is None or not self.mixed:
@@ -82,29 +98,13 @@ class Window(base.Kernel):
         return all(base.tail32(*numbers) is not None for numbers in base.tail32_numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, (a, b) = node.op, (sig.inputs[0], sig.output)
-        assert isinstance(op, DepthwiseConv2d) and op.to is not None
-        x_first, y_first, words, rows = _run(node, sig)
+        op = node.op
+        assert isinstance(op, DepthwiseConv2d)
+        rows = _run(node, sig)[3]
         full = self._full(node, sig, rows)
         function = f"window3{'x2' * (op.stride[1] - 1)}{'low' if full == 0 else 'mixed' if full < rows else ''}"
         return base.Bound(
-            (
-                base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
-                *base.plain_weight_fields(node.inputs[1].const, self.encoding),
-                base.Field("tails", "int32_t", np.array(_tails(node, acc), np.int32)),
-                base.Field("x_plane", "uint32_t", a.plane),
-                base.Field("x_first", "uint16_t", x_first),
-                base.Field("y_first", "uint16_t", y_first),
-                base.Field("words", "uint16_t", words),
-                base.Field("rows", "uint16_t", rows),
-                base.Field("full", "uint16_t", full),
-                base.Field("x_row", "uint16_t", op.stride[0] * a.pitch),
-                base.Field("pitch", "uint16_t", op.dilation[0] * a.pitch),
-                base.Field("step", "uint8_t", op.stride[1]),
-                base.Field("lo", "uint8_t", op.to.lo),
-                base.Field("hi", "uint8_t", op.to.hi),
-                base.lanes_field("out", b, node.output.type),
-            ),
+            _fields(node, sig, function, self.encoding, _tails(node, acc), full),
             scratch=base.plain_scratch(SIZE[0] * SIZE[1], self.encoding),
             needs=("lanes", "limit", "mcugen_words", "window_cores", "direct_words", function),
         )
@@ -135,6 +135,144 @@ class Window(base.Kernel):
         total += base.limit_cycles(op.to, sig.output, y.shape[0], core)
         share = 0.89 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)
+
+
+@dataclass(frozen=True)
+class WindowNibbles(base.NibbleKernel):
+    """The same with eight pixels in a word, two of which a multiplication takes."""
+
+    weights: str = field(default="i8", init=False)
+    stem = "window_nibbles"
+    op = DepthwiseConv2d
+    by_plane = True
+    code_bytes = 2050  # with the function for strips, and what seals nibbles
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        if not output.nibbles or not _window(node):
+            return None
+        return base.products_layouts(node, inputs, output, (DType.I8,))
+
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return base.planes_reach(sig)
+
+    def accepts(self, node: Node, acc: Range) -> bool:
+        return _nibble_tails(node, acc) is not None
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, tails = node.op, _nibble_tails(node, acc)
+        assert isinstance(op, DepthwiseConv2d) and tails is not None
+        function = f"window3{'x2' * (op.stride[1] - 1)}nibbles"
+        return base.Bound(
+            (base.Field("layer", "mcugen_window", _fields(node, sig, function, I8, tails, 0)),),
+            needs=(
+                *("lanes", "nibbles_seal", "nibble_words", "limit", "mcugen_words"),
+                *("window", "window_cores", "window_nibbles_thumb2", function),
+            ),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y = node.op, node.output.type
+        assert isinstance(op, DepthwiseConv2d) and op.to is not None
+        _, _, words, rows = _run(node, sig)
+        strips, odd = divmod(words, STRIP)
+        layer, channel, row, even, by_two, one, limit = _nibble_costs(core)
+        each = channel + rows * (row + strips * (by_two if op.stride[1] > 1 else even) + odd * one)
+        total = layer + y.shape[0] * each + base.seal_cycles(sig.output, y, core)
+        return total + limit * y.shape[0] * sig.output.plane * ((op.to.lo, op.to.hi) != (0, MOST))
+
+
+def _nibble_costs(core: base.Core) -> tuple[float, ...]:
+    """Once, of a channel, of a row of y; strips of two words with steps of 1, of 2, of one word; limits of a word."""
+    if core.name == "cortex-m7":
+        return 98, 49, 10, 131, 134, 83, 15
+    return base.simulated(core, (158, 59, 17, 217, 238, 141, 23), (165, 53, 17, 347, 368, 207, 57), (300, *[1000] * 6))
+
+
+def _window(node: Node) -> bool:
+    """True if the functions know the window."""
+    op, w = node.op, node.inputs[1].type
+    assert isinstance(op, DepthwiseConv2d)
+    return w.shape[1:] == SIZE and op.dilation[1] == 1 and node.output.type.shape[2] >= STRIP
+
+
+def _fields(
+    node: Node, sig: base.Signature, function: str, encoding: Encoding, tails: list[tuple[int, int]], full: int
+) -> tuple[base.Field, ...]:
+    """struct mcugen_window."""
+    op, (a, b) = node.op, (sig.inputs[0], sig.output)
+    assert isinstance(op, DepthwiseConv2d) and op.to is not None
+    x_first, y_first, words, rows = _run(node, sig)
+    return (
+        base.Field("strips", "mcugen_window_fn", f"mcugen1_{function}"),
+        *base.plain_weight_fields(node.inputs[1].const, encoding),
+        base.Field("tails", "int32_t", np.array(tails, np.int32)),
+        base.Field("x_plane", "uint32_t", a.plane),
+        base.Field("x_first", "uint16_t", x_first),
+        base.Field("y_first", "uint16_t", y_first),
+        base.Field("words", "uint16_t", words),
+        base.Field("rows", "uint16_t", rows),
+        base.Field("full", "uint16_t", full),
+        base.Field("x_row", "uint16_t", op.stride[0] * a.pitch),
+        base.Field("pitch", "uint16_t", op.dilation[0] * a.pitch),
+        base.Field("step", "uint8_t", op.stride[1]),
+        base.Field("lo", "uint8_t", op.to.lo),
+        base.Field("hi", "uint8_t", op.to.hi),
+        base.lanes_field("out", b, node.output.type),
+    )
+
+
+@lru_cache(maxsize=128)  # every layout asks for them again
+def _nibble_tails(node: Node, acc: Range) -> list[tuple[int, int]] | None:
+    """Scale and addend of each channel (window_nibbles.h); None if one is not proven."""
+    w, highest = node.inputs[1].const.astype(int), node.inputs[0].type.dtype.hi
+    if highest > MOST:
+        return None
+    found = []
+    for row, (lo, hi, *tail, _) in zip(w.reshape(len(w), -1), base.tail32_numbers(node, acc), strict=True):
+        least, most = highest * int(row[row < 0].sum()), highest * int(row[row > 0].sum())
+        how = nibble_tail((least, most), (lo, hi), *tail)
+        if how is None:
+            return None
+        found.append(how)
+    return found
+
+
+def nibble_tail(
+    reach: tuple[int, int], limits: tuple[int, int], mult: int, add: int, shift: int
+) -> tuple[int, int] | None:
+    """Scale and addend of a channel whose sums, of any pixels, reach so far, and of an image have these limits."""
+    while shift < LEAST_SHIFT and abs(2 * mult) < 1 << 15 and abs(2 * add) < fixed.INT32:
+        mult, add, shift = 2 * mult, 2 * add, shift + 1
+    if not LEAST_SHIFT <= shift <= MOST_SHIFT:
+        same = _same_tail(limits, mult, add, shift)
+        if same is None:
+            return None
+        mult, add, shift = same
+    centre = -(reach[0] >> CENTRE_BITS) << CENTRE_BITS
+    addend = add - centre * mult
+    ends = [acc * mult + add for acc in limits]
+    fits = all(-fixed.INT32 <= n < fixed.INT32 for n in (addend, *ends))
+    fits = fits and all(-(1 << 15) <= end >> shift < 1 << 15 for end in ends)
+    if not fits or centre + reach[1] >= 1 << 15 or addend % (1 << shift - 16):
+        return None
+    return mult << 16 | centre >> CENTRE_BITS << 8 | shift, addend
+
+
+def _same_tail(limits: tuple[int, int], mult: int, add: int, shift: int) -> tuple[int, int, int] | None:
+    """Another tail with a shift as it should be that gives the same pixel for every sum there can be, if one is found.
+
+    Of channels that are constant, or hardly move: then sums of one pixel to the next lie far apart.
+    """
+    acc = np.arange(limits[0], limits[1] + 1)
+    want = fixed.requantize(acc, mult, add, shift, 0, MOST)
+    if want.min() == want.max():
+        return 0, int(want[0]) << LEAST_SHIFT, LEAST_SHIFT
+    fewer, grain = shift - MOST_SHIFT, 1 << MOST_SHIFT - 16
+    for m, steps in itertools.product((mult >> fewer, (mult >> fewer) + 1), range(-2, 3)) if fewer > 0 else ():
+        a = ((add >> fewer) // grain + steps) * grain
+        if np.array_equal(fixed.requantize(acc, m, a, MOST_SHIFT, 0, MOST), want):
+            return m, a, MOST_SHIFT
+    return None
 
 
 def _costs(core: base.Core) -> Costs:

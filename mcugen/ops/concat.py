@@ -63,7 +63,7 @@ def copied(node: Node) -> tuple[bool, ...]:
 
 
 def cases() -> Iterator[base.Case]:
-    """Two to four inputs, copies and changes of scale, images, vectors, clamped and 16-bit outputs."""
+    """Two to four inputs, copies and changes of scale, images, vectors, clamped and 16-bit outputs, 4 bits."""
     outs = {
         "u8": Out.full(DType.U8),
         "u8z": Out(DType.U8, Quant(0.1, 128), 100, 250),
@@ -106,3 +106,13 @@ def cases() -> Iterator[base.Case]:
 
                 shape = "+".join(map(str, channels)) + "".join(f"x{d}" for d in rest)
                 yield base.Case(f"{shape}-{suffix}-{kind}", build)
+    for image in ((2, 17, 5), (3, 8, 1)):
+        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 2, 13)):
+
+            def low(rng: np.random.Generator, image: tuple[int, int, int] = image, to: Out = to) -> Node:
+                types = DType.U4, DType.U4, DType.U2, DType.U3
+                (m,), a, s = fixed.lower_sum((-0.7,), 11.0, (15,))
+                op = Concat((1, m, m, 1), (0, a, a, 0), (0, s, s, 0), to)
+                return base.make(op, *(base.activation(f"x{i}", image, i, t) for i, t in enumerate(types)))
+
+            yield base.Case(f"{'x'.join(map(str, image))}-u4-{to.lo}", low)

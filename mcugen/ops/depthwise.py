@@ -82,18 +82,30 @@ def cases() -> Iterator[base.Case]:
                     return base.make(op, base.activation("x", shape, zp), base.draw_weights(rng, dtype, w_shape, kind))
 
                 yield from base.each_tail(f"{name}-{dtype.value}-{kind}", raw)
-    for shape, stride in (((4, 17, 5), (1, 1)), ((3, 25, 6), (1, 1)), ((5, 12, 7), (2, 2))):
-        for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14)):
+    # (C, H, W), (KH, KW), stride, padding, dilation
+    small = [
+        ((4, 17, 5), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
+        ((3, 25, 6), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
+        ((5, 12, 7), (3, 3), (2, 2), (1, 1, 1, 1), (1, 1)),
+        ((2, 19, 9), (5, 5), (1, 1), (2, 2, 2, 2), (1, 1)),
+        ((2, 32, 1), (3, 1), (2, 1), (2, 0, 2, 0), (2, 1)),
+    ]
+    for dtype in (DType.T, DType.I8):
+        for shape, kernel, stride, padding, dilation in small[: 3 if dtype is DType.T else 5]:
+            for to in (Out.full(DType.U4), Out(DType.U4, Quant(0.1, 3), 3, 14)):
 
-            def low(
-                rng: np.random.Generator,
-                shape: tuple[int, int, int] = shape,
-                stride: tuple[int, int] = stride,
-                to: Out = to,
-            ) -> Node:
-                x = base.activation("x", shape, int(rng.choice([0, 8])), DType.U4)
-                op = DepthwiseConv2d(stride, (1, 1, 1, 1), pad_value=x.type.zero_point)
-                raw = base.make(op, x, base.draw_weights(rng, DType.T, (shape[0], 3, 3)))
-                return base.requantized(raw, rng, to)
+                def low(
+                    rng: np.random.Generator,
+                    shape: tuple[int, int, int] = shape,
+                    w_shape: tuple[int, int, int] = (shape[0], *kernel),
+                    attrs: tuple[tuple[int, int], base.Padding, tuple[int, int]] = (stride, padding, dilation),
+                    dtype: DType = dtype,
+                    to: Out = to,
+                ) -> Node:
+                    x = base.activation("x", shape, int(rng.choice([0, 8])), DType.U4)
+                    op = DepthwiseConv2d(*attrs, pad_value=x.type.zero_point)
+                    raw = base.make(op, x, base.draw_weights(rng, dtype, w_shape))
+                    return base.requantized(raw, rng, to)
 
-            yield base.Case(f"3x3-u4-{shape[0]}-{to.lo}", low)
+                weights = "" if dtype is DType.T else f"-{dtype.value}"
+                yield base.Case(f"{kernel[0]}x{kernel[1]}-u4{weights}-{shape[0]}-{to.lo}", low)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Range, Tensor
+from ..ir import Array, DType, Node, Op, Range, Tensor
 from . import base
 
 
@@ -36,7 +36,7 @@ class Pad(Op):
 
 
 def cases() -> Iterator[base.Case]:
-    """Each side alone, all sides, more than the image, columns, nothing."""
+    """Each side alone, all sides, more than the image, columns, nothing, 8 bits and 4."""
     table: list[tuple[tuple[int, int, int], base.Padding]] = [
         ((3, 8, 8), (1, 1, 1, 1)),
         ((2, 25, 5), (3, 0, 0, 0)),
@@ -46,13 +46,19 @@ def cases() -> Iterator[base.Case]:
         ((2, 12, 1), (7, 0, 2, 0)),
         ((1, 1, 1), (3, 2, 1, 5)),
         ((2, 5, 7), (0, 0, 0, 0)),
+        ((3, 31, 4), (2, 1, 1, 1)),
     ]
-    for shape, padding in table:
+    for dtype in (DType.U8, DType.U4):
+        for shape, padding in table:
 
-        def build(
-            rng: np.random.Generator, shape: tuple[int, int, int] = shape, padding: base.Padding = padding
-        ) -> Node:
-            zero_point = int(rng.choice([0, 128, 255]))
-            return base.make(Pad(padding, zero_point), base.activation("x", shape, zero_point))
+            def build(
+                rng: np.random.Generator,
+                shape: tuple[int, int, int] = shape,
+                padding: base.Padding = padding,
+                dtype: DType = dtype,
+            ) -> Node:
+                zero_point = int(rng.choice([0, (dtype.hi + 1) // 2, dtype.hi]))
+                return base.make(Pad(padding, zero_point), base.activation("x", shape, zero_point, dtype))
 
-        yield base.Case(f"{'x'.join(map(str, shape))}-{'.'.join(map(str, padding))}", build)
+            suffix = "" if dtype is DType.U8 else f"-{dtype.value}"
+            yield base.Case(f"{'x'.join(map(str, shape))}-{'.'.join(map(str, padding))}{suffix}", build)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, Node, Op, Range, Tensor
+from ..ir import Array, DType, Node, Op, Range, Tensor
 from . import base
 
 
@@ -31,7 +31,7 @@ class Upsample(Op):
 
 
 def cases() -> Iterator[base.Case]:
-    """Equal and unequal factors, columns, heights that do not divide."""
+    """Equal and unequal factors, columns, heights that do not divide, 8 bits and 4."""
     table = [
         ((3, 4, 4), (2, 2)),
         ((2, 7, 3), (2, 3)),
@@ -39,12 +39,19 @@ def cases() -> Iterator[base.Case]:
         ((2, 1, 5), (4, 1)),
         ((1, 1, 1), (5, 2)),
         ((2, 6, 4), (1, 2)),
+        ((2, 17, 3), (3, 1)),
     ]
-    for shape, factor in table:
+    for dtype in (DType.U8, DType.U4):
+        for shape, factor in table:
 
-        def build(
-            rng: np.random.Generator, shape: tuple[int, int, int] = shape, factor: tuple[int, int] = factor
-        ) -> Node:
-            return base.make(Upsample(factor), base.activation("x", shape, int(rng.choice([0, 128]))))
+            def build(
+                rng: np.random.Generator,
+                shape: tuple[int, int, int] = shape,
+                factor: tuple[int, int] = factor,
+                dtype: DType = dtype,
+            ) -> Node:
+                zero_point = int(rng.choice([0, (dtype.hi + 1) // 2]))
+                return base.make(Upsample(factor), base.activation("x", shape, zero_point, dtype))
 
-        yield base.Case(f"{'x'.join(map(str, shape))}-{factor[0]}x{factor[1]}", build)
+            suffix = "" if dtype is DType.U8 else f"-{dtype.value}"
+            yield base.Case(f"{'x'.join(map(str, shape))}-{factor[0]}x{factor[1]}{suffix}", build)

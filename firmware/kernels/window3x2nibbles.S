@@ -1,0 +1,7 @@
+/* window3x2nibbles.S - windows of 3 x 3, eight pixels in a word, with a step of 2. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
+#define MCUGEN_WINDOW_NIBBLES
+#include "window_cores.h"
+
+        WINDOW  mcugen1_window3x2nibbles, 2, 4
+#endif
