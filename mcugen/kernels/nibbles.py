@@ -64,31 +64,23 @@ class Costs:
     limits: tuple[float, float]
     packed: float  # more of a channel, if its tail has 6 bytes
     widest_run: float = 2.6
-    decoded: strips.Decoding = field(kw_only=True)
-    chunk: float = field(kw_only=True)  # of a chunk that is decoded
-    listed: float = field(kw_only=True)  # of a list's pieces of MOST_ADDED, besides
+    decoded: strips.Decoding = field(kw_only=True)  # an entry with its part of its chunk
 
 
 _DSP = Costs(
     *(38, 32, (47.4, 73, 97.7, 123.8), (7, 11, 15, 20), (7.8, 5.9), (5.2, 2.1), (19.5, 15.5), (13.3, 13.3), (3.6, 1.7)),
     *((23, 22), (11, 9.8), 13),
-    decoded=strips.Decoding(168, 17, 22.5, 11),
-    chunk=30,
-    listed=20,
+    decoded=strips.Decoding(215, 19.3, 22.3, 11.8),
 )
 _M3 = Costs(
     *(38, 32, (63.7, 105.2, 145.8, 188), (7, 11, 15, 20), (7.9, 5.9), (5.2, 2.1), (18, 29.7), (13.2, 15.3), (3.5, 1.7)),
     *((27, 32.1), (13, 23.9), 10),
-    decoded=strips.Decoding(168, 19, 22.5, 11),
-    chunk=30,
-    listed=20,
+    decoded=strips.Decoding(211, 21.3, 22.6, 12),
 )
 _M7 = Costs(
     *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
     *((17.5, 12.7), (5.3, 6.7), 15),
-    decoded=strips.Decoding(105, 9.4, 10, 3.4),
-    chunk=30,
-    listed=20,
+    decoded=strips.Decoding(144, 11, 8.3, 5.1),
 )
 
 
@@ -189,7 +181,7 @@ class Nibbles(base.NibbleKernel):
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         coded = self.weights == "rice"
         cycles = sum(_cycles(node, sig, acc, core, coded)) + base.seal_cycles(sig.output, node.output.type, core)
-        return cycles + _decoding(node, acc, core) if coded else cycles
+        return cycles + _decoding(node, core) if coded else cycles
 
 
 @dataclass(frozen=True)
@@ -422,7 +414,7 @@ def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
     more = [costs.several] if len(how.chunks) > 1 else []
     for i, (chunk, sign) in enumerate(zip(how.chunks, how.signs, strict=True)):
         cycles += max(chunk.lead + chunk.rest, 1) * entry
-        cycles += token * _tokens(chunk)
+        cycles += token * (-(-(chunk.lead - 1) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED))
         if chunk.centre is not None:
             cycles += token
             more.append(costs.centre)
@@ -435,24 +427,14 @@ def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
     return cycles + sum(strip + word * words for strip, word in more)
 
 
-def _decoding(node: Node, acc: Range, core: base.Core) -> float:
+def _decoding(node: Node, core: base.Core) -> float:
     """Of all channels."""
-    channels, w, costs = _channels_of(node, acc, True), node.inputs[1].const, _costs(core)
-    assert channels is not None
-    taps, (_, bits, k), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
+    w, costs = node.inputs[1].const, _costs(core)
+    taps, (_, bits, _), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
     if costs is None:
         return float((180 + 18 * taps) * len(w) + 90 * entries) * core.pressure
-    d, zeros = costs.decoded, bits - (k + 2) * (entries + 1)
-    cycles = float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16 + d.zero * zeros)
-    for how in channels:
-        cycles += costs.chunk * len(how.chunks)
-        cycles += costs.listed * sum(_tokens(chunk) for chunk in how.chunks)
-    return cycles
-
-
-def _tokens(chunk: strips.Part) -> int:
-    """That add entries."""
-    return -(-(chunk.lead - 1) // pack.MOST_ADDED) + -(-chunk.rest // pack.MOST_ADDED)
+    d = costs.decoded
+    return float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16)
 
 
 def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> Iterator[float]:
