@@ -111,6 +111,15 @@ def layers() -> Iterator[tuple[str, Node]]:
         "concat scaled",
         ops.make(Concat((1, 300), (0, 128), (0, 8), BYTES), _x("x", (5, 21, 13)), _x("b", (7, 21, 13))),
     )
+    for name, shape, outputs, size, stride, padding in (
+        ("bench u4 kws pw", (64, 25, 5), 64, 1, 1, (0,) * 4),
+        ("bench u4 ic b", (64, 8, 8), 64, 3, 1, (1,) * 4),
+        ("bench u4 ic a", (32, 16, 16), 64, 3, 2, (0, 0, 1, 1)),
+        ("bench u4 vww pw", (256, 3, 3), 256, 1, 1, (0,) * 4),
+        ("u4 conv 5x5", (8, 14, 14), 12, 5, 1, (2,) * 4),
+    ):
+        op, w = Conv2d((stride, stride), padding), (outputs, shape[0], size, size)
+        yield name, _weighted(op, _u4("x", shape), w, DType.T, NIBBLES)
     for shape in ((16, 32, 32), (64, 8, 8)):
         x = _u4("x", shape)
         yield f"bench u4 add {shape[0]}", ops.make(_add(shape, NIBBLES), x, _u4("b", shape))

@@ -186,11 +186,13 @@ BAR: dict[str, Bars] = {
     "chunks16": CHUNKS16,
     "chunks rice": CHUNKS_RICE,
     "nibbles16": NIBBLES16,
+    "nibbles rice": {},
 }
 LOW: dict[str, Kernel] = {  # by encoding: kernels for pixels of 4 bits
     "chunks16": Chunks(),
     "chunks rice": Chunks("rice"),
     "nibbles16": Nibbles(),
+    "nibbles rice": Nibbles("rice"),
 }
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
@@ -383,7 +385,7 @@ def measured_layer(name: str, density: float, kernel: Kernel, unsplit: bool) -> 
     """The layer that a kernel is measured on; decoders know no channels that are split."""
     if name in DIRECT:
         return direct_layer(name)
-    x = DType.U4 if kernel.weights in LOW else DType.U8
+    x = DType.U4 if kernel.stem in {low.stem for low in LOW.values()} else DType.U8
     return layer(name, density, unsplit or kernel.weights in DECODED, x)
 
 
@@ -391,8 +393,8 @@ def measured(
     name: str, density: float, machine: cycles.Machine, core: Core, kernel: Kernel, unsplit: bool = False
 ) -> Row:
     """One row; MismatchError E601 if a byte of the output is not the reference's."""
-    of_two = {Paired("rice"): "paired rice", Chunks("rice"): "chunks rice"}
-    encoding = of_two.get(kernel, kernel.weights)
+    of_two = {"paired/rice": "paired rice", "chunks/rice": "chunks rice", "nibbles/rice": "nibbles rice"}
+    encoding = of_two.get(kernel.name, kernel.weights)
     node = measured_layer(name, density, kernel, unsplit)
     function = f"mcugen1_{kernel.stem}_ref" if name in DIRECT else variant(core, kernel.stem)
     sig, acc = signature(node, kernel), accumulators(node)
@@ -425,7 +427,7 @@ def measured(
         "memset",
     )  # the rest is the seal, and on Armv6-M its divisions
     others = (f for f in call.functions if not any(part in f.name for part in layer_code))
-    seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_next|_shift)", f.name))
+    seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_next|_shift|_rice)", f.name))
     estimated_seal = seal_cycles(sig.output, node.output.type, core)
     estimated = kernel.cycles(node, sig, acc, core) - estimated_seal
     bars = BAR.get(encoding, {}).get(core.name, {}).get(name, ())
@@ -486,6 +488,7 @@ def rows(
             "mcugen1_sparse_base3",
             "mcugen1_paired_rice",
             "mcugen1_chunks_rice",
+            "mcugen1_nibbles_rice",
             "mcugen1_unpack_i8",
             *(f"mcugen1_{s}_ref" for s in PRODUCTS),
         ]

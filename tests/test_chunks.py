@@ -339,7 +339,9 @@ def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
     for r in bench.rows(targets.get(core).core, layers, [0.1, 0.35], encoding="chunks16"):
         assert abs(r.estimated / r.cycles - 1) < 0.02, r
         assert r.bar is None or r.per_mac < r.bar, r
-    for r in bench.rows(targets.get(core).core, layers, [0.2], encoding="chunks rice"):
+    decoded = bench.rows(targets.get(core).core, layers, [0.2], encoding="chunks rice")
+    assert len(decoded) == len(layers)
+    for r in decoded:
         assert abs(r.estimated / r.cycles - 1) < 0.03, r
 
 

@@ -13,10 +13,10 @@ import harness
 import numpy as np
 import pytest
 import test_sparse
-from harness import Program, Step, node_program, node_programs
+from harness import Program, Step, node_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sparse import drawn
+from test_sparse import drawn, layer, tailed
 
 from mcugen import fixed, layout, pack, targets
 from mcugen.ir import Array, DType, Node, Out, Quant
@@ -33,7 +33,7 @@ MACHINES = [  # the others run the C, as the matrix of all kernels does
     *(pytest.param(m, marks=needs_arm) for m in ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")),
 ]
 FULL, NARROW = Out.full(DType.U4), Out(DType.U4, Quant(1.0, 3), 3, 13)
-KERNEL = Nibbles()
+KERNEL, RICE = Nibbles(), Nibbles("rice")
 Factory = pytest.TempPathFactory
 
 
@@ -260,10 +260,79 @@ def geometries() -> Iterator[tuple[str, Node]]:
         yield f"groups {groups} {out}", geometry((6, 9, 7), (3, 3), op, out=out)
 
 
+def codes() -> Iterator[tuple[str, Node]]:
+    """Codes of every parameter, gaps beyond the reader's bits; lists of every remainder by chunks and by tokens, with
+    every end and both tails."""
+    edges = (0, 1, 2, 3, 8, 9, 15, 16, 17, 18, 33, 34, 35, 51)
+    for first in (0, 1):
+        counts = [(n, p) for n in edges for p in edges[first::2]]
+        yield f"remainders {first}", layer(counts, (104, 1, 1), 0.02, 8, FULL, DType.U4)
+    some = [(n, p) for p in range(0, 64, 3) for n in (63 - p, p // 3, 2)]
+    for to in (FULL, NARROW):
+        rows = layer(some, (14, 3, 2), 0.02, 5, to, DType.U4)
+        yield f"rows {to.lo}", rows
+        yield f"results beyond 8 bits {to.lo}", layer(some, (14, 3, 2), 0.3, 5, to, DType.U4)
+        yield f"tails of 8 bytes {to.lo}", odd(rows)
+    for dtype in (DType.U1, DType.U2, DType.U3):
+        room = 255 // dtype.hi
+        counts = [(n, p) for n in (0, 1, room - 1, room, room + 1) for p in (0, 1, 16, 17, 33, room, 2 * room)]
+        yield f"{dtype.value}", layer(counts, (3 * room + 1, 1, 1), 0.02, 5, FULL, dtype)
+    for k in range(8):
+        n = max(1, 200 >> k)
+        yield f"parameter {k}", layer([(n // 2, n - n // 2)] * 3, (3 * n << k, 1, 1), 0.02, 5, FULL, DType.U4)
+    yield "parameter 14", tailed(np.eye(1, 60000, 59990, dtype=np.int8)[..., None, None], 0.4, 2, FULL, DType.U4)
+    for shape in ((40, 80, 1, 1), (40, 20, 2, 2), (800, 4, 1, 1)):
+        for places in ([], [0], [-1], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2600, -1], [79, 80, 159, 160, 720, 1439, 1440]):
+            flat = np.zeros(3200, np.int8)
+            flat[places] = np.resize([1, -1, -1, 1, 1], len(places))
+            o, c, kh, kw = shape
+            w = np.ascontiguousarray(flat.reshape(o, kh, kw, c).transpose(0, 3, 1, 2))
+            yield f"{places[-1:]} far apart {shape}", tailed(w, 0.4, 5, FULL, DType.U4)
+    yield (
+        "shifts below 16",
+        layer([(n, p) for n in (0, 1, 8) for p in (0, 1, 9, 10)], (20, 1, 1), 0.9, 5, FULL, DType.U4),
+    )
+    yield "one centre", layer([(10, 2100), (9, 2150), (3, 4), (17, 1)], (2200, 1, 1), 0.001, 2, FULL, DType.U4)
+    yield "tails of 8 bytes", far()
+
+
+def odd(node: Node) -> Node:
+    """The node with an odd addend in every second channel, which neither 6 bytes nor the short ends take."""
+    tail = [v.const.astype(np.int64) for v in node.inputs[2:]]
+    tail[1][::2] |= 1
+    named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
+    return ops.make(node.op, *node.inputs[:2], *(ops.constant(*c) for c in named))
+
+
+def code_programs() -> Iterator[Program]:
+    for i, (name, node) in enumerate(codes()):
+        inputs, acc = harness.samples(node, np.random.default_rng(3)), harness.accumulators(node)
+        assert RICE.accepts(node, acc), name
+        w, dtype = node.inputs[1].const, node.inputs[0].type.dtype
+        if w.shape[2:] == (1, 1):  # both ends of the sums of some channels, a pixel of the image each
+            ends = np.stack([dtype.hi * (row == sign) for row in w[:: 1 + len(w) // 32, :, 0, 0] for sign in (1, -1)])
+            ends = np.resize(ends, (-(-len(ends) // 8) * 8, w.shape[1])).reshape(-1, 8, w.shape[1])
+            images = ends.transpose(0, 2, 1).reshape(-1, *node.inputs[0].type.shape)
+            inputs = [np.concatenate([inputs[0], images.astype(np.uint8)])]
+        sig = next(sig for sig in harness.signatures(RICE, node) if sig.output.nibbles)
+        sig = (*harness.larger(sig, node), sig)[i % 3]
+        yield node_program(f"code {name}", node, RICE, sig, inputs, harness.evaluate(node, inputs))
+
+
+def layer_programs(name: str, node: Node, kernel: Nibbles) -> Iterator[Program]:
+    """In every layout."""
+    inputs = harness.samples(node, np.random.default_rng(3))
+    want = harness.evaluate(node, inputs)
+    for required in harness.signatures(kernel, node):
+        assert kernel.accepts(node, harness.accumulators(node)), name
+        for sig in harness.larger(required, node):
+            yield node_program(f"{name} {sig}", node, kernel, sig, inputs, want)
+
+
 @cache
 def programs() -> tuple[Program, ...]:
-    found = [p for name, node in geometries() for p in node_programs(name, node, np.random.default_rng(3))]
-    return (*[p for p in found if p.label == KERNEL.name], *edge_programs())
+    listed, coded = ([p for each in geometries() for p in layer_programs(*each, k)] for k in (KERNEL, RICE))
+    return (*listed, *edge_programs(), *coded[::3], *code_programs())
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -276,6 +345,8 @@ def test_programs_reach_every_path() -> None:
     """Every strip with every token and end; chunks of one list, of both, from 255."""
     strips, rare, kinds, tails = set(), set(), set(), set()
     for p in programs():
+        if p.label == RICE.name:
+            continue
         bound = next(a.bound for a in p.actions if isinstance(a, Step))
         values = {f.name: f.value for f in bound.members}
         runs = np.asarray(values["runs"]).reshape(-1, 4)
@@ -303,6 +374,51 @@ def test_programs_reach_every_path() -> None:
     assert kinds == several | alone | {(False, 1, False, False, False, False)}
 
 
+def test_codes_reach_every_path() -> None:
+    """Lists in either order with chunks of every kind, of one list and of both, with every end; both tails."""
+    kinds, numbers, empty = set(), set(), False
+    for _, node in codes():
+        sig = next(sig for sig in harness.signatures(RICE, node) if sig.output.nibbles)
+        acc = harness.accumulators(node)
+        values = {f.name: f.value for f in RICE.bind(node, sig, acc).members}
+        packing = np.asarray(values["packing"])
+        numbers |= {("k", int(packing[0])), ("end", int(packing[9]) & 255), ("wide", int(packing[10]) & 255)}
+        numbers.add(("highest", int(packing[10]) >> 8))
+        for how in nibbles._channels_of(node, acc, True) or ():
+            last = how.chunks[-1]
+            mixed = any(chunk.rest for chunk in how.chunks)
+            inverted = last.centre == 255 and not last.rest and len(how.chunks) > 1
+            behind = len(how.chunks) > 1 and how.signs[-2] < 0
+            kinds.add((how.minus_first, min(3, len(how.chunks)), mixed, inverted, mixed and behind))
+            numbers.add(("token", how.end))
+            empty |= not last.lead
+    several = itertools.product((False, True), (2, 3), (False, True), (False,), (False,))
+    assert kinds >= {*several, *itertools.product((False, True), (2, 3), (False,), (True,), (False,))} and empty
+    assert kinds >= {(True, 1, True, False, False), (True, 1, False, False, False), (False, 1, False, False, False)}
+    assert kinds >= {(order, 3, True, False, True) for order in (False, True)}
+    tokens = (pack.END, pack.END_SHIFT, pack.END_LIMITS)
+    assert numbers >= {("k", k) for k in (*range(8), 14)} | {("end", end) for end in tokens}
+    assert numbers >= {("wide", 0), ("wide", 1)} | {("highest", h) for h in (1, 3, 7, 15)}
+    assert numbers >= {("token", end) for end in (*tokens, *nibbles._SUMS.values())}
+
+
+def test_what_a_code_is_for() -> None:
+    """Layers without groups; all sums of 16 bits with one centre."""
+    for groups in (1, 2):
+        node = geometry((6, 9, 7), (3, 3), Conv2d(padding=(1, 1, 1, 1), groups=groups))
+        assert any(sig.output.nibbles for sig in harness.signatures(KERNEL, node))
+        assert any(True for _ in harness.signatures(RICE, node)) == (groups == 1)
+    for counts, fits in (
+        ([(0, 2184), (2184, 0), (1000, 1000)], True),
+        ([(0, 4369), (4369, 0)], True),  # their centre is -32768
+        ([(0, 4369), (2185, 2184)], False),
+        ([(0, 4369), (10, 7)], True),  # one chunk has its own
+    ):
+        node = layer(counts, (4369, 1, 1), 1.3e-4, 3, FULL, DType.U4)
+        acc = harness.accumulators(node)
+        assert KERNEL.accepts(node, acc) and RICE.accepts(node, acc) == fits, counts
+
+
 # ---- cost ----
 
 
@@ -317,6 +433,10 @@ def test_estimates_are_what_is_simulated(core: str, off: float, bench: ModuleTyp
     for r in bench.rows(targets.get(core).core, layers, [0.1, 0.5], encoding="nibbles16"):
         assert abs(r.estimated / r.cycles - 1) < off, r
         assert r.bar is None or r.per_mac < r.bar, r
+    decoded = bench.rows(targets.get(core).core, layers, [0.1, 0.5], encoding="nibbles rice")
+    assert len(decoded) == 2 * len(layers)
+    for r in decoded:
+        assert abs(r.estimated / r.cycles - 1) < off, r
 
 
 @needs_arm

@@ -202,7 +202,7 @@ def test_literal_codes(weights: str, k: int, bits: str) -> None:
 
 
 def ahead(data: Array, k: int, n: int) -> int:
-    """Halfwords that sparse_rice_thumb2.S reads: it has 16 bits at hand whenever a code begins."""
+    """Halfwords that sparse_rice_thumb2.h reads: it has 16 bits at hand whenever a code begins."""
     bits = "".join(f"{v:016b}" for v in data.tolist())
     read, at, weight = 16, 0, -1
     while True:

@@ -164,6 +164,7 @@ FAULTS = (
     Fault("another centre", "chunks_rice.c", "257U * highest", "256U * highest", ("^Conv2d .*chunks/rice",)),
     Fault("kept once", "paired_ref.c", "? 2 * kept[i]", "? kept[i]", ("^Conv2d .*paired/pairs16",)),
     Fault("a list's tokens", "paired_rice_ref.c", "w->ended > 0U; w", "w->ended > 1U; w", ("^Conv2d .*paired/rice",)),
+    Fault("a chunk without its centre", "nibbles_rice_ref.c", "centre += from;", ";", ("^Conv2d .*nibbles/rice",)),
     Fault("a last chunk less", "nibbles_ref.c", "+ 255U - b;", "+ 0U - b;", ("^Conv2d .*nibbles16",)),
     Fault("second block", "lists8_ref.c", "first + lists[i]", "lists[i]", ("^Linear 300-.*lists8",)),
     Fault("no products of weights", "pairs8_ref.c", "b = pairs[p]", "b = 0 * pairs[p]", ("^Linear .*pairs8",)),
@@ -327,6 +328,16 @@ ELSEWHERE = (
         ),
     ),
     (
+        "mps2-an386",
+        Fault(
+            "half of each chunk's 255",
+            "nibbles_rice_thumb2.S",
+            "r2, r2, lsl #8",
+            "r2, r2, lsl #7",
+            ("^Conv2d .*nibbles/rice",),
+        ),
+    ),
+    (
         "mps2-an385",
         Fault("a pixel twice", "nibbles_m3.h", "r3, \\x, ror #16", "r3, \\x, ror #8", ("^Conv2d .*nibbles16",)),
     ),
@@ -348,10 +359,10 @@ ELSEWHERE = (
         "mps2-an386",
         Fault(
             "Rice: k off by one",
-            "sparse_rice_thumb2.S",
+            "sparse_rice_thumb2.h",
             "rsb     r7, r6, #31",
             "rsb     r7, r6, #30",
-            ("^Conv2d .*sparse/rice",),
+            ("^Conv2d .*sparse/rice", "^Conv2d .*nibbles/rice"),
         ),
     ),
     (

@@ -117,18 +117,9 @@ static uint16_t *middle_of(const struct mcugen_chunks *k, uint16_t *scratch)
 MCUGEN_WEAK const uint16_t *mcugen1_chunks_lists(const struct mcugen_chunks *k, struct mcugen_sparse_decoder *d,
                                                  void *scratch, const uint16_t **end)
 {
-    uint16_t *minus = middle_of(k, (uint16_t *)scratch), *plus = minus;
-    struct mcugen_sparse_walk weights = mcugen_sparse_walk_begin(k->packing, d);
-    uint16_t offset = 0;
+    uint16_t *minus, *plus;
 
-    for (int32_t w = mcugen_sparse_walk_on(&weights, &offset); w != 0; w = mcugen_sparse_walk_on(&weights, &offset)) {
-        if (w < 0) {
-            *--minus = offset;
-        } else {
-            *plus++ = offset;
-        }
-    }
-    *d = weights.now;
+    mcugen_sparse_lists(k->packing, d, middle_of(k, (uint16_t *)scratch), &minus, &plus);
     *end = plus;
     return minus;
 }

@@ -23,6 +23,9 @@
  * That no B leaves 0 .. 255 on the way, nor S, read as a signed number, 16 bits at the end, is proven for every channel by
  * mcugen/kernels/nibbles.py. 0, 23, 24 and 26 say in addition that shift is 16 to 24, and that the result fits 8 bits, signed,
  * before it is clamped; 0 and 24 that lo and hi are 0 and 15.
+ *
+ * Or the weights are a Rice code (FORMAT.md, "rice"), which `decode` turns into such programs in scratch, one channel's at a
+ * time.
  */
 #ifndef MCUGEN_NIBBLES_H
 #define MCUGEN_NIBBLES_H
@@ -35,10 +38,18 @@ extern "C" {
 #endif
 
 struct mcugen_nibbles {
-    struct mcugen_sparse layer; /* without wide runs, x_plane and decode */
+    struct mcugen_sparse layer; /* without wide runs and x_plane */
 };
 
-/* x: planes in lanes of nibbles, sealed; y: out.channels planes, sealed here; scratch: none. */
+/* Of a Rice code the numbers are those of `sparse`, but for these. Its centre is that of all channels of several chunks.
+ * Tails of 3 halfwords, as there, are of channels that end with END if their shift is 16 to 24, else with 19. Those of 4
+ * halfwords have mult, shift + 256 * the end, and add, low half first; several chunks end with 24 to 26 accordingly. */
+enum {
+    MCUGEN_NIBBLES_END = MCUGEN_RICE_END, /* + 256 * the entries of a chunk */
+    MCUGEN_NIBBLES_WIDE = MCUGEN_RICE_OWN_CENTRES /* 1 for tails of 4 halfwords, or 0, + 256 * the highest pixel */
+};
+
+/* x: planes in lanes of nibbles, sealed; y: out.channels planes, sealed here; scratch: only for decode. */
 void mcugen1_nibbles_ref(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch);
 void mcugen1_nibbles_dsp(const struct mcugen_nibbles *k, const void *x, void *y, void *scratch); /* M4, M7, M33 */
 void mcugen1_nibbles_m3(const struct mcugen_nibbles *k, const void *x, void *y,
@@ -54,6 +65,10 @@ static inline void mcugen1_nibbles(const struct mcugen_nibbles *k, const void *x
     mcugen1_nibbles_m3(k, x, y, scratch);
 #endif
 }
+
+/* A mcugen_sparse_decode_fn: in assembler from Armv7-M on, elsewhere the same as ref. */
+const uint16_t *mcugen1_nibbles_rice(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
+const uint16_t *mcugen1_nibbles_rice_ref(const struct mcugen_sparse *k, struct mcugen_sparse_decoder *d, void *scratch);
 
 #ifdef __cplusplus
 }

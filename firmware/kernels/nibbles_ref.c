@@ -86,8 +86,10 @@ MCUGEN_WEAK void mcugen1_nibbles_ref(const struct mcugen_nibbles *nibbles, const
     for (uint32_t o = 0; o < k->out.channels; o++) {
         const uint16_t *decoded;
         const int32_t *const tail = mcugen_sparse_channel(k, o, &decoder, scratch, &decoded);
-        const uint16_t *next = program;
+        const uint16_t *next;
 
+        program = (decoded != NULL) ? decoded : program;
+        next = program;
         for (const uint16_t *run = k->runs; run != k->runs + 4 * k->run_count; run += 4) {
             const uint8_t *from = (const uint8_t *)x + 4 * run[0];
             uint8_t *to = (uint8_t *)y + 4 * (k->out.plane * o + run[1]);

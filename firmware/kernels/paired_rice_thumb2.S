@@ -13,7 +13,7 @@
  *     r12       where it does not go: the group is full, or the list is a new one
  *     lr        of the table of taps, the next
  *
- * Codes are read as in sparse_rice_thumb2.S, but for the sign. Lists follow one another as the program has them, so
+ * Codes are read as in sparse_rice_thumb2.h, but for the sign. Lists follow one another as the program has them, so
  * offsets are written upwards; the token of a group stands before its offsets and is written when these are. A list's
  * first offset stands before what ends the list before it.
  *

@@ -54,8 +54,10 @@
 
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 
-/* r1 = decoder, r4 = channels of x, r6 = MCUGEN_RICE_K. r3, r5, r7, r8, lr are free. */
-        .macro  ENTER
+/* r1 = decoder, r4 = channels of x, r6 = MCUGEN_RICE_K. r3, r5, r7, r8, lr are free. groups = 0: lists are offsets only,
+ * which begin at the middle and below it.
+ */
+        .macro  ENTER groups=1
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldr     r3, [r0, #36]
@@ -71,10 +73,15 @@
         add     r2, r2, r8, lsl #5
         strd    r4, r2, [sp, #C]
         strd    r5, r7, [sp, #COLUMNS_LEFT]
+        .if     \groups
         movs    r3, #13
         strh    r3, [r2, #4]
         sub     r12, r2, #4
         add     r11, r2, #6
+        .else
+        sub     r12, r2, #2
+        mov     r11, r2
+        .endif
         sub     r10, r4, #1
         mul     r10, r10, r9
         .endm
@@ -101,8 +108,11 @@
         bmi     .Ltap
         .endm
 
-/* Behind the branch: the next row; or the weight lies in a later channel, and r0 = the program. */
-        .macro  LEAVE
+/* Behind the branch: the next row; or the weight lies in a later channel. Then lr = packing, r6 = decoder, r7 = the middle,
+ * r11, r12 = where the next 1 and -1 would go, r5 = the channel's tail and r0-r2 its first halfwords; r3, r4, r8-r10 are
+ * free.
+ */
+        .macro  DONE
 .Lrow:
         subs    r4, r4, #1
         beq     .Ldone
@@ -111,7 +121,6 @@
         ldrh    r3, [lr, #ROW]
         b       .Ltap_1
 
-/* lr = packing, r6 = decoder, r7 = the middle. */
 .Ldone:
         ldr     r6, [sp, #DECODER]
         ldr     r7, [sp, #THERE]
@@ -119,18 +128,14 @@
         strd    r1, r2, [r6, #BITS]
         str     r5, [r6, #REST]
 
-        ldr     r5, [r6, #TAILS]        /* r0, r1 = the tail, r2 = the end, r3 = the centre */
+        ldr     r5, [r6, #TAILS]
         ldrh    r0, [r5]
         ldrh    r1, [r5, #2]
         ldrh    r2, [r5, #4]
-        ldrh    r4, [lr, #OWN_CENTRES]
-        ldrh    r3, [lr, #CENTRE]
-        adds    r5, r5, #6
-        cmp     r4, #0
-        it      ne
-        ldrhne  r3, [r5], #2
-        str     r5, [r6, #TAILS]
-        ldrh    r4, [lr, #END]
+        .endm
+
+/* A tail of 3 halfwords, r0-r2, to where it is looked for: r5 = its shift, r2 = the same less 16. */
+        .macro  UNPACK_TAIL
         orr     r1, r1, r2, lsl #16
         and     r5, r1, #31
         asrs    r1, r1, #5
@@ -139,6 +144,20 @@
         it      gt
         lslgt   r1, r1, r2
         strd    r0, r1, [r6]
+        .endm
+
+/* DONE, and r0 = the program. */
+        .macro  LEAVE
+        DONE                            /* r2 = the end, r3 = the centre */
+        ldrh    r4, [lr, #OWN_CENTRES]
+        ldrh    r3, [lr, #CENTRE]
+        adds    r5, r5, #6
+        cmp     r4, #0
+        it      ne
+        ldrhne  r3, [r5], #2
+        str     r5, [r6, #TAILS]
+        ldrh    r4, [lr, #END]
+        UNPACK_TAIL
         cmp     r5, #16
         ite     hs
         movhs   r2, r4

@@ -11,7 +11,7 @@
  *     r11       offset of the tap's last channel
  *     r12       the next halfword of the code
  *
- * What it makes of a code is as in sparse_rice_thumb2.S; but zeros are counted one by one, and a weight that lies in a
+ * What it makes of a code is as in sparse_rice_thumb2.h; but zeros are counted one by one, and a weight that lies in a
  * later channel keeps its one and what follows it.
  *
  * Cycles of the Cortex-M0+: 22 a weight, 20 without groups, and 7 a zero of its high part, the first 9; a halfword read 11,

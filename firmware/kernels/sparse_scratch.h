@@ -179,4 +179,23 @@ static inline int32_t mcugen_sparse_walk_on(struct mcugen_sparse_walk *w, uint16
     return (minus != 0U) ? -1 : 1;
 }
 
+/* A channel's offsets in two lists: of its -1 weights from *minus up to the middle, of its 1 weights from there up to *end. */
+static inline void mcugen_sparse_lists(const uint16_t *packing, struct mcugen_sparse_decoder *d, uint16_t *middle,
+                                       uint16_t **minus, uint16_t **end)
+{
+    struct mcugen_sparse_walk weights = mcugen_sparse_walk_begin(packing, d);
+    uint16_t offset = 0;
+
+    *minus = middle;
+    *end = middle;
+    for (int32_t w = mcugen_sparse_walk_on(&weights, &offset); w != 0; w = mcugen_sparse_walk_on(&weights, &offset)) {
+        if (w < 0) {
+            *--*minus = offset;
+        } else {
+            *(*end)++ = offset;
+        }
+    }
+    *d = weights.now;
+}
+
 #endif

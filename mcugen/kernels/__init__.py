@@ -77,6 +77,7 @@ KERNELS: tuple[Kernel, ...] = (
     Paired(),
     Paired("rice"),
     Nibbles(),
+    Nibbles("rice"),
     *(DepthwiseFlat(e) for e in ENCODINGS),
     *(DepthwiseLanes(e) for e in ENCODINGS),
     SparseDepthwise(),

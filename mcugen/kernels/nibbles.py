@@ -11,6 +11,9 @@ A channel of more adds its chunks to sums S of 16 bits: those of its longer list
 where one centre, which is free, takes up the 255s and the chunks' own. As in strips.py S is right if it fits 16 bits
 for all that range analysis allows of acc; and so are the tail and its product, in 32 bits.
 
+The lists lie in flash (nibbles16), or one channel's at a time in scratch, decoded from a Rice code (rice) whose decoder
+divides them in the same way. All channels of such a layer have one centre.
+
 The centre of a lone chunk is not free, and so the addend, add - sign * centre * mult, may not be the multiple of
 2^(shift - 16) that the short end takes. One of the two next to it serves as well if it gives the same result for every
 sum that there can be, at most 256: all are tried.
@@ -35,6 +38,8 @@ BYTE = 255  # the largest sum of a chunk
 MOST = 15  # the largest pixel
 _STRIP_BYTES = {1: (1120, 1700, 2290, 2790), 2: (1120, 1700, 2290, 2900)}  # by the step in x
 _SHIFT_BYTES = 1340
+_RICE_BYTES = 1100
+_COPIED = 8  # offsets that the decoder may copy beyond the last, and places that it may write behind the program
 _SUMS = {  # ends of several chunks
     pack.END: pack.END_SUMS,
     pack.END_SHIFT: pack.END_SUMS_SHIFT,
@@ -59,19 +64,23 @@ class Costs:
     limits: tuple[float, float]
     packed: float  # more of a channel, if its tail has 6 bytes
     widest_run: float = 2.6
+    decoded: strips.Decoding = field(kw_only=True)  # an entry with its part of its chunk
 
 
 _DSP = Costs(
     *(38, 32, (47.4, 73, 97.7, 123.8), (7, 11, 15, 20), (7.8, 5.9), (5.2, 2.1), (19.5, 15.5), (13.3, 13.3), (3.6, 1.7)),
     *((23, 22), (11, 9.8), 13),
+    decoded=strips.Decoding(215, 19.3, 22.3, 11.8),
 )
 _M3 = Costs(
     *(38, 32, (63.7, 105.2, 145.8, 188), (7, 11, 15, 20), (7.9, 5.9), (5.2, 2.1), (18, 29.7), (13.2, 15.3), (3.5, 1.7)),
     *((27, 32.1), (13, 23.9), 10),
+    decoded=strips.Decoding(211, 21.3, 22.6, 12),
 )
 _M7 = Costs(
     *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
     *((17.5, 12.7), (5.3, 6.7), 15),
+    decoded=strips.Decoding(144, 11, 8.3, 5.1),
 )
 
 
@@ -97,11 +106,14 @@ class Channel:
     add: int
 
 
+Channels = tuple[Channel, ...]
+
+
 @dataclass(frozen=True)
 class Nibbles(base.NibbleKernel):
     """Weight-stationary as `sparse`, eight pixels in a word."""
 
-    weights: str = field(default="nibbles16", init=False)
+    weights: str = field(default="nibbles16")  # or rice
     stem = "nibbles"
     op = Conv2d
     code_bytes = 490
@@ -109,7 +121,8 @@ class Nibbles(base.NibbleKernel):
     runs = True
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
-        if not (inputs[0].nibbles and output.nibbles):
+        x, w = (v.type for v in node.inputs[:2])
+        if not (inputs[0].nibbles and output.nibbles) or (self.weights == "rice" and w.shape[1] != x.shape[0]):
             return None
         return strips.layouts(node, inputs, output)
 
@@ -118,19 +131,16 @@ class Nibbles(base.NibbleKernel):
 
     def accepts(self, node: Node, acc: Range) -> bool:
         short, _ = strips.proven(node, acc)
-        return short and node.inputs[0].type.dtype.hi <= MOST and _channels_of(node, acc) is not None
+        if not short or node.inputs[0].type.dtype.hi > MOST:
+            return False
+        return _channels_of(node, acc, self.weights == "rice") is not None
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
-        op, lay = node.op, sig.inputs[0]
+        op, coded = node.op, self.weights == "rice"
         assert isinstance(op, Conv2d | DepthwiseConv2d) and op.to is not None
-        channels = _channels_of(node, acc)
+        channels = _channels_of(node, acc, coded)
         assert channels is not None
-        programs = [
-            _program(row, places, how)
-            for (row, places), how in zip(
-                strips.channel_rows(node, lay, strips.distances(node, lay)), channels, strict=True
-            )
-        ]
+        weights, tails, scratch = (_coded if coded else _listed)(node, sig.inputs[0], channels)
         runs, ends = _runs(node, sig), {how.end for how in channels}
         return base.Bound(
             (
@@ -138,17 +148,19 @@ class Nibbles(base.NibbleKernel):
                     "layer",
                     "mcugen_sparse",
                     (
-                        base.Field("weights", "uint16_t", np.concatenate(programs)),
-                        (tails := strips.tails(channels))[0],
+                        base.Field("weights", "uint16_t", weights),
+                        tails[0],
                         *strips.run_fields(node, sig, runs),
                         base.Field("wide_run_count", "uint8_t", 0),
                         base.Field("x_plane", "uint16_t", 0),
                         tails[1],
-                        base.Field("decode", "mcugen_sparse_decode_fn", base.NULL),
+                        base.Field("decode", "mcugen_sparse_decode_fn", "mcugen1_nibbles_rice" if coded else base.NULL),
                     ),
                 ),
             ),
-            needs=("lanes", "nibbles_seal", "sparse", "sparse_cores", "sparse_strips", "nibbles_strips"),
+            scratch=scratch,
+            needs=("lanes", "nibbles_seal", "sparse", "sparse_cores", "sparse_strips", "nibbles_strips")
+            + ("sparse_scratch", "sparse_decode", "sparse_rice_thumb2", "nibbles_rice_thumb2") * coded,
             parts=(
                 *strips.functions("nibbles", runs, op.stride[1], _STRIP_BYTES, "THUMB2"),
                 *(
@@ -156,11 +168,14 @@ class Nibbles(base.NibbleKernel):
                     if ends & {pack.END_SHIFT, pack.END_SUMS_SHIFT}
                     else []
                 ),
+                *([base.Part("nibbles_rice", _RICE_BYTES)] if coded else []),
             ),
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        return sum(_cycles(node, sig, acc, core)) + base.seal_cycles(sig.output, node.output.type, core)
+        coded = self.weights == "rice"
+        cycles = sum(_cycles(node, sig, acc, core, coded)) + base.seal_cycles(sig.output, node.output.type, core)
+        return cycles + _decoding(node, core) if coded else cycles
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,63 @@ class NibblesDepthwise(Nibbles):
     weights: str = field(default="nibbles16 depthwise", init=False)
     op = DepthwiseConv2d
     by_plane = True
+
+
+def _listed(node: Node, lay: Layout, channels: Channels) -> tuple[Array, tuple[base.Field, base.Field], int]:
+    """The programs and the tails; no bytes of scratch."""
+    rows = strips.channel_rows(node, lay, strips.distances(node, lay))
+    programs = [_program(row, places, how) for (row, places), how in zip(rows, channels, strict=True)]
+    return np.concatenate(programs), strips.tails(channels), 0
+
+
+def _coded(node: Node, lay: Layout, channels: Channels) -> tuple[Array, tuple[base.Field, base.Field], int]:
+    """The code, its numbers and the tails (MCUGEN_RICE_K ... in sparse.h, nibbles.h), and bytes of scratch."""
+    op, w, highest = node.op, node.inputs[1].const, node.inputs[0].type.dtype.hi
+    assert isinstance(op, Conv2d) and op.to is not None
+    _, c, kh, kw = w.shape
+    code, _, k = strips.code(node, "rice")
+    short = pack.END if (op.to.lo, op.to.hi) == (0, MOST) else pack.END_LIMITS
+    wide = not all(map(strips.packs, channels))
+    if not wide and any((_alone(how.end) == pack.END_SHIFT) == (16 <= how.scale >> 16 <= 24) for how in channels):
+        short = pack.END_SHIFT
+    rows = w.reshape(len(w), -1)
+    minus, plus = (int((rows == sign).sum(axis=1).max()) for sign in (-1, 1))
+    none = np.zeros(w[0].size, np.int64)
+    longest = max(_program(row, none, how).size for row, how in zip(rows, channels, strict=True))
+    below = -(-2 * (longest + _COPIED + minus + 2) // 32)
+    numbers = [
+        *(k, c, lay.plane, kw, kh, op.dilation[1], op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
+        *(_common(channels), below, short | BYTE // highest << 8, wide | highest << 8),
+    ]
+    tails = [
+        (how.scale, how.scale >> 16 | _alone(how.end) << 8, how.add, how.add >> 16)
+        if wide
+        else (how.scale, *strips.packed_tail(how))
+        for how in channels
+    ]
+    fields = (
+        base.Field("tails", "const int32_t *", base.NULL),
+        base.Field("packing", "uint16_t", (np.array([*numbers, *np.ravel(tails)]) & 0xFFFF).astype(np.uint16)),
+    )
+    # The program from the first address that is aligned to 32 bytes, the lists round a middle that is; two zeros at
+    # both of their ends.
+    return code, fields, -(-(28 + 32 * below + 2 * (plus + 2 + _COPIED)) // 4) * 4
+
+
+def _alone(end: int) -> int:
+    """The token of a lone chunk for an end of several."""
+    return next((lone for lone, several in _SUMS.items() if several == end), end)
+
+
+def _common(channels: Channels) -> int:
+    """The centre of the channels of several chunks."""
+    several = (how for how in channels if len(how.chunks) > 1)
+    return next((how.centre + _own(how.chunks, how.signs) for how in several), 0)
+
+
+def _own(chunks: tuple[strips.Part, ...], signs: tuple[int, ...]) -> int:
+    """What chunks that are taken from 255 add."""
+    return sum(BYTE - (chunk.centre or 0) for chunk, sign in zip(chunks, signs, strict=True) if sign < 0)
 
 
 def _program(row: Array, offsets: Array, how: Channel) -> Array:
@@ -186,27 +258,51 @@ def _program(row: Array, offsets: Array, how: Channel) -> Array:
 
 
 @lru_cache(maxsize=128)
-def _channels_of(node: Node, acc: Range) -> tuple[Channel, ...] | None:
-    """How each output channel is computed; None if one cannot be."""
+def _channels_of(node: Node, acc: Range, one: bool = False) -> Channels | None:
+    """How each output channel is computed, `one` with one centre for all; None if one cannot be."""
     w = strips.weights(node).reshape(node.output.type.shape[0], -1)
     to = node.op.to  # type: ignore[attr-defined]
     limits, highest = (to.lo, to.hi), node.inputs[0].type.dtype.hi
-    rows = zip((w == -1).sum(axis=1), (w == 1).sum(axis=1), acc.lo, acc.hi, *strips.constants(node, acc), strict=True)
+    counts = np.stack([(w == -1).sum(axis=1), (w == 1).sum(axis=1)], axis=1)
+    bounds = [_centres(*map(int, (*some, lo, hi))) for some, lo, hi in zip(counts, acc.lo, acc.hi, strict=True)]
+    if one:
+        several = [b for some, b in zip(counts, bounds, strict=True) if some.sum() > BYTE // highest]
+        both = (max(b[0] for b in several), min(b[1] for b in several)) if several else (0, 0)
+        if both[0] > both[1]:
+            return None
+        bounds = [(strips.nearest_centre(*both, 1 << 8),) * 2] * len(bounds)
     found = []
-    for numbers in rows:
-        how = choose(*map(int, numbers), to=limits, highest=highest)
+    for some, bound, *numbers in zip(counts, bounds, acc.lo, acc.hi, *strips.constants(node, acc), strict=True):
+        how = choose(*map(int, (*some, *numbers)), to=limits, highest=highest, centres=bound)
         if how is None:
             return None
         found.append(how)
     return tuple(found)
 
 
+def _centres(minus: int, plus: int, lo: int, hi: int) -> tuple[int, int]:
+    """The least and the greatest centre of several chunks with so many weights and these accumulator limits."""
+    sign = -1 if minus > plus else 1
+    return -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
+
+
 def choose(
-    minus: int, plus: int, lo: int, hi: int, mult: int, add: int, shift: int, *, to: tuple[int, int], highest: int
+    minus: int,
+    plus: int,
+    lo: int,
+    hi: int,
+    mult: int,
+    add: int,
+    shift: int,
+    *,
+    to: tuple[int, int],
+    highest: int,
+    centres: tuple[int, int] | None = None,
 ) -> Channel | None:
     """How a channel with so many weights of -1 and 1, these accumulator limits and constants is computed.
 
-    to: what results are clamped to; highest: that a pixel can be. None if its sums have no 16 bits.
+    to: what results are clamped to; highest: that a pixel can be; centres: limits of that of several chunks, if not all
+    that its sums allow. None if these have no 16 bits.
     """
     room = BYTE // highest
     if minus + plus <= room:
@@ -214,13 +310,12 @@ def choose(
     minus_first = minus > plus
     sign = -1 if minus_first else 1
     chunks, signs = chunked(*((minus, plus) if minus_first else (plus, minus)), highest)
-    least, most = -(1 << 15) - min(sign * lo, sign * hi), (1 << 15) - 1 - max(sign * lo, sign * hi)
+    least, most = centres or _centres(minus, plus, lo, hi)
     if least > most:
         return None
     centre = strips.nearest_centre(least, most, 1 << max(0, shift - 16))
     how = _ended(minus_first, strips.Part(0, 0, centre), sign, (lo, hi), (mult, add, shift), to)
-    own = sum(BYTE - (chunk.centre or 0) for chunk, s in zip(chunks, signs, strict=True) if s < 0)
-    return Channel(minus_first, chunks, signs, centre - own, _SUMS[how.end], how.scale, how.add)
+    return Channel(minus_first, chunks, signs, centre - _own(chunks, signs), _SUMS[how.end], how.scale, how.add)
 
 
 def chunked(first: int, second: int, highest: int) -> tuple[tuple[strips.Part, ...], tuple[int, ...]]:
@@ -326,11 +421,21 @@ def _strip_cycles(costs: Costs, words: int, how: Channel) -> float:
     return cycles + sum(strip + word * words for strip, word in more)
 
 
-def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core) -> Iterator[float]:
+def _decoding(node: Node, core: base.Core) -> float:
+    """Of all channels."""
+    w, costs = node.inputs[1].const, _costs(core)
+    taps, (_, bits, _), entries = w[0, 0].size, strips.code(node, "rice"), np.count_nonzero(w)
+    if costs is None:
+        return float((180 + 18 * taps) * len(w) + 90 * entries) * core.pressure
+    d = costs.decoded
+    return float((d.channel + d.tap * taps) * len(w) + d.entry * entries + d.halfword * bits / 16)
+
+
+def _cycles(node: Node, sig: base.Signature, acc: Range, core: base.Core, coded: bool) -> Iterator[float]:
     """Of each channel, without the seal."""
-    runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc)
+    runs, costs, channels = _runs(node, sig), _costs(core), _channels_of(node, acc, coded)
     assert costs is not None and channels is not None
-    packed = costs.packed if all(map(strips.packs, channels)) else 0
+    packed = costs.packed if not coded and all(map(strips.packs, channels)) else 0
     for how in channels:
         cycles_of = (run[2] // run[3] * _strip_cycles(costs, run[3], how) for run in runs)
         yield costs.channel + packed + sum(_run_cycles(costs, run[3]) for run in runs) + sum(cycles_of)
