@@ -120,21 +120,21 @@ MCUGEN_WEAK const uint16_t *mcugen1_nibbles_rice_ref(const struct mcugen_sparse 
     const uint32_t minus = (uint32_t)(middle - list), plus = (uint32_t)(end - middle);
     const uint32_t one = (minus + plus <= (uint32_t)p[MCUGEN_NIBBLES_END] >> 8) ? 1U : 0U;
 
-    for (uint32_t i = 0; i < 2U; i++) { /* what the last entries load */
-        *end++ = 0;
-        *--list = 0;
-    }
+    *end = 0; /* what the last entry loads */
+    list[-1] = 0;
     if ((one != 0U) || (minus > plus)) {
-        w.from = &list[2];
+        w.from = list;
         write_chunks(&w, (minus > 0U) ? minus : plus, (minus > 0U) ? plus : 0U, p);
     } else {
-        w.from = &end[-3];
+        w.from = &end[-1];
         w.step = -1;
         write_chunks(&w, plus, minus, p);
     }
     if (minus + plus == 0U) { /* any pixel, sums = 0 */
-        take(&w, 2);
-        *w.to++ = CLEAR;
+        w.to[0] = 0;
+        w.to[1] = 0;
+        w.to[2] = CLEAR;
+        w.to = &w.to[3];
     }
     const uint32_t token = take_tail(p, d);
 

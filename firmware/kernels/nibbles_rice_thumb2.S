@@ -106,11 +106,9 @@
         sub     r9, r7, r12             /* bytes of the lists */
         sub     r10, r11, r7
         subs    r9, r9, #2
-        movs    r0, #0                  /* what the last entries load */
+        movs    r0, #0                  /* what the last entry loads */
         strh    r0, [r11]
-        strh    r0, [r11, #2]
         strh    r0, [r12]
-        strh    r0, [r12, #-2]
         ldrh    r1, [lr, #MIDDLE]
         ldrb    r5, [lr, #ROOM]
         add     r6, r12, #2

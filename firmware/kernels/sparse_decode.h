@@ -55,7 +55,7 @@
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 
 /* r1 = decoder, r4 = channels of x, r6 = MCUGEN_RICE_K. r3, r5, r7, r8, lr are free. groups = 0: lists are offsets only,
- * which begin at the middle and below it.
+ * which begin at the middle and below it, wherever that lies.
  */
         .macro  ENTER groups=1
         push    {r4-r11, lr}
@@ -68,8 +68,10 @@
         ldrh    r7, [r3, #ROWS]
         ldrh    r8, [r3, #MIDDLE]
         strd    r1, r3, [sp, #DECODER]
+        .if     \groups
         adds    r2, r2, #31
         bic     r2, r2, #31
+        .endif
         add     r2, r2, r8, lsl #5
         strd    r4, r2, [sp, #C]
         strd    r5, r7, [sp, #COLUMNS_LEFT]

@@ -39,7 +39,7 @@ MOST = 15  # the largest pixel
 _STRIP_BYTES = {1: (1120, 1700, 2290, 2790), 2: (1120, 1700, 2290, 2900)}  # by the step in x
 _SHIFT_BYTES = 1340
 _RICE_BYTES = 1100
-_COPIED = 8  # offsets that the decoder may copy beyond the last, and places that it may write behind the program
+_COPIED = 3  # offsets that the decoder may copy beyond the last: it takes four at a time
 _SUMS = {  # ends of several chunks
     pack.END: pack.END_SUMS,
     pack.END_SHIFT: pack.END_SUMS_SHIFT,
@@ -70,17 +70,17 @@ class Costs:
 _DSP = Costs(
     *(38, 32, (47.4, 73, 97.7, 123.8), (7, 11, 15, 20), (7.8, 5.9), (5.2, 2.1), (19.5, 15.5), (13.3, 13.3), (3.6, 1.7)),
     *((23, 22), (11, 9.8), 13),
-    decoded=strips.Decoding(215, 19.3, 22.3, 11.8),
+    decoded=strips.Decoding(211, 19.3, 22.3, 11.8),
 )
 _M3 = Costs(
     *(38, 32, (63.7, 105.2, 145.8, 188), (7, 11, 15, 20), (7.9, 5.9), (5.2, 2.1), (18, 29.7), (13.2, 15.3), (3.5, 1.7)),
     *((27, 32.1), (13, 23.9), 10),
-    decoded=strips.Decoding(211, 21.3, 22.6, 12),
+    decoded=strips.Decoding(207, 21.3, 22.6, 12),
 )
 _M7 = Costs(
     *(24, 20, (30, 46, 62.1, 79.2), (5, 6, 9, 12), (6.8, 5.6), (2.4, 1.1), (9.6, 7), (11.6, 7.7), (1.3, 0.9)),
     *((17.5, 12.7), (5.3, 6.7), 15),
-    decoded=strips.Decoding(144, 11, 8.3, 5.1),
+    decoded=strips.Decoding(142, 11, 8.3, 5.1),
 )
 
 
@@ -208,7 +208,7 @@ def _coded(node: Node, lay: Layout, channels: Channels) -> tuple[Array, tuple[ba
     minus, plus = (int((rows == sign).sum(axis=1).max()) for sign in (-1, 1))
     none = np.zeros(w[0].size, np.int64)
     longest = max(_program(row, none, how).size for row, how in zip(rows, channels, strict=True))
-    below = -(-2 * (longest + _COPIED + minus + 2) // 32)
+    below = -(-2 * (longest + _COPIED + minus + 1) // 32)
     numbers = [
         *(k, c, lay.plane, kw, kh, op.dilation[1], op.dilation[0] * lay.pitch - (kw - 1) * op.dilation[1]),
         *(_common(channels), below, short | BYTE // highest << 8, wide | highest << 8),
@@ -223,9 +223,8 @@ def _coded(node: Node, lay: Layout, channels: Channels) -> tuple[Array, tuple[ba
         base.Field("tails", "const int32_t *", base.NULL),
         base.Field("packing", "uint16_t", (np.array([*numbers, *np.ravel(tails)]) & 0xFFFF).astype(np.uint16)),
     )
-    # The program from the first address that is aligned to 32 bytes, the lists round a middle that is; two zeros at
-    # both of their ends.
-    return code, fields, -(-(28 + 32 * below + 2 * (plus + 2 + _COPIED)) // 4) * 4
+    # The program from the beginning, the lists round the middle, a zero at both of their ends.
+    return code, fields, -(-(32 * below + 2 * (plus + 1 + _COPIED)) // 4) * 4
 
 
 def _alone(end: int) -> int:
