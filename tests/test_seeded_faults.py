@@ -540,8 +540,8 @@ ELSEWHERE = (
         Fault(
             "128 of each pixel lost",
             "im2col_mve.h",
-            "vadd.i32 q1, q1, r8",
-            "vadd.i32 q1, q1, r2",
+            "vmlas.u32 q1, q7, r8",
+            "vmlas.u32 q1, q7, r0",
             ("^Conv2d .*im2col/",),
         ),
     ),

@@ -35,7 +35,7 @@
  *
  *     its weights, a byte each; or if they are ternary, codes of two bits, 64 in 16 bytes: byte i has those of taps i,
  *     i + 16, i + 32 and i + 48, the first lowest
- *     c << up; up; mult << 15; more
+ *     c << up; 1 << up; mult << 15; more
  *
  * and acc << up is (sum << up) + (c << up), of which VQDMULH takes the product with mult << 15, doubled, >> 32.
  */
@@ -98,7 +98,7 @@ void mcugen1_im2col_quads(const struct mcugen_im2col_job *job);
 void mcugen1_im2col_bytes(const struct mcugen_im2col_job *job);
 void mcugen1_im2col_codes(const struct mcugen_im2col_job *job);
 
-/* The same: 5, 14 and 20 pairs, up to 20 and any number of pairs, quads; 1, 2, 3 or 4, and any number of groups. */
+/* The same: 5, 14 and 20 pairs, up to 20 and any number of pairs, quads; 1 to 4 and any number of groups. */
 void mcugen1_im2col5(const struct mcugen_im2col_job *job);
 void mcugen1_im2col14(const struct mcugen_im2col_job *job);
 void mcugen1_im2col20(const struct mcugen_im2col_job *job);
@@ -108,9 +108,11 @@ void mcugen1_im2colquads(const struct mcugen_im2col_job *job);
 void mcugen1_im2colbytes1(const struct mcugen_im2col_job *job);
 void mcugen1_im2colbytes2(const struct mcugen_im2col_job *job);
 void mcugen1_im2colbytes3(const struct mcugen_im2col_job *job);
+void mcugen1_im2colbytes4(const struct mcugen_im2col_job *job);
 void mcugen1_im2colbytes(const struct mcugen_im2col_job *job);
 void mcugen1_im2colcodes1(const struct mcugen_im2col_job *job);
 void mcugen1_im2colcodes2(const struct mcugen_im2col_job *job);
+void mcugen1_im2colcodes3(const struct mcugen_im2col_job *job);
 void mcugen1_im2colcodes4(const struct mcugen_im2col_job *job);
 void mcugen1_im2colcodes(const struct mcugen_im2col_job *job);
 
@@ -129,9 +131,11 @@ void mcugen1_im2colcodes(const struct mcugen_im2col_job *job);
 #define mcugen1_im2colbytes1 mcugen1_im2col_bytes
 #define mcugen1_im2colbytes2 mcugen1_im2col_bytes
 #define mcugen1_im2colbytes3 mcugen1_im2col_bytes
+#define mcugen1_im2colbytes4 mcugen1_im2col_bytes
 #define mcugen1_im2colbytes mcugen1_im2col_bytes
 #define mcugen1_im2colcodes1 mcugen1_im2col_codes
 #define mcugen1_im2colcodes2 mcugen1_im2col_codes
+#define mcugen1_im2colcodes3 mcugen1_im2col_codes
 #define mcugen1_im2colcodes4 mcugen1_im2col_codes
 #define mcugen1_im2colcodes mcugen1_im2col_codes
 #endif

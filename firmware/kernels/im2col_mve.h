@@ -4,14 +4,15 @@
  *     r8, r10, r12, lr    of channel b                          r3, r5      weights of a, of b
  *     q0-q3               16 taps of a lane each, less 128      r7, r1      words of y in a, in b
  *     q4, q5              their weights in a, in b              r11         end of the row of y, or of the weights of a
+ *     q6, q7              1 << up of a, of b
  *
  * A word is gathered as it lies, four pixels to a tap: VLD40 to VLD43 take 64 bytes apart into lanes, in as many
  * instructions as loads would be. VMLADAVA adds 16 products to a register; two channels share the pixels, four lanes
  * the weights, so that 6 loads and 8 sums make 128 products. Eight even registers are all that VMLADAVA can add to.
  * Sums are modulo 2^32, and so is what makes up for the 128 of each pixel; the whole sum is proven to fit, shifted by up.
  *
- * \exactly so many groups, or any number where that is 0; the weights of 1 or 2 stay in q4-q7 (a's, then b's) for all
- * words of a block.
+ * \exactly so many groups, or any number where that is 0; the weights of 1 or 2 stay in registers for all words of a
+ * block, those of 2 in q4-q7 (a's, then b's).
  */
 /* clang-format off */
 #ifndef MCUGEN_IM2COL_MVE_H
@@ -20,29 +21,30 @@
 
 #include "mcugen.h"
 
-/* The frame: struct mcugen_im2col_job, and what follows of it. */
-        .equ    X, 0
-        .equ    X_STEP, 4
-        .equ    Y, 8                    /* the first word in channel a */
-        .equ    END, 12
-        .equ    PLANE, 16
-        .equ    TAPS, 20
-        .equ    GATHERED, 24
-        .equ    PROGRAM, 28             /* of channel a */
-        .equ    GROUPS, 32
-        .equ    X_ROW, 36
-        .equ    Y_ROW, 40
-        .equ    ROWS_OF_Y, 44
-        .equ    CHANNELS, 48            /* left */
-        .equ    A, 52                   /* weights of a and b, a byte each */
-        .equ    B, 56
-        .equ    TO_B, 60                /* from channel a to channel b: bytes of the program, and of y */
-        .equ    TO_B_OF_Y, 64
-        .equ    ENTRY, 68               /* code of a word's second group */
-        .equ    ROW, 72                 /* bytes of a row of y */
-        .equ    ROW_END, 76
-        .equ    ROWS_LEFT, 80
-        .equ    FRAME, 84
+/* The frame: tails of a and b, struct mcugen_im2col_job, and what follows of it. */
+        .equ    TAILS, 0
+        .equ    X, 32
+        .equ    X_STEP, 36
+        .equ    Y, 40                    /* the first word in channel a */
+        .equ    END, 44
+        .equ    PLANE, 48
+        .equ    TAPS, 52
+        .equ    GATHERED, 56
+        .equ    PROGRAM, 60             /* of channel a */
+        .equ    GROUPS, 64
+        .equ    X_ROW, 68
+        .equ    Y_ROW, 72
+        .equ    ROWS_OF_Y, 76
+        .equ    CHANNELS, 80            /* left */
+        .equ    A, 84                   /* weights of a and b, a byte each */
+        .equ    B, 88
+        .equ    TO_B, 92                /* from channel a to channel b: bytes of the program, and of y */
+        .equ    TO_B_OF_Y, 96
+        .equ    ENTRY, 100               /* code of a word's second group */
+        .equ    ROW, 104                 /* bytes of a row of y */
+        .equ    ROW_END, 108
+        .equ    ROWS_LEFT, 112
+        .equ    FRAME, 116
 
         .equ    UNROLLED, 8
         .equ    GROUP_BYTES, 56
@@ -115,7 +117,7 @@
         push    {r4-r11, lr}
         vpush   {d8-d15}
         sub     sp, sp, #FRAME
-        mov     r12, sp
+        add     r12, sp, #X
         ldm     r0!, {r1-r7}
         stm     r12!, {r1-r7}
         ldm     r0!, {r1-r6}
@@ -228,15 +230,30 @@
         .elseif \exactly == 0 || \exactly > 2
         strd    r0, r6, [sp, #A]
         .endif
-        .if     \exactly == 1 || \exactly == 2
-        vldrw.u32 q4, [r0]
-        vldrw.u32 q6, [r6]
-        .if     \exactly == 2
-        vldrw.u32 q5, [r0, #16]
-        vldrw.u32 q7, [r6, #16]
-        .endif
+        .if     \exactly
         add     r3, r0, #16 * \exactly
         add     r5, r6, #16 * \exactly
+        .else
+        ldr     r8, [sp, #GROUPS]
+        add     r3, r0, r8, lsl #4
+        add     r5, r6, r8, lsl #4
+        mov     r11, r3
+        .endif
+        .if     \exactly == 1
+        vldrw.u32 q4, [r0]
+        vldrw.u32 q5, [r6]
+        .elseif \exactly == 2
+        vldrw.u32 q4, [r0]
+        vldrw.u32 q5, [r0, #16]
+        vldrw.u32 q6, [r6]
+        vldrw.u32 q7, [r6, #16]
+        .endif
+        ldm     r3, {r0, r2, r4, r6}    /* 128 * the sum of weights, << up; 1 << up; mult << 15; more */
+        ldm     r5, {r8, r10, r12, lr}
+        stm     sp, {r0, r2, r4, r6, r8, r10, r12, lr}
+        .if     \exactly != 2
+        vdup.32 q6, r2
+        vdup.32 q7, r10
         .endif
         ldr     r4, [sp, #ROW]
         ldr     r2, [sp, #ROWS_OF_Y]
@@ -244,19 +261,16 @@
         strd    r4, r2, [sp, #ROW_END]
         .if     \exactly
         mov     r11, r4
-        .else
-        ldr     r8, [sp, #GROUPS]
-        add     r11, r0, r8, lsl #4
         .endif
         mov     r1, r9
         ldr     r9, [sp, #GATHERED]
 
 5:                                      /* a word */
-        .if     \exactly == 1 || \exactly == 2
+        .if     \exactly == 1
+        HELD    1, q4, q5
+        .elseif \exactly == 2
         HELD    1, q4, q6
-        .if     \exactly == 2
         HELD    0, q5, q7
-        .endif
         .else
         ldrd    r3, r5, [sp, #A]
         GROUP   1
@@ -278,12 +292,16 @@
         vmov    q0[3], q0[1], r2, r6
         vmov    q1[2], q1[0], r8, r12
         vmov    q1[3], q1[1], r10, lr
-        ldm     r3, {r0, r2, r4, r6}    /* 128 * the sum of weights, << up; up; mult << 15; more */
-        ldm     r5, {r8, r10, r12, lr}
-        vshl.s32 q0, r2
-        vshl.s32 q1, r10
+        ldm     sp, {r0, r2, r4, r6, r8, r10, r12, lr}
+        .if     \exactly == 2
+        vmul.i32 q0, q0, r2
+        vmul.i32 q1, q1, r10
         vadd.i32 q0, q0, r0
         vadd.i32 q1, q1, r8
+        .else
+        vmlas.u32 q0, q6, r0
+        vmlas.u32 q1, q7, r8
+        .endif
         vqdmulh.s32 q0, q0, r4          /* (sum << up) * mult >> 16 */
         vqdmulh.s32 q1, q1, r12
         vadd.i32 q0, q0, r6

@@ -140,7 +140,7 @@ static uint8_t sixteens(const struct mcugen_im2col_job *job, const uint32_t *w, 
 
         sum += (uint32_t)product;
     }
-    const uint32_t up = (sum << tail[1]) + tail[0];
+    const uint32_t up = sum * tail[1] + tail[0];
     const int64_t product = (int64_t)(int32_t)up * (int32_t)tail[2];
 
     return pixel((uint32_t)(product >> 31) + tail[3]);

@@ -49,8 +49,8 @@ UNROLLED = 5  # quads
 CENTRE = 128  # what quads have less of a pixel
 MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
 GROUP = 16  # taps
-EXACT_GROUPS = {"bytes": (1, 2, 3), "codes": (1, 2, 4)}  # that have functions of their own
-HELD = 2  # groups whose weights stay in registers
+EXACT_GROUPS = 4  # up to so many have functions of their own
+HELD = 2  # weights of so many stay in registers
 UNROLLED_GROUPS = 8
 CODED = 4  # groups in 16 bytes of codes
 BLOCK_BYTES = {"bytes": 4 << 10, "codes": 20 << 10}  # of gathered pixels at most; a word at least
@@ -301,13 +301,13 @@ class Im2colGroups(Im2col):
         rows = min(sig.output.rows_per_lane, y.shape[1])
         columns, blocks = -(-y.shape[2] // across), -(-rows // down) * -(-y.shape[2] // across)
         words, pairs = rows * y.shape[2], -(-y.shape[0] // 2)
-        if groups in EXACT_GROUPS[self.weights]:
-            each = 12 * groups + 21 if groups <= HELD else 14 * groups + 22
+        if groups <= EXACT_GROUPS:
+            each = 12 * groups + 18 + 2 * (groups == 2) if groups <= HELD else 14 * groups + 19
         else:
-            each = 14 * groups + 24 + 2 * (1 + (groups - 1) // UNROLLED_GROUPS)
-        pair = 28.0 if self.weights == "bytes" else 43 + 26 * -(-groups // CODED)
+            each = 14 * groups + 21 + 2 * (1 + (groups - 1) // UNROLLED_GROUPS)
+        pair = 36.0 if self.weights == "bytes" else 56 + 26 * -(-groups // CODED)
         total = 70.0 + 90 * blocks + groups * (12 * blocks + 5 * rows * columns + 15 * words)
-        total += pairs * (pair * blocks + 9 * rows * columns + each * words)
+        total += pairs * (pair * blocks + 12 * rows * columns + each * words)
         return total + base.limit_cycles(op.to, sig.output, y.shape[0], core) + base.seal_cycles(sig.output, y, core)
 
     def _groups(self, taps: int) -> int:
@@ -315,8 +315,7 @@ class Im2colGroups(Im2col):
 
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
         groups = self._groups(taps)
-        exact = groups in EXACT_GROUPS[self.weights]
-        return f"im2col{self.weights}{groups if exact else ''}", ("im2col_mve",)
+        return f"im2col{self.weights}{groups if groups <= EXACT_GROUPS else ''}", ("im2col_mve",)
 
     def _block(self, node: Node, sig: base.Signature) -> tuple[int, int]:
         """As many words as BLOCK_BYTES hold, in blocks of much the same size."""
@@ -346,7 +345,7 @@ class Im2colGroups(Im2col):
             tail = base.tail32(*numbers[:5], UNSCALED)
             assert tail is not None
             scale, more = tail
-            tails.append([int(centre) << (scale & 0xFF), scale & 0xFF, scale >> 16 << 15, more])
+            tails.append([int(centre) << (scale & 0xFF), 1 << (scale & 0xFF), scale >> 16 << 15, more])
         return np.concatenate([weights, _words(np.array(tails, np.int64))], axis=1).ravel()
 
 
