@@ -6,6 +6,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,30 +16,42 @@ import numpy as np
 import pytest
 from harness import Program, Step, node_program
 
-from mcugen import fixed, layout, pack, targets
-from mcugen.ir import DType, Node, Out, Range
+from mcugen import driver, fixed, layout, pack, profile, targets
+from mcugen.archive import Archive
+from mcugen.ir import DType, Graph, Node, Out, Range
 from mcugen.kernels import base, im2col
 from mcugen.kernels.base import Signature
-from mcugen.kernels.im2col import Im2col, Im2colPairs, Im2colQuads
+from mcugen.kernels.im2col import Im2col, Im2colGroups, Im2colPairs, Im2colQuads
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
+from mcugen.ops.maxpool import MaxPool
 
 ARM = bool(shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"))
 needs_arm = pytest.mark.skipif(not ARM, reason="no arm-none-eabi-gcc or no qemu-system-arm")
 MACHINES = [
     "host",
     "sanitised",
-    *(pytest.param(m, marks=needs_arm) for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505")),
+    *(
+        pytest.param(m, marks=needs_arm)
+        for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547")
+    ),
 ]
 FULL = Out.full(DType.U8)
-PAIRS, QUADS = Im2colPairs(), Im2colQuads()
-KERNELS: tuple[Im2col, ...] = PAIRS, QUADS
+PAIRS, QUADS, BYTES, CODES = Im2colPairs(), Im2colQuads(), Im2colGroups(), Im2colGroups("codes")
+KERNELS: tuple[Im2col, ...] = PAIRS, QUADS, BYTES, CODES
 Factory = pytest.TempPathFactory
 
 
-def tailed(op: Conv2d, shape: tuple[int, int, int], weights: np.ndarray, scale: float, offset: float = 99) -> Node:
+def tailed(
+    op: Conv2d,
+    shape: tuple[int, int, int],
+    weights: np.ndarray,
+    scale: float,
+    offset: float = 99,
+    dtype: DType = DType.I8,
+) -> Node:
     """A layer of these weights whose results are about sum * scale + offset."""
-    x, w = ops.activation("x", shape, op.pad_value), ops.constant("w", DType.I8, weights.astype(np.int8))
+    x, w = ops.activation("x", shape, op.pad_value), ops.constant("w", dtype, weights.astype(np.int8))
     raw = ops.make(op, x, w)
     acc = harness.accumulators(raw)
     tail = fixed.lower(np.full(len(weights), scale), np.full(len(weights), float(offset)), acc.lo, acc.hi, 0, 255)
@@ -47,14 +60,20 @@ def tailed(op: Conv2d, shape: tuple[int, int, int], weights: np.ndarray, scale: 
 
 
 def geometry(
-    shape: tuple[int, int, int], channels: int, w: tuple[int, int], op: Conv2d, to: Out = FULL, kind: str = "dense"
+    shape: tuple[int, int, int],
+    channels: int,
+    w: tuple[int, int],
+    op: Conv2d,
+    to: Out = FULL,
+    kind: str = "dense",
+    dtype: DType = DType.I8,
 ) -> Node:
     """A layer of that geometry with random weights."""
     rng = np.random.default_rng(zlib.crc32(repr((shape, channels, w, op.stride, kind)).encode()))
-    weights = ops.draw_weights(rng, DType.I8, (channels, shape[0], *w), kind).const.astype(int)
+    weights = ops.draw_weights(rng, dtype, (channels, shape[0], *w), kind).const.astype(int)
     weights[weights == -128] = -127
     x = ops.activation("x", shape, op.pad_value)
-    return ops.requantized(ops.make(op, x, ops.constant("w", DType.I8, weights.astype(np.int8))), rng, to)
+    return ops.requantized(ops.make(op, x, ops.constant("w", dtype, weights.astype(np.int8))), rng, to)
 
 
 # ---- the proof ----
@@ -90,6 +109,35 @@ def test_the_tail_is_the_rule(scale: float) -> None:
     sums = np.concatenate([ends, rng.integers(ends[0], ends[1] + 1, (40, 4))]).T
     mult, add, shift = (np.broadcast_to(v.const, 4)[:, None].astype(np.int64) for v in node.inputs[2:])
     assert (results(node, sums) == fixed.requantize(sums, mult, add, shift, 0, 255)).all()
+
+
+@pytest.mark.parametrize("scale", [1 / 40, 1 / 900, -1 / 2000, 1 / 7000, 0.0])
+@pytest.mark.parametrize("weights", ["bytes", "codes"])
+def test_sums_of_pixels_less_128_give_the_rule(scale: float, weights: str) -> None:
+    """As VMLADAV, VMLAS, VQDMULH, VADD and VSHRNB compute, in 32 bits; the doubled product is never saturated."""
+    rng = np.random.default_rng(2)
+    shape, kernel, dtype = ((4, 3, 3, 3), BYTES, DType.I8) if weights == "bytes" else ((4, 200, 1, 1), CODES, DType.T)
+    w = rng.integers(-127, 128, shape) // np.array([1, 1, 30, 30])[:, None, None, None]
+    if dtype is DType.T:
+        w = np.sign(w)
+        w[1], w[2] = 1, -1
+    node = tailed(Conv2d(), (shape[1], 8, 8), w, scale, dtype=dtype)
+    acc = harness.accumulators(node)
+    program = kernel._program(*proof(node)).reshape(4, -1)[:, -4:].astype(np.int64)
+    ends = np.stack([acc.lo, acc.hi])
+    sums = np.concatenate([ends, rng.integers(ends[0], ends[1] + 1, (40, 4))]).T
+    centre, up, factor, more = (wrap(program[:, i, None]) for i in range(4))
+    less = wrap(sums - 128 * w.reshape(4, -1).sum(axis=1)[:, None])
+    shifted = wrap(wrap(less * up) + centre)
+    assert (np.abs(factor) < 1 << 31).all()
+    found = np.clip(wrap((shifted * factor >> 31) + more) >> 16, 0, 255)
+    mult, add, shift = (np.broadcast_to(v.const, 4)[:, None].astype(np.int64) for v in node.inputs[2:])
+    assert (found == fixed.requantize(sums, mult, add, shift, 0, 255)).all()
+
+
+def wrap(v: np.ndarray) -> np.ndarray:
+    """Modulo 2^32, signed."""
+    return np.asarray((v + (1 << 31)) % (1 << 32) - (1 << 31))
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: k.weights)
@@ -177,13 +225,50 @@ def edges() -> Iterator[tuple[str, Node, list[np.ndarray]]]:
         yield f"ends {scale}", node, [np.broadcast_to(x[:, :, None, None], (*x.shape, 8, 3)).astype(np.uint8)]
 
 
+def grouped() -> Iterator[tuple[str, Node]]:
+    """For bytes and codes: 1 to 18 groups of taps, 1 to 5 channels, blocks of several rows and of parts of one."""
+    one = Conv2d()
+    for groups in (1, 2, 3, 4, 5, 8, 9, 10, 17, 18):
+        for dtype in (DType.I8, DType.T):
+            for channels, more in ((2, 0), (groups % 4 + 1, 1)):
+                taps = 16 * groups - 15 * more
+                yield f"{taps} taps {channels} {dtype}", geometry((taps, 6, 3), channels, (1, 1), one, dtype=dtype)
+    for channels in range(1, 6):
+        op = Conv2d((1, 1), (1, 1, 1, 1), pad_value=9)
+        yield f"codes 3x3 {channels}", geometry((3, 14, channels), channels, (3, 3), op, dtype=DType.T)
+    for shape, dtype in (
+        *(((40, 40, 2), DType.I8), ((40, 7, 33), DType.I8), ((200, 6, 9), DType.I8)),
+        *(((120, 44, 2), DType.T), ((400, 4, 17), DType.T)),
+    ):
+        yield f"blocks {shape}", geometry(shape, 3, (1, 1), one, dtype=dtype)
+    yield "codes s2", geometry((5, 24, 18), 3, (3, 3), Conv2d((2, 2), (0, 0, 1, 1)), dtype=DType.T)
+    limited = Out(DType.U8, FULL.quant, 10, 240)
+    yield "codes limits", geometry((2, 6, 5), 3, (3, 3), Conv2d(padding=(1, 1, 1, 1)), limited, dtype=DType.T)
+    for kind in ops.WEIGHT_KINDS:
+        op = Conv2d(padding=(1, 1, 1, 1))
+        yield f"codes {kind}", geometry((9, 5, 7), 3, (3, 3), op, kind=kind, dtype=DType.T)
+    for sign in (-1, 1):  # as far from c as sums are
+        w = np.full((3, 200, 1, 1), sign)
+        yield f"codes of {sign}", tailed(one, (200, 8, 3), w, 1 / 200, dtype=DType.T)
+
+
+def layers() -> Iterator[tuple[tuple[Im2col, ...], str, Node, list[np.ndarray]]]:
+    """Each with the kernels that it is for, and its inputs."""
+    for name, node in geometries():
+        yield (PAIRS, QUADS, BYTES), name, node, harness.samples(node, np.random.default_rng(3))
+    for edge in edges():
+        yield (PAIRS, QUADS, BYTES), *edge
+    for name, node in grouped():
+        kernel = BYTES if node.inputs[1].type.dtype is DType.I8 else CODES
+        yield (kernel,), name, node, harness.samples(node, np.random.default_rng(3))
+
+
 @cache
 def programs() -> tuple[Program, ...]:
     found = []
-    inputs = [(name, node, harness.samples(node, np.random.default_rng(3))) for name, node in geometries()]
-    for name, node, x in (*inputs, *edges()):
+    for kernels, name, node, x in layers():
         want = harness.evaluate(node, x)
-        for kernel in KERNELS:
+        for kernel in kernels:
             assert kernel.accepts(*proof(node)), name
             for required in harness.signatures(kernel, node)[:1]:
                 for sig in harness.larger(required, node)[:: 2 - (kernel is PAIRS)]:
@@ -198,12 +283,21 @@ def test_every_path(machine: str, tmp_path_factory: Factory) -> None:
 
 
 def test_programs_reach_every_path() -> None:
-    rows, bits, small, flags, again = set(), set(), set(), set(), set()
+    rows, bits, small, flags, again, blocks = set(), set(), set(), set(), set(), set()
+    grouped_by: dict[str, set[int]] = {}
     for p in programs():
-        values = {f.name: f.value for f in next(a.bound for a in p.actions if isinstance(a, Step)).fields}
+        bound = next(a.bound for a in p.actions if isinstance(a, Step))
+        values = {f.name: f.value for f in (*bound.members, *bound.fields)}
         groups, words = int(np.asarray(values["groups"])), np.asarray(values["weights"])
         rows.add((values["row"], groups))
-        if values["row"] == "mcugen1_im2colquads":
+        row = str(values["row"]).removeprefix("mcugen1_im2col")
+        if row.startswith(("bytes", "codes")):
+            grouped_by.setdefault(row, set()).add(groups)
+            down, across = (int(np.asarray(values[name])) for name in ("down", "across"))
+            width, height = (int(np.asarray(values[name])) for name in ("width", "rows"))
+            blocks.add((down > 1, down < height, across < width, width % across > 0))
+            continue
+        if row == "quads":
             again.add(programs_of(words, groups))
             continue
         ends = words.reshape(-1, groups + 5)[:, -5:]
@@ -216,6 +310,10 @@ def test_programs_reach_every_path() -> None:
     assert {n for f, n in rows if f == "mcugen1_im2colmany"} >= {21, 32, 33}
     assert {n for f, n in rows if f == "mcugen1_im2colquads"} >= {1, 2, 3, 5, 6, 10, 11, 16, 17}
     assert bits == small == {False, True} and flags == {0, 1, 3}
+    for kind in ("bytes", "codes"):
+        assert all(grouped_by[f"{kind}{n}"] == {n} for n in range(1, im2col.EXACT_GROUPS + 1))
+        assert grouped_by[kind] >= {5, 8, 9, 10, 17, 18}
+    assert blocks >= {(True, False, False, False), (True, True, False, False), (False, True, True, True)}, blocks
     assert {n for _, n in again} >= {0, 1, 2} and {n for n, _ in again} >= {1, 2, 3, 4, 5, 6}
 
 
@@ -233,15 +331,36 @@ def programs_of(words: np.ndarray, quads: int) -> tuple[int, int]:
     return channels, most
 
 
-def test_the_document_shows_both_programs() -> None:
+def test_the_document_shows_pairs_and_quads() -> None:
     text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
     found = re.search(r"channels a = ([-\d ]+), b = ([-\d ]+?) +pairs  ([0-9a-f ]+?) +quads  ([0-9a-f, ]+)", text)
     assert found is not None
     w = np.array([found[1].split(), found[2].split()], int)[:, :, None, None]
     node = tailed(Conv2d(), (3, 8, 8), w, 1 / 9)
-    pairs, quads = (k._program(*proof(node)) for k in KERNELS)
+    pairs, quads = (k._program(*proof(node)) for k in KERNELS[:2])
     assert pairs[:2].tobytes().hex(" ").replace(" ", "") == found[3].replace(" ", "")
     assert [quads[2:3].tobytes().hex(" "), quads[8:9].tobytes().hex(" ")] == found[4].split(",  ")
+
+
+def test_the_document_shows_bytes_and_codes() -> None:
+    """A channel begins with its weights; its tail stands behind 16 bytes of them."""
+    text = (Path(__file__).parent.parent / "docs" / "FORMAT.md").read_text()
+    hexes = r" +=  ([0-9a-f ]+)"
+    found = re.search(rf"bytes   channel ([-\d ]+?){hexes}\n +codes   channel ([-+0 ]+?){hexes}", text)
+    assert found is not None
+    eight = np.array(found[1].split(), int)
+    ternary = np.array([{"-": -1, "0": 0, "+": 1}[c] for c in found[3].split()])
+    assert eight.size == 3 and ternary.size == 19
+    for kernel, w, dtype, want in ((BYTES, eight, DType.I8, found[2]), (CODES, ternary, DType.T, found[4])):
+        both = np.stack([np.ones_like(w), w])[:, :, None, None]  # no tap is left out
+        node = tailed(Conv2d(), (w.size, 8, 8), both, 1 / 9, dtype=dtype)
+        program = kernel._program(*proof(node)).reshape(2, 8)[1]
+        assert program[:4].tobytes() == bytes.fromhex(want).ljust(16, b"\0")
+        scale, more = base.tails32(node, proof(node)[1])[1]
+        up = (scale & 0xFF) + (scale >> 8 & 0xFF)
+        assert program[4:].tolist() == [
+            v % (1 << 32) for v in (128 * int(w.sum()) << up, 1 << up, scale >> 16 << 15, more)
+        ]
 
 
 def test_the_order_of_taps_makes_heavy_quads_rare() -> None:
@@ -299,3 +418,49 @@ def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
     for r in found:
         assert abs(r.estimated / r.cycles - 1) < 0.025, r
         assert core not in most or r.per_mac < most[core][r.layer], r
+
+
+M55 = (
+    *(("first_kws", 1.0, "bytes", 0.26), ("first_resnet", 1.0, "bytes", 0.24), ("first_vww", 1.0, "bytes", 0.26)),
+    *(("c3_64_8", 0.5, "codes", 0.135), ("pw128_6", 0.5, "codes", 0.21), ("pw256_3", 0.35, "codes", 0.22)),
+)
+
+
+@needs_arm
+@pytest.mark.parametrize("layer, density, weights, most", M55, ids=lambda v: str(v))
+def test_instructions_with_helium_are_what_is_estimated(
+    layer: str, density: float, weights: str, most: float, bench: ModuleType
+) -> None:
+    """Of the kernel that is chosen; dense ternary layers and those of 8 bits have this one."""
+    node = bench.direct_layer(layer) if layer in bench.DIRECT else bench.layer(layer, density)
+    pool = ops.make(MaxPool((2, 2), (1, 1)), node.output)  # what is put out is flat
+    pool = Node(pool.op, pool.inputs, replace(pool.output, name="z"))
+    x = node.args[0]
+    sample = np.random.default_rng(1).integers(0, 256, (1, *x.type.shape)).astype(np.uint8)
+    source = Archive(Graph("layer", (x,), (node, pool), (pool.output,)), (sample,))
+    found = profile.profile(driver.compile(source, target="cortex-m55", optimize="speed"))
+    run = next(step for step in found.layers if step.name == node.output.name)
+    assert run.kernel == f"im2col/{weights}" and run.instructions < most * run.macs
+    assert abs(run.estimated / run.instructions - 1) < 0.02, run
+
+
+def test_bytes_and_codes_are_for_helium() -> None:
+    node = geometry((3, 8, 8), 2, (3, 3), Conv2d(padding=(1, 1, 1, 1)))
+    lanes = (layout.lanes(node.inputs[0].type, 2),), layout.lanes(node.output.type, 2)
+    for core, there in (("cortex-m55", True), ("cortex-m33", False), ("cortex-m0", False)):
+        on = targets.get(core).core
+        assert (BYTES.on(on).layouts(node, *lanes) is not None) == there and CODES.on(on).layouts(node, *lanes) is None
+
+
+@pytest.mark.parametrize("kernel", [BYTES, CODES], ids=lambda k: k.weights)
+@pytest.mark.parametrize("taps, rows, width", [(9, 2, 5), (27, 24, 48), (144, 8, 32), (576, 2, 8), (5000, 2, 3)])
+def test_blocks_are_even_and_fit(kernel: Im2colGroups, taps: int, rows: int, width: int) -> None:
+    dtype = DType.I8 if kernel is BYTES else DType.T
+    node = tailed(Conv2d(), (taps, 4 * rows, width), np.ones((2, taps, 1, 1)), 1 / 2000, dtype=dtype)
+    y = layout.lanes(node.output.type, rows)
+    across, down = kernel._block(node, Signature((y,), y))
+    assert 1 <= across <= width and 1 <= down <= rows and (down == 1 or across == width)
+    room = im2col.BLOCK_BYTES[kernel.weights] // (64 * -(-taps // 16))
+    assert across * down <= max(1, room)
+    if room >= rows * width:
+        assert (across, down) == (width, rows)

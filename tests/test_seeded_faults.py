@@ -201,6 +201,7 @@ FAULTS = (
         "0",
         ("^Conv2d .*im2col/quads",),
     ),
+    Fault("codes in another order", "im2col_ref.c", "t / 16 % 4 * 2", "t % 4 * 2", ("^Conv2d .*im2col/codes",)),
     Fault("lowest digits dropped", "kronecker_ref.c", "sums[2] + right", "sums[2]", ("^Conv2d .*kronecker",)),
     Fault("pads of another row", "kronecker_ref.c", "k->pad_value, n);", "k->lo, n);", ("^Conv2d .*kronecker",)),
     Fault(
@@ -557,6 +558,26 @@ ELSEWHERE = (
             "vshr.s32 \\sum, \\sum, #16",
             "vshr.s32 \\sum, \\sum, #15",
             ("^Conv2d .*direct/",),
+        ),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "128 of each pixel lost",
+            "im2col_mve.h",
+            "vmlas.u32 q1, q7, r8",
+            "vmlas.u32 q1, q7, r0",
+            ("^Conv2d .*im2col/",),
+        ),
+    ),
+    (
+        "mps3-an547",
+        Fault(
+            "codes without a sign",
+            "im2col_mve.h",
+            "vshr.s8 q2, q2, #6",
+            "vshr.u8 q2, q2, #6",
+            ("^Conv2d .*im2col/codes",),
         ),
     ),
     (

@@ -1,4 +1,4 @@
-/* im2col_ref.c - rows of a layer, for all cores, and rows in C: the definition. Clear before fast. */
+/* im2col_ref.c - rows and blocks of a layer, for all cores, and both in C: the definition. Clear before fast. */
 #include "im2col.h"
 
 #include "lanes.h"
@@ -119,24 +119,88 @@ MCUGEN_WEAK void mcugen1_im2col_quads(const struct mcugen_im2col_job *job)
     }
 }
 
+/* The weight of tap t of a channel's codes. */
+static int32_t code(const uint8_t *codes, uint32_t t)
+{
+    const uint32_t pair = (uint32_t)codes[t / 64 * 16 + t % 16] >> (t / 16 % 4 * 2) & 3U;
+
+    return pair > 1 ? (int32_t)pair - 4 : (int32_t)pair;
+}
+
+/* A pixel of a channel, whose weights begin at w, in bytes or in codes. */
+static uint8_t sixteens(const struct mcugen_im2col_job *job, const uint32_t *w, const uint32_t *tail, const uint8_t *x,
+                        uint32_t codes)
+{
+    const uint8_t *const weights = (const uint8_t *)w;
+    uint32_t sum = 0;
+
+    for (uint32_t t = 0; t < 16 * job->groups; t++) {
+        const int32_t weight = codes != 0 ? code(weights, t) : (int8_t)weights[t];
+        const int32_t product = weight * (x[4 * job->taps[t]] - 128);
+
+        sum += (uint32_t)product;
+    }
+    const uint32_t up = sum * tail[1] + tail[0];
+    const int64_t product = (int64_t)(int32_t)up * (int32_t)tail[2];
+
+    return pixel((uint32_t)(product >> 31) + tail[3]);
+}
+
+/* A block; size: words of a channel's weights. */
+static void block(const struct mcugen_im2col_job *job, uint32_t size, uint32_t codes)
+{
+    const uint32_t width = (uint32_t)(job->end - job->y) / 4;
+
+    for (uint32_t o = 0; o < job->channels; o++) {
+        const uint32_t *const w = job->program + o * (size + 4);
+
+        for (uint32_t i = 0; i < job->rows * width; i++) {
+            const uint8_t *const x = job->x + i / width * job->x_row + i % width * job->x_step;
+            uint8_t *const y = job->y + o * job->plane + i / width * job->y_row + 4 * (i % width);
+
+            for (uint32_t lane = 0; lane < 4; lane++) {
+                y[lane] = sixteens(job, w, w + size, x + lane, codes);
+            }
+        }
+    }
+}
+
+MCUGEN_WEAK void mcugen1_im2col_bytes(const struct mcugen_im2col_job *job)
+{
+    block(job, 4 * job->groups, 0);
+}
+
+MCUGEN_WEAK void mcugen1_im2col_codes(const struct mcugen_im2col_job *job)
+{
+    block(job, 4 * ((job->groups + 3) / 4), 1);
+}
+
 MCUGEN_WEAK void mcugen1_im2col_ref(const struct mcugen_im2col *k, const void *x, void *y, void *scratch)
 {
     const uint32_t pitch = mcugen_lanes_pitch(&k->out);
     struct mcugen_im2col_job job;
 
-    job.x = (const uint8_t *)x + 4 * k->x_at;
     job.x_step = 4u * k->step;
-    job.y = (uint8_t *)y + 4 * k->y_at;
     job.plane = 4 * k->out.plane;
     job.taps = k->taps;
     job.gathered = (uint32_t *)scratch;
     job.program = k->weights;
     job.groups = k->groups;
-    for (uint32_t row = 0; row < k->rows; row++) {
-        job.end = job.y + 4 * k->out.width;
-        k->row(&job);
-        job.x += 4 * k->x_row;
-        job.y += 4 * pitch;
+    job.x_row = 4 * k->x_row;
+    job.y_row = 4 * pitch;
+    job.channels = k->out.channels;
+    for (uint32_t row = 0; row < k->rows; row += k->down) {
+        const uint32_t below = k->rows - row;
+
+        job.rows = below < k->down ? below : k->down;
+        for (uint32_t word = 0; word < k->out.width; word += k->across) {
+            const uint32_t left = k->out.width - word;
+
+            job.x = (const uint8_t *)x + 4 * (k->x_at + row * k->x_row + word * k->step);
+            job.y = (uint8_t *)y + 4 * (k->y_at + row * pitch + word);
+            job.end = job.y + 4 * (left < k->across ? left : k->across);
+            k->row(&job);
+        }
     }
     mcugen_limit((uint8_t *)y, k->out.channels * job.plane, k->lo, k->hi);
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);

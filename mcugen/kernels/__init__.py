@@ -25,7 +25,7 @@ from .depthwise_lanes import DepthwiseLanes
 from .depthwise_nibbles import DepthwiseNibbles
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
-from .im2col import Im2colPairs, Im2colQuads
+from .im2col import Im2colGroups, Im2colPairs, Im2colQuads
 from .kronecker import Kronecker
 from .linear import Linear
 from .linear_codes import LinearCodes
@@ -66,6 +66,8 @@ KERNELS: tuple[Kernel, ...] = (
     *(Direct(e) for e in ENCODINGS),
     Im2colPairs(),
     Im2colQuads(),
+    Im2colGroups(),
+    Im2colGroups("codes"),
     Kronecker(),
     Sparse(),
     Sparse("bytes"),

@@ -2,8 +2,8 @@
 
 What `direct` does for each channel, to load the pixels of the taps and to take them apart, is done here for all
 channels together: it pays where weights are not sparse, and the more the more channels there are. The tail is that of
-direct.py, with the same proof. There are two kernels, because what multiplies fastest differs between cores;
-firmware/kernels/im2col.h has both programs.
+direct.py, with the same proof. There are three kernels, because what multiplies fastest differs between cores;
+firmware/kernels/im2col.h has their programs.
 
 Pairs, for cores with the DSP extension: two channels share the loads of the gathered pixels. The program has the
 weights of both in one halfword, 256 * a + b: summed up as it is it makes 256 * A + B, and B is summed up by itself, so
@@ -19,11 +19,16 @@ Quads, for the others: two pixels in a word make two products a multiplication. 
 that four taps whose weights have magnitudes of 255 together have sums of magnitudes up to 128 * 255, which fit the
 halves of a word whatever the pixels are. What the weights of a quad have more is put into the quad once more, behind
 the others; the order of the taps is such that this is rare.
+
+Bytes and codes, for Helium: VMLADAVA makes sixteen products of signed bytes, so pixels are 128 less here too. What
+that takes from a sum, c = 128 * the sum of the weights, comes back once the sum is shifted, modulo 2^32: the whole sum
+is what is proven. Codes are ternary weights of two bits, which become bytes for two channels at a time; a block of
+words of y is gathered before, so that this is done once for all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -42,6 +47,12 @@ BLOCK = 16  # pairs, of mcugen1_im2colmany
 UNROLLED = 5  # quads
 CENTRE = 128  # what quads have less of a pixel
 MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their square
+GROUP = 16  # taps
+EXACT_GROUPS = 4  # up to so many have functions of their own
+HELD = 2  # weights of so many stay in registers
+UNROLLED_GROUPS = 8
+CODED = 4  # groups in 16 bytes of codes
+BLOCK_BYTES = {"bytes": 4 << 10, "codes": 20 << 10}  # of gathered pixels at most; a word at least
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
 UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
 
@@ -114,8 +125,10 @@ class Im2col(base.Kernel):
         op, (a, b), y = node.op, (sig.inputs[0], sig.output), node.output.type
         assert isinstance(op, Conv2d) and op.to is not None
         taps = _offsets(node, a)
-        table = np.resize(taps, QUAD * _quads(taps.size))[self._order(node)]  # what fills it up has no weight
+        order = self._order(node)
+        table = np.resize(taps, order.size)[order]  # what fills it up has no weight
         row, headers = self._row(taps.size)
+        across, down = self._block(node, sig)
         return base.Bound(
             (
                 base.Field("row", "mcugen_im2col_fn", f"mcugen1_{row}"),
@@ -126,12 +139,14 @@ class Im2col(base.Kernel):
                 base.Field("x_row", "uint32_t", op.stride[0] * a.pitch),
                 base.Field("rows", "uint16_t", min(b.rows_per_lane, y.shape[1])),
                 base.Field("groups", "uint16_t", self._groups(taps.size)),
+                base.Field("across", "uint16_t", across),
+                base.Field("down", "uint16_t", down),
                 base.Field("step", "uint8_t", op.stride[1]),
                 base.Field("lo", "uint8_t", op.to.lo),
                 base.Field("hi", "uint8_t", op.to.hi),
                 base.lanes_field("out", b, y),
             ),
-            scratch=8 * table.size if row in ("im2colmany", "im2colquads") else 0,
+            scratch=self._scratch(node, sig),
             needs=("lanes", "limit", "mcugen_words", *headers, row),
         )
 
@@ -152,6 +167,13 @@ class Im2col(base.Kernel):
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
         """The function and what its source includes."""
         raise NotImplementedError
+
+    def _block(self, node: Node, sig: base.Signature) -> tuple[int, int]:
+        """Words and rows of y that one call makes."""
+        return node.output.type.shape[2], 1
+
+    def _scratch(self, node: Node, sig: base.Signature) -> int:
+        return 0
 
     def _order(self, node: Node) -> Array:
         """Of the taps in the table."""
@@ -183,6 +205,10 @@ class Im2colPairs(Im2col):
         pairs = self._groups(taps)
         name = str(pairs) if pairs in EXACT else "few" if pairs <= FEW else "many"
         return f"im2col{name}", ("im2col_pairs",)
+
+    def _scratch(self, node: Node, sig: base.Signature) -> int:
+        taps = _taps(node).size
+        return 8 * QUAD * _quads(taps) if self._groups(taps) > FEW else 0
 
     def _program(self, node: Node, acc: Range) -> Array:
         halves = _halves(node) & 0xFFFF
@@ -217,6 +243,9 @@ class Im2colQuads(Im2col):
     def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
         return "im2colquads", ("im2col_m0", "im2col_m3")
 
+    def _scratch(self, node: Node, sig: base.Signature) -> int:
+        return 8 * QUAD * _quads(_taps(node).size)
+
     def _order(self, node: Node) -> Array:
         w = _weights(node, QUAD)
         return np.array(_lightest(w.astype(np.int8).tobytes(), w.shape[1]))
@@ -243,6 +272,82 @@ class Im2colQuads(Im2col):
         quads, split = _quads(_taps(node).size), self._split(node)
         each = costs.channel + costs.quad * quads + costs.block * -(-quads // UNROLLED)
         return costs, len(split) * each + sum(len(again) for _, again in split) * costs.again
+
+
+@dataclass(frozen=True)
+class Im2colGroups(Im2col):
+    """For Helium: 8-bit weights as bytes, ternary ones as codes."""
+
+    weights: str = "bytes"
+    here: bool = True  # on a core that has it
+
+    def on(self, core: base.Core) -> Im2colGroups:
+        return replace(self, here="mve" in core.isa)
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        dtype = DType.I8 if self.weights == "bytes" else DType.T
+        if not self.here or node.inputs[1].type.dtype is not dtype:
+            return None
+        return super().layouts(node, inputs, output)
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y, groups = node.op, node.output.type, self._groups(_taps(node).size)
+        assert isinstance(op, Conv2d) and op.to is not None
+        across, down = self._block(node, sig)
+        rows = min(sig.output.rows_per_lane, y.shape[1])
+        columns, blocks = -(-y.shape[2] // across), -(-rows // down) * -(-y.shape[2] // across)
+        words, pairs = rows * y.shape[2], -(-y.shape[0] // 2)
+        if groups <= EXACT_GROUPS:
+            each = 12 * groups + 18 + 2 * (groups == 2) if groups <= HELD else 14 * groups + 19
+        else:
+            each = 14 * groups + 21 + 2 * (1 + (groups - 1) // UNROLLED_GROUPS)
+        pair = 36.0 if self.weights == "bytes" else 56 + 26 * -(-groups // CODED)
+        total = 70.0 + 90 * blocks + groups * (12 * blocks + 5 * rows * columns + 15 * words)
+        total += pairs * (pair * blocks + 12 * rows * columns + each * words)
+        return total + base.limit_cycles(op.to, sig.output, y.shape[0], core) + base.seal_cycles(sig.output, y, core)
+
+    def _groups(self, taps: int) -> int:
+        return -(-taps // GROUP)
+
+    def _row(self, taps: int) -> tuple[str, tuple[str, ...]]:
+        groups = self._groups(taps)
+        return f"im2col{self.weights}{groups if groups <= EXACT_GROUPS else ''}", ("im2col_mve",)
+
+    def _block(self, node: Node, sig: base.Signature) -> tuple[int, int]:
+        """As many words as BLOCK_BYTES hold, in blocks of much the same size."""
+        y, word = node.output.type, 4 * GROUP * self._groups(_taps(node).size)
+        rows, most = min(sig.output.rows_per_lane, y.shape[1]), max(1, BLOCK_BYTES[self.weights] // word)
+        if most < y.shape[2]:
+            return _even(y.shape[2], most), 1
+        return y.shape[2], _even(rows, most // y.shape[2])
+
+    def _scratch(self, node: Node, sig: base.Signature) -> int:
+        groups, (across, down) = self._groups(_taps(node).size), self._block(node, sig)
+        bytes_ = 2 * (GROUP * CODED * -(-groups // CODED) + 16) if self.weights == "codes" else 0
+        return across * down * 4 * GROUP * groups + bytes_
+
+    def _order(self, node: Node) -> Array:
+        return np.arange(GROUP * self._groups(_taps(node).size))
+
+    def _program(self, node: Node, acc: Range) -> Array:
+        w = _weights(node, GROUP if self.weights == "bytes" else GROUP * CODED)
+        packed = w
+        if self.weights == "codes":
+            packed = w.reshape(len(w), -1, CODED, GROUP) & 3
+            packed = (packed << 2 * np.arange(CODED)[:, None]).sum(axis=2)
+        weights = np.ascontiguousarray(packed.astype(np.uint8)).reshape(len(w), -1).view("<u4")
+        tails = []
+        for centre, numbers in zip(CENTRE * w.sum(axis=1), base.tail32_numbers(node, acc), strict=True):
+            tail = base.tail32(*numbers[:5], UNSCALED)
+            assert tail is not None
+            scale, more = tail
+            tails.append([int(centre) << (scale & 0xFF), 1 << (scale & 0xFF), scale >> 16 << 15, more])
+        return np.concatenate([weights, _words(np.array(tails, np.int64))], axis=1).ravel()
+
+
+def _even(n: int, most: int) -> int:
+    """The least part of up to `most` of n of which as few make n up."""
+    return -(-n // -(-n // most))
 
 
 # Taps.
