@@ -20,7 +20,7 @@ from mcugen.errors import TargetError
 from mcugen.ir import DType, Node, Out, Range
 from mcugen.kernels import base, im2col
 from mcugen.kernels.base import Signature
-from mcugen.kernels.im2col import Im2col, Im2colPairs, Im2colQuads
+from mcugen.kernels.im2col import FlatPairs, FlatQuads, Im2col, Im2colPairs, Im2colQuads, NibblePairs, NibbleQuads
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 
@@ -34,6 +34,8 @@ MACHINES = [
 FULL = Out.full(DType.U8)
 PAIRS, QUADS = Im2colPairs(), Im2colQuads()
 KERNELS: tuple[Im2col, ...] = PAIRS, QUADS
+FLAT_KERNELS: tuple[Im2col, ...] = FlatPairs(), FlatQuads()
+NIBBLE_KERNELS: tuple[Im2col, ...] = NibblePairs(), NibbleQuads()
 Factory = pytest.TempPathFactory
 
 
@@ -190,6 +192,16 @@ def programs() -> tuple[Program, ...]:
                 for sig in harness.larger(required, node)[:: 2 - (kernel is PAIRS)]:
                     found.append(node_program(f"{name} {kernel.weights} {sig}", node, kernel, sig, x, want))
     return tuple(found)
+
+
+def windows() -> Iterator[tuple[str, Node]]:
+    """Windows of 1 to 10 rows that overlap, or not, above and below images of 1 to 30 rows; 1 to 3 channels of x."""
+    for height in (1, 2, 3, 5, 8, 9, 16, 25, 30):
+        op = Conv2d(padding=(1, 1, 1, 1), pad_value=9)
+        yield f"3x3 h{height}", geometry((1, height, 3), 2, (3, 3), op, to)
+    for height, stride in ((9, 2), (17, 2), (16, 3), (29, 4)):
+        op = Conv2d((stride, 2), (1, 1, 1, 1), pad_value=200)
+        yield f"3x3 h{height} s{stride}", geometry((3, height, 7), 3, (3, 3), op, to)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

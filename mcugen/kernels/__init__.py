@@ -23,7 +23,7 @@ from .depthwise_flat import DepthwiseFlat
 from .depthwise_lanes import DepthwiseLanes
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
-from .im2col import Im2colPairs, Im2colQuads
+from .im2col import FlatPairs, FlatQuads, Im2colPairs, Im2colQuads, NibblePairs, NibbleQuads
 from .kronecker import Kronecker
 from .linear import Linear
 from .linear_codes import LinearCodes
@@ -62,6 +62,10 @@ KERNELS: tuple[Kernel, ...] = (
     *(Direct(e) for e in ENCODINGS),
     Im2colPairs(),
     Im2colQuads(),
+    FlatPairs(),
+    FlatQuads(),
+    NibblePairs(),
+    NibbleQuads(),
     Kronecker(),
     Sparse(),
     Sparse("bytes"),
