@@ -202,7 +202,7 @@ class Im2colFlat(Im2col):
     """From a flat image: a window of it, for a row of y after the other, is put in lanes in scratch."""
 
     stem = "im2col_flat"
-    code_bytes = 2100
+    code_bytes = 2250
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
@@ -316,7 +316,7 @@ class Im2colNibbles(Im2colFlat):
 
     nibbles: bool = True
     stem = "im2col_nibbles"
-    code_bytes = 2500
+    code_bytes = 2700
 
     def on(self, core: base.Core) -> base.Kernel:
         return replace(self, nibbles=base.takes_nibbles(core))
