@@ -104,7 +104,7 @@ static void from_lanes(const struct mcugen_rows *r, const uint8_t *x, uint32_t *
 
 #if defined(__ARM_FEATURE_MVE)
 
-MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -120,14 +120,14 @@ MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint
 
 #elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_ISA_ARM)
 
-MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     mcugen1_relayout_spread_thumb(r, x, y);
 }
 
 #else
 
-MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+static inline void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -142,6 +142,11 @@ MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint
 }
 
 #endif
+
+MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+{
+    from_flat(r, x, y);
+}
 
 #if defined(__ARM_FEATURE_MVE)
 
@@ -215,7 +220,7 @@ static void by_rows(const struct mcugen_relayout *k, const void *x, void *y)
         if (back != 0) {
             to_flat(&r, (const uint32_t *)x, (uint8_t *)y);
         } else if (k->from.rows == 0) {
-            mcugen1_relayout_spread(&r, (const uint8_t *)x, (uint32_t *)y);
+            from_flat(&r, (const uint8_t *)x, (uint32_t *)y);
         } else {
             from_lanes(&r, (const uint8_t *)x, (uint32_t *)y);
         }
@@ -263,7 +268,7 @@ static void by_pixels(const struct mcugen_relayout *k, const uint8_t *x, uint8_t
     }
 }
 
-MCUGEN_WEAK void mcugen1_relayout_run(const uint32_t *x, uint32_t *y, uint32_t n)
+static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 {
 #if defined(__ARM_FEATURE_MVE)
     mcugen1_words_mve(x, y, n);
@@ -286,6 +291,11 @@ MCUGEN_WEAK void mcugen1_relayout_run(const uint32_t *x, uint32_t *y, uint32_t n
 #endif
 }
 
+MCUGEN_WEAK void mcugen1_relayout_run(const uint32_t *x, uint32_t *y, uint32_t n)
+{
+    copy(x, y, n);
+}
+
 /* Rows without pad columns are one run. */
 MCUGEN_WEAK void mcugen1_relayout_words(const struct mcugen_relayout *k, const uint32_t *x, uint32_t *y)
 {
@@ -303,7 +313,7 @@ MCUGEN_WEAK void mcugen1_relayout_words(const struct mcugen_relayout *k, const u
         uint32_t to = (k->to.plane * c) + ((uint32_t)mcugen_lanes_at(&k->to, 0, 0) / 4u);
 
         for (uint32_t run = 0; run < runs; run++) {
-            mcugen1_relayout_run(&x[from], &y[to], n);
+            copy(&x[from], &y[to], n);
             from += from_pitch;
             to += to_pitch;
         }
