@@ -24,10 +24,19 @@ import numpy as np
 from mcugen import fixed, layout, resources, targets
 from mcugen.errors import MismatchError
 from mcugen.ir import DType, Node, Out, Quant, Range, Tensor, Value
-from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles
+from mcugen.kernels.base import Core, Field, Kernel, Signature, seal_cycles, takes_nibbles
 from mcugen.kernels.chunks import Chunks
 from mcugen.kernels.direct import Direct, DirectDepthwise
-from mcugen.kernels.im2col import Im2colPairs, Im2colQuads
+from mcugen.kernels.im2col import (
+    FlatPairs,
+    FlatQuads,
+    Im2colFlat,
+    Im2colNibbles,
+    Im2colPairs,
+    Im2colQuads,
+    NibblePairs,
+    NibbleQuads,
+)
 from mcugen.kernels.kronecker import Kronecker
 from mcugen.kernels.nibbles import Nibbles
 from mcugen.kernels.paired import Paired
@@ -196,6 +205,7 @@ LOW: dict[str, Kernel] = {  # by encoding: kernels for pixels of 4 bits
 }
 PAIRED = ("pairs16", "paired rice")
 PRODUCTS = ("direct", "im2col", "kronecker", "window")  # stems of the kernels of 8-bit weights
+LOOKS = ("relayout_spread", "relayout_run", "words_thumb", "lanes_blank", "lanes_pads")  # of what im2col_flat calls
 FLASH, RAM = 0x30000000, 0x34000000  # of tables and of images: where the program has nothing
 GUARD = b"\xa5" * 4  # behind scratch
 _SIZES = {"int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -287,8 +297,8 @@ def accumulators(node: Node) -> Range:
     return node.op.bounds(*(ops.input_range(v) if v.data is None else v.data for v in node.inputs))[0]
 
 
-def direct_layer(name: str) -> Node:
-    """A layer with normally distributed weights, whose results fill the output's range."""
+def direct_layer(name: str, low: DType = DType.U8) -> Node:
+    """A layer with normally distributed weights, whose results of that type fill its range."""
     shape, out, size, stride, padding = DIRECT[name]
     rng = np.random.default_rng(1)
     w_shape = (out, shape[0], *size) if out else (shape[0], *size)
@@ -296,21 +306,23 @@ def direct_layer(name: str) -> Node:
     op = Conv2d((stride, stride), padding) if out else DepthwiseConv2d((stride, stride), padding)
     x, w = Value("x", Tensor(DType.U8, shape, Quant(0.05, 0))), ops.constant("w", DType.I8, weights)
     acc = accumulators(ops.make(op, x, w))
-    scale = 0.5 / np.sqrt((weights.astype(float) ** 2).reshape(len(weights), -1).sum(axis=1))
-    tail = fixed.lower(scale, np.full(len(weights), 100.0), acc.lo, acc.hi, 0, 255)
+    scale = (low.hi + 1) / 512 / np.sqrt((weights.astype(float) ** 2).reshape(len(weights), -1).sum(axis=1))
+    tail = fixed.lower(scale, np.full(len(weights), 100 / 255 * low.hi), acc.lo, acc.hi, 0, low.hi)
     named = zip(("m", "a", "s"), (DType.I16, DType.I32, DType.U8), tail, strict=True)
-    return ops.make(replace(op, to=Out.full(DType.U8)), x, w, *(ops.constant(*c) for c in named))
+    return ops.make(replace(op, to=Out.full(low)), x, w, *(ops.constant(*c) for c in named))
 
 
 def offered(node: Node, kernel: Kernel) -> Signature | None:
     """Runs where they are shorter, lanes of as few rows as hold the image, or the flat image; the output is bare."""
     x, y = node.inputs[0].type, node.output.type
-    bits = 4 if isinstance(kernel, Nibbles) else 8
-    if layout.shorter(y, bits) and (found := kernel.offered(node, (layout.runs(x, bits),), layout.runs(y, bits))):
+    bits = 4 if isinstance(kernel, Nibbles | Im2colNibbles) else 8
+    flat = isinstance(kernel, Kronecker | Im2colFlat)
+    runs = not flat and layout.shorter(y, bits)
+    if runs and (found := kernel.offered(node, (layout.runs(x, bits),), layout.runs(y, bits))):
         return found
     stride = getattr(node.op, "stride", (1, 1))[0]
     rows = layout.rows_for(y.shape[1], 32 // bits)
-    like = layout.FLAT if isinstance(kernel, Kronecker) else layout.lanes(x, stride * rows, bits=bits)
+    like = layout.FLAT if flat else layout.lanes(x, stride * rows, bits=bits)
     return kernel.layouts(node, (like,), layout.lanes(y, rows, bits=bits))
 
 
@@ -377,14 +389,16 @@ def kernels(name: str, core: Core, encoding: str) -> Iterator[Kernel]:
         yield next(k for k in (Window(I8, True), Window(I8), DirectDepthwise(I8)) if offered(direct_layer(name), k))
     else:
         yield Direct(I8)
-        yield Im2colPairs() if "dsp" in core.isa else Im2colQuads()
+        yield from (Im2colPairs(), FlatPairs()) if "dsp" in core.isa else (Im2colQuads(), FlatQuads())
+        if takes_nibbles(core):
+            yield NibblePairs() if "dsp" in core.isa else NibbleQuads()
         yield Kronecker().on(core)
 
 
 def measured_layer(name: str, density: float, kernel: Kernel, unsplit: bool) -> Node:
     """The layer that a kernel is measured on; decoders know no channels that are split."""
     if name in DIRECT:
-        return direct_layer(name)
+        return direct_layer(name, DType.U4 if isinstance(kernel, Im2colNibbles) else DType.U8)
     x = DType.U4 if kernel.stem in {low.stem for low in LOW.values()} else DType.U8
     return layer(name, density, unsplit or kernel.weights in DECODED, x)
 
@@ -425,6 +439,7 @@ def measured(
         "unpack",
         "memcpy",
         "memset",
+        *(LOOKS if isinstance(kernel, Im2colFlat) else ()),
     )  # the rest is the seal, and on Armv6-M its divisions
     others = (f for f in call.functions if not any(part in f.name for part in layer_code))
     seal = sum(f.cycles for f in others if not re.search(r"nibbles(\d|_dsp|_m3|_next|_shift|_rice)", f.name))
@@ -480,7 +495,8 @@ def rows(
             if p.suffix in (".c", ".S")
         )
         products = sorted(p for s in PRODUCTS for p in resources.KERNELS.glob(f"{s}*") if p.suffix in (".c", ".S"))
-        lanes = [resources.KERNELS / name for name in ("lanes.c", "lanes_ref.c", "lanes_thumb.S", "limit_ref.c")]
+        images = "lanes.c", "lanes_ref.c", "lanes_thumb.S", "limit_ref.c", "relayout_ref.c", "relayout_thumb.S"
+        lanes = [resources.KERNELS / name for name in images]
         sources = [*sparse, *products, *lanes, resources.KERNELS / "unpack_i8.c"]
         kept = [
             "mcugen1_sparse_rice",
@@ -490,7 +506,7 @@ def rows(
             "mcugen1_chunks_rice",
             "mcugen1_nibbles_rice",
             "mcugen1_unpack_i8",
-            *(f"mcugen1_{s}_ref" for s in PRODUCTS),
+            *(f"mcugen1_{s}_ref" for s in (*PRODUCTS, "im2col_flat", "im2col_nibbles")),
         ]
         kept += [f"mcugen1_{p.stem}" for p in products if p.suffix == ".S"]
         kept += [f"mcugen1_nibbles_{part}" for part in ("ref", "shift", "shift_sums")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +75,12 @@ def measure(artifact: Artifact, cc: Compiler | None = None) -> Measured:
             frames, calls = _graph("\n".join(p.read_text() for p in sorted(there.glob("*.ci"))))
             known = _library(toolchain.disassemble(cc, image))
             # Where the core has no such function, its name is a macro for the definition in C.
-            named = [(f.function, s.kernel.stem) for s in artifact.program.steps for f in s.bound.fields if f.function]
+            named = [(f.function, s.kernel.stem) for s in artifact.program.steps for f in s.bound.members if f.function]
             calls[INDIRECT] = {f if f in symbols else f"mcugen1_{stem}_ref" for f, stem in named}
             if not calls[INDIRECT]:
                 frames[INDIRECT] = 0  # all pointers are null
             stack = deepest(f"{name}_run", {**known[0], **frames}, {**known[1], **calls})
-    weights = sum(_weights(s.bound.fields) for s in artifact.program.steps)
+    weights = sum(_weights(s.bound.members) for s in artifact.program.steps)
     code = {n: size for n, (kind, size) in symbols.items() if kind == "function"}
     own = sum(size for n, size in code.items() if n.startswith((f"{name}_", "mcugen")))
     text = sizes["text"] - code.get("main", 0)
@@ -114,7 +114,7 @@ def fitted(
     return artifact, found
 
 
-def _weights(fields: tuple[Field, ...]) -> int:
+def _weights(fields: Iterable[Field]) -> int:
     return sum(f.value.nbytes for f in fields if f.name == "weights" and isinstance(f.value, np.ndarray))
 
 

@@ -21,7 +21,17 @@ from mcugen.archive import Archive
 from mcugen.ir import DType, Graph, Node, Out, Range
 from mcugen.kernels import base, im2col
 from mcugen.kernels.base import Signature
-from mcugen.kernels.im2col import Im2col, Im2colGroups, Im2colPairs, Im2colQuads
+from mcugen.kernels.im2col import (
+    FlatPairs,
+    FlatQuads,
+    Im2col,
+    Im2colFlat,
+    Im2colGroups,
+    Im2colPairs,
+    Im2colQuads,
+    NibblePairs,
+    NibbleQuads,
+)
 from mcugen.ops import base as ops
 from mcugen.ops.conv2d import Conv2d
 from mcugen.ops.maxpool import MaxPool
@@ -36,9 +46,11 @@ MACHINES = [
         for m in ("microbit-large", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547")
     ),
 ]
-FULL = Out.full(DType.U8)
+FULL, U4 = Out.full(DType.U8), Out.full(DType.U4)
 PAIRS, QUADS, BYTES, CODES = Im2colPairs(), Im2colQuads(), Im2colGroups(), Im2colGroups("codes")
 KERNELS: tuple[Im2col, ...] = PAIRS, QUADS, BYTES, CODES
+FLAT_KERNELS: tuple[Im2colFlat, ...] = FlatPairs(), FlatQuads()
+NIBBLE_KERNELS: tuple[Im2colFlat, ...] = NibblePairs(), NibbleQuads()
 Factory = pytest.TempPathFactory
 
 
@@ -48,15 +60,16 @@ def tailed(
     weights: np.ndarray,
     scale: float,
     offset: float = 99,
+    to: Out = FULL,
     dtype: DType = DType.I8,
 ) -> Node:
     """A layer of these weights whose results are about sum * scale + offset."""
     x, w = ops.activation("x", shape, op.pad_value), ops.constant("w", dtype, weights.astype(np.int8))
     raw = ops.make(op, x, w)
     acc = harness.accumulators(raw)
-    tail = fixed.lower(np.full(len(weights), scale), np.full(len(weights), float(offset)), acc.lo, acc.hi, 0, 255)
+    tail = fixed.lower(np.full(len(weights), scale), np.full(len(weights), float(offset)), acc.lo, acc.hi, to.lo, to.hi)
     named = zip("mas", (DType.I16, DType.I32, DType.U8), tail, strict=True)
-    return ops.make(Conv2d(**{**vars(op), "to": FULL}), x, w, *(ops.constant(*c) for c in named))
+    return ops.make(Conv2d(**{**vars(op), "to": to}), x, w, *(ops.constant(*c) for c in named))
 
 
 def geometry(
@@ -79,9 +92,9 @@ def geometry(
 # ---- the proof ----
 
 
-def results(node: Node, sums: np.ndarray) -> np.ndarray:
+def results(node: Node, sums: np.ndarray, kernel: Im2col = PAIRS) -> np.ndarray:
     """What the instructions make of sums (channels, n), by their own number of bits."""
-    numbers = base.tail32_numbers(node, harness.accumulators(node))
+    numbers = kernel._numbers(*proof(node))
     found = []
     for i, (acc, number) in enumerate(zip(sums.tolist(), numbers, strict=True)):
         tail = im2col._tail(i, number)
@@ -138,6 +151,28 @@ def test_sums_of_pixels_less_128_give_the_rule(scale: float, weights: str) -> No
 def wrap(v: np.ndarray) -> np.ndarray:
     """Modulo 2^32, signed."""
     return np.asarray((v + (1 << 31)) % (1 << 32) - (1 << 31))
+
+
+@pytest.mark.parametrize("scale", [1 / 40, 1 / 300, 1 / 900, -1 / 2000, 1 / 7000, 0.0])
+@pytest.mark.parametrize("hi", [15, 12])
+def test_nibbles_are_the_upper_bits_of_bytes(scale: float, hi: int) -> None:
+    rng = np.random.default_rng(1)
+    w = rng.integers(-127, 128, (4, 3, 3, 3)) // np.array([1, 1, 30, 30])[:, None, None, None]
+    node = tailed(Conv2d(), (3, 8, 8), w, scale / 16, 6, Out(DType.U4, U4.quant, 0, hi))
+    acc = harness.accumulators(node)
+    ends = np.stack([acc.lo, acc.hi])
+    sums = np.concatenate([ends, rng.integers(ends[0], ends[1] + 1, (40, 4))]).T
+    mult, add, shift = (np.broadcast_to(v.const, 4)[:, None].astype(np.int64) for v in node.inputs[2:])
+    found = np.minimum(results(node, sums, NIBBLE_KERNELS[0]), 16 * hi + 15) >> 4
+    assert (found == fixed.requantize(sums, mult, add, shift, 0, hi)).all()
+
+
+@pytest.mark.parametrize("scale, accepted", [(1 / 100, True), (1 / 49, False)])
+def test_results_of_nibbles_have_10_bits(scale: float, accepted: bool) -> None:
+    """51000 / 49 is 1040, and sixteen times that beyond 2^14, the most that 31 bits times 15 make."""
+    node = tailed(Conv2d(), (1, 8, 8), np.full((2, 1, 1, 2), 100), scale, 0, U4)
+    assert all(k.accepts(*proof(node)) for k in (*KERNELS, *FLAT_KERNELS))
+    assert [k.accepts(*proof(node)) for k in NIBBLE_KERNELS] == [accepted, accepted]
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: k.weights)
@@ -210,7 +245,7 @@ def geometries() -> Iterator[tuple[str, Node]]:
         yield f"kind {kind}", geometry((3, 5, 7), 3, (3, 3), Conv2d(padding=(1, 1, 1, 1)), kind=kind)
 
 
-def edges() -> Iterator[tuple[str, Node, list[np.ndarray]]]:
+def edges(to: Out = FULL) -> Iterator[tuple[str, Node, list[np.ndarray]]]:
     """Sums at both ends: highest pixels where weights are positive and lowest elsewhere, and the reverse; and -128.
 
     Of 64 taps, and of those of one tap after the other.
@@ -220,7 +255,7 @@ def edges() -> Iterator[tuple[str, Node, list[np.ndarray]]]:
         w[1] = np.where(w[0] < 0, 127, -128)
         w[2] = np.where(w[1] > 0, -128, 127)
         w[3] = np.where(w[2] == -128, 1, -128)
-        node = tailed(Conv2d(), (64, 8, 3), w[:, :, None, None], scale)
+        node = tailed(Conv2d(), (64, 8, 3), w[:, :, None, None], scale * (to.hi + 1) / 256, 99 / 255 * to.hi, to)
         x = np.concatenate([[255 * (row > 0), 255 * (row < 0), 254 * (row > 0) + (row < 0)] for row in w])
         yield f"ends {scale}", node, [np.broadcast_to(x[:, :, None, None], (*x.shape, 8, 3)).astype(np.uint8)]
 
@@ -274,6 +309,70 @@ def programs() -> tuple[Program, ...]:
                 for sig in harness.larger(required, node)[:: 2 - (kernel is PAIRS)]:
                     found.append(node_program(f"{name} {kernel.weights} {sig}", node, kernel, sig, x, want))
     return tuple(found)
+
+
+def windows(to: Out) -> Iterator[tuple[str, Node]]:
+    """Images of 1 to 30 rows, windows of 1 to 10 that overlap or not; strips of one word, of several, of less."""
+    for height in (1, 2, 3, 5, 8, 9, 25, 30):
+        op = Conv2d(padding=(1, 1, 1, 1), pad_value=9)
+        yield f"3x3 h{height}", geometry((1, height, 3), 2, (3, 3), op, to)
+    for height, stride in ((9, 2), (17, 2), (16, 3), (29, 4)):
+        op = Conv2d((stride, 2), (1, 1, 1, 1), pad_value=200)
+        yield f"3x3 h{height} s{stride}", geometry((3, height, 7), 3, (3, 3), op, to)
+    yield "10x1 h12", geometry((1, 12, 3), 3, (10, 1), Conv2d(), to)
+    yield "10x4 s2", geometry((1, 49, 10), 3, (10, 4), Conv2d((2, 2), (4, 1, 5, 1), pad_value=128), to)
+    yield "1x1 s2", geometry((3, 16, 8), 3, (1, 1), Conv2d((2, 2)), to)
+    yield "3x3d2", geometry((2, 12, 13), 2, (3, 3), Conv2d(padding=(2, 2, 2, 2), dilation=(2, 2)), to)
+    for channels in (1, 5, 33, 65):
+        yield f"{channels} channels", geometry((1, 9, 13), channels, (3, 3), Conv2d(padding=(1, 1, 1, 1)), to)
+
+
+def low() -> Iterator[tuple[str, Node]]:
+    """Limits of less than 4 bits."""
+    for dtype, lo, hi in ((DType.U1, 0, 1), (DType.U2, 0, 3), (DType.U3, 0, 7), (DType.U4, 0, 12), (DType.U4, 2, 15)):
+        to = Out(dtype, Out.full(dtype).quant, lo, hi)
+        yield f"{lo} to {hi}", geometry((2, 9, 10), 3, (3, 3), Conv2d(padding=(1, 1, 1, 1)), to)
+
+
+@cache
+def flat_programs() -> tuple[Program, ...]:
+    found = []
+    everywhere = [*geometries(), *windows(FULL)], FLAT_KERNELS
+    nibbles = [*windows(U4), *low()], NIBBLE_KERNELS
+    for nodes, kernels in (everywhere, nibbles):
+        inputs = [(name, node, harness.samples(node, np.random.default_rng(3))) for name, node in nodes]
+        for name, node, x in (*inputs, *edges(FULL if kernels is FLAT_KERNELS else U4)):
+            want = harness.evaluate(node, x)
+            for kernel in kernels:
+                assert kernel.accepts(*proof(node)), name
+                for required in harness.signatures(kernel, node)[: 1 + kernel.nibbles]:
+                    for sig in harness.larger(required, node)[:: 1 + (kernel.weights == "quads")]:
+                        found.append(node_program(f"{name} {kernel.name} {sig}", node, kernel, sig, x, want))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_path_from_flat_images(machine: str, tmp_path_factory: Factory) -> None:
+    report = harness.on(machine, tmp_path_factory).run(flat_programs())
+    assert not report.failures and not report.left_out, str(report)
+
+
+def test_windows_reach_every_path() -> None:
+    """Rows that are kept, and none; strips that end a row, and that are left of one; limits; scratch and none."""
+    bounds = {id(a.bound): a.bound for p in flat_programs() for a in p.actions if isinstance(a, Step)}
+    values = [{f.name: f.value for f in b.members} for b in bounds.values()]
+    windows_of = [{f.name: f.value for f in v["window"]} if "window" in v else {} for v in values]
+    nibbles = [b for b in bounds.values() if b.fields[0].name == "flat"]
+    assert len(nibbles) > 30 and len(bounds) - len(nibbles) > 30
+    assert {v["gathered"] == 0 for v in values} == {True, False}
+    assert {int(w["rows"]) > int(v["stride"]) for w, v in zip(windows_of, values, strict=True) if w} == {True, False}
+    strips = [(int(b.fields[1].value), y_width(b)) for b in nibbles]
+    assert {1} < {n for n, _ in strips} and {w % n > 0 for n, w in strips} == {True, False}
+
+
+def y_width(b: base.Bound) -> int:
+    flat = {f.name: f.value for f in b.fields[0].value}
+    return int({f.name: f.value for f in flat["out"]}["width"])
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -413,8 +512,10 @@ def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
         "cortex-m0plus": {"first_kws": 3.7, "first_resnet": 3.92, "first_vww": 4.17},
     }
     layers = list(most["cortex-m4"])
-    found = [r for r in bench.rows(targets.get(core).core, layers, [1.0]) if r.kernel.startswith("im2col")]
-    assert [r.layer for r in found] == layers
+    known = targets.get(core).core
+    found = [r for r in bench.rows(known, layers, [1.0]) if r.kernel.startswith("im2col")]
+    stems = ["im2col", "im2col_flat", *["im2col_nibbles"] * base.takes_nibbles(known)]
+    assert [(r.layer, r.kernel.split("/")[0]) for r in found] == [(name, stem) for name in layers for stem in stems]
     for r in found:
         assert abs(r.estimated / r.cycles - 1) < 0.025, r
         assert core not in most or r.per_mac < most[core][r.layer], r

@@ -21,11 +21,8 @@ from mcugen.plan import ALIGN, Area, Plan, peak, place, plan, slide
 from mcugen.program import Buffer, Program, Step
 
 CORE = targets.get("cortex-m4").core
-FLAT_KERNELS = tuple(
-    k
-    for k in KERNELS
-    if "lanes" not in k.stem and k.stem not in ("sparse", "paired", "nibbles", "direct", "im2col", "kronecker")
-)
+IN_LANES = ("lanes", "sparse", "paired", "nibbles", "direct", "im2col", "kronecker")
+FLAT_KERNELS = tuple(k for k in KERNELS if not any(part in k.stem for part in IN_LANES))
 SEEDS = 300
 
 

@@ -202,6 +202,27 @@ FAULTS = (
         ("^Conv2d .*im2col/quads",),
     ),
     Fault("codes in another order", "im2col_ref.c", "t / 16 % 4 * 2", "t % 4 * 2", ("^Conv2d .*im2col/codes",)),
+    Fault(
+        "a lane without a row is not blanked",
+        "im2col_flat_ref.c",
+        "missing |= 1u << lane;",
+        "missing |= 2u << lane;",
+        ("^Conv2d .*im2col_flat/pairs", "^Conv2d .*im2col_nibbles/quads"),
+    ),
+    Fault(
+        "a word of the rows that are kept",
+        "im2col_flat_ref.c",
+        "&to[stride * pitch], to, kept * pitch",
+        "&to[stride * pitch], to, kept * pitch - 1u",
+        ("^Conv2d .*im2col_flat/quads", "^Conv2d .*im2col_nibbles/pairs"),
+    ),
+    Fault(
+        "a bit of the lower nibble",
+        "im2col_nibbles_ref.c",
+        "(high ^ (low >> 4)) & 0x0f0f0f0fu",
+        "(high ^ (low >> 4)) & 0x0f0f0f07u",
+        ("^Conv2d .*im2col_nibbles/pairs", "^Conv2d .*im2col_nibbles/quads"),
+    ),
     Fault("lowest digits dropped", "kronecker_ref.c", "sums[2] + right", "sums[2]", ("^Conv2d .*kronecker",)),
     Fault("pads of another row", "kronecker_ref.c", "k->pad_value, n);", "k->lo, n);", ("^Conv2d .*kronecker",)),
     Fault(

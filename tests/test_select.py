@@ -22,11 +22,8 @@ from mcugen.select import RELAYOUT, Key, Objective, Option
 CORES = {name: targets.get(name).core for name in ("cortex-m0", "cortex-m4")}
 CORE = CORES["cortex-m4"]
 # Two encodings are choice enough, and brute force remains possible.
-FLAT_KERNELS = tuple(
-    k
-    for k in KERNELS
-    if "lanes" not in k.stem and k.stem not in ("sparse", "paired", "nibbles", "direct", "im2col", "kronecker")
-)
+IN_LANES = ("lanes", "sparse", "paired", "nibbles", "direct", "im2col", "kronecker")
+FLAT_KERNELS = tuple(k for k in KERNELS if not any(part in k.stem for part in IN_LANES))
 SOME = tuple(k for k in KERNELS if getattr(k, "encoding", BASE3) in (BASE3, I8))
 
 

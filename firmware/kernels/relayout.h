@@ -113,6 +113,10 @@ struct mcugen_rows {
     uint32_t channels;
 };
 
+/* The row from a flat image; a run of n words, where y may begin before x and overlap it. */
+void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y);
+void mcugen1_relayout_run(const uint32_t *x, uint32_t *y, uint32_t n);
+
 /* Armv7-M and later: the row, from other lanes and from a flat image. */
 void mcugen1_relayout_columns_thumb(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y);
 void mcugen1_relayout_spread_thumb(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y);

@@ -127,7 +127,7 @@ static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y
 
 #else
 
-static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+static inline void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
 {
     const uint8_t *from = x;
     uint32_t *to = &y[r->lanes];
@@ -142,6 +142,11 @@ static void from_flat(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y
 }
 
 #endif
+
+MCUGEN_WEAK void mcugen1_relayout_spread(const struct mcugen_rows *r, const uint8_t *x, uint32_t *y)
+{
+    from_flat(r, x, y);
+}
 
 #if defined(__ARM_FEATURE_MVE)
 
@@ -284,6 +289,11 @@ static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
         to = &to[1];
     }
 #endif
+}
+
+MCUGEN_WEAK void mcugen1_relayout_run(const uint32_t *x, uint32_t *y, uint32_t n)
+{
+    copy(x, y, n);
 }
 
 /* Rows without pad columns are one run. */

@@ -25,7 +25,7 @@ from .depthwise_lanes import DepthwiseLanes
 from .depthwise_nibbles import DepthwiseNibbles
 from .direct import Direct, DirectDepthwise
 from .flatten import Flatten
-from .im2col import Im2colGroups, Im2colPairs, Im2colQuads
+from .im2col import FlatPairs, FlatQuads, Im2colGroups, Im2colPairs, Im2colQuads, NibblePairs, NibbleQuads
 from .kronecker import Kronecker
 from .linear import Linear
 from .linear_codes import LinearCodes
@@ -68,6 +68,10 @@ KERNELS: tuple[Kernel, ...] = (
     Im2colQuads(),
     Im2colGroups(),
     Im2colGroups("codes"),
+    FlatPairs(),
+    FlatQuads(),
+    NibblePairs(),
+    NibbleQuads(),
     Kronecker(),
     Sparse(),
     Sparse("bytes"),

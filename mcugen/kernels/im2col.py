@@ -34,8 +34,8 @@ from functools import lru_cache
 import numpy as np
 
 from .. import fixed, pack
-from ..ir import Array, DType, Node, Range
-from ..layout import Layout
+from ..ir import Array, DType, Node, Out, Range, Tensor
+from ..layout import LANES, Layout
 from ..ops.conv2d import Conv2d
 from . import base
 
@@ -55,6 +55,8 @@ CODED = 4  # groups in 16 bytes of codes
 BLOCK_BYTES = {"bytes": 4 << 10, "codes": 20 << 10}  # of gathered pixels at most; a word at least
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
 UNSCALED = 1 << 15  # a weight of which base.tail32 scales none
+STRIP = 64  # words of all channels, of those that are put together at a time, if a word of each is not more
+Numbers = tuple[int, int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,28 @@ _REF_QUADS = QuadCosts(133, 67, 27, 0, 200, 254, 0, 254)  # in C, with it
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Cycles of what im2col_flat_ref.c does for the window, and im2col_nibbles_ref.c; as simulated."""
+
+    row: float  # of y
+    made: float  # of a row of the window
+    channel: float  # of each in that
+    four: float  # words of a channel
+    word: float  # that is left
+    missing: float  # of a lane that a row does not have
+    pad: float  # each in that
+    moved: float  # of a word
+    column: float  # of nibbles that are put together, a word of all channels
+    put: float  # each in that
+
+
+_LOOKS_DSP = Looks(115, 133, 65, 24.5, 13.8, 115, 1.5, 2.3, 33, 11.6)
+_LOOKS_M7 = Looks(23, 108, 30, 12.8, 9.4, 63, 0.1, 3.1, 14, 5.2)
+_LOOKS_M3 = Looks(16, 145, 63, 27.3, 12.5, 106, 0.1, 5, 34, 12.2)
+_LOOKS_M0 = Looks(124, 240, 129, 73.2, 13.6, 46, 2.7, 4.7, 60, 30)
+
+
+@dataclass(frozen=True)
 class Im2col(base.Kernel):
     """Word-stationary: the taps of a word of y, four pixels, are gathered and serve all channels."""
 
@@ -119,7 +143,7 @@ class Im2col(base.Kernel):
         return bool(_offsets(node, sig.inputs[0]).max() <= FARTHEST)
 
     def accepts(self, node: Node, acc: Range) -> bool:
-        return all(base.tail32(*numbers[:5], UNSCALED) is not None for numbers in base.tail32_numbers(node, acc))
+        return all(base.tail32(*numbers[:5], UNSCALED) is not None for numbers in self._numbers(node, acc))
 
     def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
         op, (a, b), y = node.op, (sig.inputs[0], sig.output), node.output.type
@@ -161,6 +185,10 @@ class Im2col(base.Kernel):
         share = 0.93 if "mve" in core.isa else 1.0  # instructions of cycles
         return share * total + base.seal_cycles(sig.output, y, core)
 
+    def _numbers(self, node: Node, acc: Range) -> list[Numbers]:
+        """What base.tail32 takes, for each channel."""
+        return base.tail32_numbers(node, acc)
+
     def _groups(self, taps: int) -> int:
         raise NotImplementedError
 
@@ -188,6 +216,149 @@ class Im2col(base.Kernel):
 
 
 @dataclass(frozen=True)
+class Im2colFlat(Im2col):
+    """From a flat image: a window of it, for a row of y after the other, is put in lanes in scratch."""
+
+    stem = "im2col_flat"
+    code_bytes = 2250
+
+    def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
+        op, (x, w), y = node.op, (v.type for v in node.inputs[:2]), node.output.type
+        assert isinstance(op, Conv2d)
+        if w.dtype not in (DType.I8, DType.T) or op.to is None or op.groups != 1 or max(op.stride) > 0xFF:
+            return None
+        if not inputs[0].flat or output.flat or output.runs or output.nibbles != self.halves or not x.dtype.unsigned:
+            return None
+        window = _window(node)
+        if not base.fits(x, w, y) or max(op.padding[0], window.pad_cols) > 0xFF:
+            return None
+        if op.stride[0] * self._rows(output) > 0xFFFF:
+            return None
+        return base.Signature(inputs, base.bare(output, y))
+
+    def reaches(self, node: Node, sig: base.Signature) -> bool:
+        return bool(_offsets(node, _window(node)).max() <= FARTHEST)
+
+    @property
+    def halves(self) -> bool:
+        """True if rows of y are put together to lanes of nibbles."""
+        return False
+
+    def bind(self, node: Node, sig: base.Signature, acc: Range) -> base.Bound:
+        op, x, b, y, window = node.op, node.inputs[0].type, sig.output, node.output.type, _window(node)
+        assert isinstance(op, Conv2d) and op.to is not None
+        taps = _offsets(node, window)
+        table = np.resize(taps, QUAD * _quads(taps.size))[self._order(node)]  # what fills it up has no weight
+        row, headers = self._row(taps.size)
+        gathered = 2 * table.size if row in ("im2colmany", "im2colquads") else 0
+        lo, hi = self._limits(op.to)
+        fields = (
+            base.Field("row", "mcugen_im2col_fn", f"mcugen1_{row}"),
+            base.Field("weights", "uint32_t", self._program(node, acc)),
+            base.Field("taps", "uint16_t", table.astype(np.uint16)),
+            base.Field("rows", "uint16_t", self._made_rows(b, y)),
+            base.Field("groups", "uint16_t", self._groups(taps.size)),
+            base.Field("x_rows", "uint16_t", op.stride[0] * self._rows(b)),
+            base.Field("gathered", "uint16_t", gathered),
+            base.Field("top", "uint8_t", op.padding[0]),
+            base.Field("x_at", "uint8_t", window.pad_cols - op.padding[1]),
+            base.Field("stride", "uint8_t", op.stride[0]),
+            base.Field("step", "uint8_t", op.stride[1]),
+            base.Field("lo", "uint8_t", lo),
+            base.Field("hi", "uint8_t", hi),
+            base.lanes_field("window", window, x),
+            base.lanes_field("out", b, y),
+        )
+        return base.Bound(
+            self._fields(fields, y),
+            scratch=4 * (gathered + x.shape[0] * window.plane + y.shape[0] * self._strip(y)),
+            needs=("im2col", "im2col_flat", "relayout", "lanes", "limit", "mcugen_words", *headers, row, *self._sealed),
+        )
+
+    def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
+        op, y, taps = node.op, node.output.type, _taps(node).size
+        assert isinstance(op, Conv2d) and op.to is not None
+        costs, channels = self._channels(node, core)
+        rows = self._made_rows(sig.output, y)
+        calls = rows // 2 * (1 + -(-y.shape[2] // self._strip(y))) if self.halves else rows
+        words = rows * y.shape[2] * (costs.word + costs.gather * _quads(taps) + channels)
+        total = costs.layer + calls * costs.row + words + self._look_cycles(node, sig.output, core)
+        lo, hi = self._limits(op.to)
+        planes = y.shape[0] * (1 + self.halves)
+        total += base.limit_cycles(replace(op.to, lo=lo, hi=hi), sig.output, planes, core)
+        share = 0.93 if "mve" in core.isa else 1.0  # instructions of cycles
+        return share * total + base.seal_cycles(sig.output, y, core)
+
+    def _look_cycles(self, node: Node, b: Layout, core: base.Core) -> float:
+        op, (c, h, w), window, y = node.op, node.inputs[0].type.shape, _window(node), node.output.type
+        assert isinstance(op, Conv2d)
+        if "dsp" in core.isa:
+            costs = _LOOKS_M7 if core.name == "cortex-m7" else _LOOKS_DSP
+        else:
+            costs = _LOOKS_M3 if "m3" in core.isa else _LOOKS_M0
+        rows, span, stride = self._made_rows(b, y), window.rows_per_lane, op.stride[0]
+        made = np.unique(stride * np.arange(rows)[:, None] + np.arange(span))
+        there = made[:, None] - op.padding[0] + stride * self._rows(b) * np.arange(LANES)
+        missing = int(((there < 0) | (there >= h)).sum())
+        moved = (rows - 1) * c * max(0, span - stride) * window.pitch
+        each = costs.made + c * (costs.channel + costs.four * (w // 4) + costs.word * (w % 4))
+        total = rows * costs.row + len(made) * each + missing * (costs.missing + costs.pad * c * w)
+        columns = rows / 2 * y.shape[2] if self.halves else 0
+        return total + costs.moved * moved + columns * (costs.column + costs.put * y.shape[0])
+
+    def _fields(self, flat: tuple[base.Field, ...], y: Tensor) -> tuple[base.Field, ...]:
+        return flat
+
+    def _rows(self, output: Layout) -> int:
+        """Of lanes of bytes."""
+        return output.rows_per_lane * (1 + self.halves)
+
+    def _made_rows(self, output: Layout, y: Tensor) -> int:
+        """Those of them that are made."""
+        rows = self._rows(output)
+        return rows if self.halves else min(rows, y.shape[1])
+
+    def _limits(self, to: Out) -> tuple[int, int]:
+        """Of the bytes that programs make."""
+        return (16 * to.lo, 16 * to.hi + 15) if self.halves else (to.lo, to.hi)
+
+    def _strip(self, y: Tensor) -> int:
+        """Words of each channel that are put together at a time."""
+        return min(y.shape[2], max(1, STRIP // y.shape[0])) if self.halves else 0
+
+    @property
+    def _sealed(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Im2colNibbles(Im2colFlat):
+    """The same to lanes of nibbles."""
+
+    nibbles: bool = True
+    stem = "im2col_nibbles"
+    code_bytes = 2700
+
+    def on(self, core: base.Core) -> base.Kernel:
+        return replace(self, nibbles=base.takes_nibbles(core))
+
+    @property
+    def halves(self) -> bool:
+        return True
+
+    def _numbers(self, node: Node, acc: Range) -> list[Numbers]:
+        """Results are 16 times as large."""
+        return [(lo, hi, mult, add, s - 4, widest) for lo, hi, mult, add, s, widest in super()._numbers(node, acc)]
+
+    def _fields(self, flat: tuple[base.Field, ...], y: Tensor) -> tuple[base.Field, ...]:
+        return base.Field("flat", "mcugen_im2col_flat", flat), base.Field("strip", "uint16_t", self._strip(y))
+
+    @property
+    def _sealed(self) -> tuple[str, ...]:
+        return ("nibbles_seal",)
+
+
+@dataclass(frozen=True)
 class Im2colPairs(Im2col):
     """For cores with the DSP extension."""
 
@@ -196,7 +367,7 @@ class Im2colPairs(Im2col):
     def accepts(self, node: Node, acc: Range) -> bool:
         if (_halves(node) < -(1 << 15)).any():
             return False
-        return all(_tail(i, numbers) is not None for i, numbers in enumerate(base.tail32_numbers(node, acc)))
+        return all(_tail(i, numbers) is not None for i, numbers in enumerate(self._numbers(node, acc)))
 
     def _groups(self, taps: int) -> int:
         return -(-taps // 2)
@@ -212,7 +383,7 @@ class Im2colPairs(Im2col):
 
     def _program(self, node: Node, acc: Range) -> Array:
         halves = _halves(node) & 0xFFFF
-        tails = [t for i, numbers in enumerate(base.tail32_numbers(node, acc)) if (t := _tail(i, numbers)) is not None]
+        tails = [t for i, numbers in enumerate(self._numbers(node, acc)) if (t := _tail(i, numbers)) is not None]
         odd = len(tails) % 2
         tails += [(0, 0, 0)] * odd
         ends = []
@@ -256,7 +427,7 @@ class Im2colQuads(Im2col):
 
     def _program(self, node: Node, acc: Range) -> Array:
         found: list[int] = []
-        for (once, again), numbers in zip(self._split(node), base.tail32_numbers(node, acc), strict=True):
+        for (once, again), numbers in zip(self._split(node), self._numbers(node, acc), strict=True):
             tail = base.tail32(*numbers[:5], UNSCALED)
             assert tail is not None
             centre = CENTRE * (int(once.sum()) + sum(int(rest.sum()) for _, rest in again))
@@ -350,6 +521,39 @@ def _even(n: int, most: int) -> int:
     return -(-n // -(-n // most))
 
 
+class FlatPairs(Im2colFlat, Im2colPairs):
+    """For cores with the DSP extension."""
+
+
+@dataclass(frozen=True)
+class FlatQuads(Im2colFlat, Im2colQuads):
+    """For cores without the DSP extension."""
+
+
+@dataclass(frozen=True)
+class NibblePairs(Im2colNibbles, Im2colPairs):
+    """For cores with the DSP extension."""
+
+
+@dataclass(frozen=True)
+class NibbleQuads(Im2colNibbles, Im2colQuads):
+    """For cores without the DSP extension."""
+
+
+# Windows of a flat image.
+
+
+def _window(node: Node) -> Layout:
+    """The rows that a row of y sees, in lanes whose pad columns are all it needs."""
+    op, x, y = node.op, node.inputs[0].type, node.output.type
+    assert isinstance(op, Conv2d)
+    kernel = node.inputs[1].type.shape[-2:]
+    span = (kernel[0] - 1) * op.dilation[0] + 1
+    last = (y.shape[2] - 1) * op.stride[1] + (kernel[1] - 1) * op.dilation[1] - op.padding[1]
+    cols = max(op.padding[1], last - (x.shape[2] - 1), 0)
+    return Layout("lanes", 8, LANES, span, 0, 0, cols, x.shape[2] + cols, op.pad_value)
+
+
 # Taps.
 
 
@@ -395,7 +599,7 @@ def _halves(node: Node) -> Array:
     return np.asarray(256 * w[::2] + w[1::2])
 
 
-def _tail(i: int, numbers: tuple[int, int, int, int, int, int]) -> tuple[int, int, int] | None:
+def _tail(i: int, numbers: Numbers) -> tuple[int, int, int] | None:
     """(scale, more, bits) of channel i; None if 32 bits are not proven to suffice."""
     found = base.tail32(*numbers[:5], UNSCALED)
     if found is None:
