@@ -41,8 +41,9 @@ def mixed(low: DType) -> Archive:
     v = b.node(MaxPool((2, 2), (2, 2)), b.add(v, first))
     v = b.concat(v, b.sum(Conv2d((1, 1), (1,) * 4), v, weights(8, 16, 3, 3), to))
     v = b.sum(DepthwiseConv2d((1, 1), (1,) * 4), v, weights(24, 3, 3, dtype=DType.I8), to)
+    v = b.sum(Conv2d(), v, weights(8, 24, 1, 1), to)
     v = b.node(Upsample((1, 2)), b.node(Pad((1, 1, 1, 1)), v))
-    v = b.sum(Conv2d(), v, weights(4, 24, 1, 1), Out.full(DType.U8))
+    v = b.sum(Conv2d(), v, weights(4, 8, 1, 1), Out.full(DType.U8))
     v = b.average(v, (14, 16), (1, 1))
     graph = b.graph(b.sum(Linear(), v, weights(4, 4), Out.full(DType.I16)))
     return Archive(graph, graphs.random_inputs(graph, 1, 4))
@@ -57,8 +58,8 @@ def test_nibbles_are_for_cores_that_take_words_apart(core: str) -> None:
     artifact = compiled(core)
     found = {s.kernel.stem for s in artifact.program.steps if s.output.layout.nibbles}
     if takes_nibbles(targets.get(core).core):
-        operators = ("binary", "concat", "window", "pad", "upsample")
-        assert found >= {"relayout", "nibbles", *(f"{name}_nibbles" for name in operators)}
+        operators = ("concat", "window", "pad", "upsample") if core != "cortex-m3" else ()  # there bytes are as good
+        assert found >= {"relayout", "nibbles", "binary_nibbles", *(f"{name}_nibbles" for name in operators)}
         halved = artifact.report["totals"]["arena_bytes"] / compiled(core, DType.U8).report["totals"]["arena_bytes"]
         assert halved < 0.6
     else:
