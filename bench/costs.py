@@ -133,6 +133,8 @@ def layers() -> Iterator[tuple[str, Node]]:
     x, tail = _u4("x", (16, 32, 32)), ((1, -22938), (0, 376832), (0, 15))
     yield "u4 concat", ops.make(Concat(*same, NIBBLES), x, _u4("b", (8, 32, 32)))
     yield "u4 concat scaled", ops.make(Concat(*tail, NIBBLES), _u4("x", (5, 21, 13)), _u4("b", (7, 21, 13)))
+    yield "u4 mul by channel", ops.make(_mul(NIBBLES), x, _u4("b", (16, 1, 1)))
+    yield "u4 mul 5", ops.make(_mul(NIBBLES), _u4("x", (5, 21, 13)), _u4("b", (5, 1, 1)))
     yield "u4 pad", ops.make(Pad((1,) * 4), x)
     yield "u4 pad 2", ops.make(Pad((3, 2, 2, 1)), _u4("x", (3, 21, 13)))
     yield "u4 upsample", ops.make(Upsample((2, 2)), x)

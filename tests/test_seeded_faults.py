@@ -240,10 +240,31 @@ FAULTS = (
         ("^DepthwiseConv2d .*window_nibbles/i8",),
     ),
     Fault(
+        "lanes are not moved",
+        "pad_nibbles_ref.c",
+        "(from[i] << (4u * up)) | below",
+        "from[i] | below",
+        ("^Pad .*pad_nibbles",),
+    ),
+    Fault(
+        "rows of the output's pitch",
+        "concat_nibbles_ref.c",
+        "&from[k->pitch[i] * row], &to[pitch * row], n);\n                } else",
+        "&from[pitch * row], &to[pitch * row], n);\n                } else",
+        ("^Concat .*concat_nibbles",),
+    ),
+    Fault(
+        "a factor for all channels",
+        "scale_nibbles_ref.c",
+        "((const uint8_t *)b)[c]",
+        "((const uint8_t *)b)[0]",
+        ("^Mul .*scale_nibbles",),
+    ),
+    Fault(
         "a limit of nibbles dropped",
-        "limit_ref.c",
-        "below(mcugen_max4(mcugen_odd_nibbles(*to), least), beyond)",
-        "mcugen_max4(mcugen_odd_nibbles(*to), least)",
+        "window_nibbles_ref.c",
+        "mcugen_below4(mcugen_max4(mcugen_odd_nibbles(y[i]), least), beyond)",
+        "mcugen_max4(mcugen_odd_nibbles(y[i]), least)",
         ("^DepthwiseConv2d .*window_nibbles/i8",),
     ),
     Fault(
@@ -357,6 +378,26 @@ ELSEWHERE = (
             "r2, r2, lsl #8",
             "r2, r2, lsl #7",
             ("^Conv2d .*nibbles/rice",),
+        ),
+    ),
+    (
+        "mps2-an386",
+        Fault(
+            "half a centre",
+            "window_nibbles_thumb2.h",
+            "lsl     r2, r2, #13",
+            "lsl     r2, r2, #12",
+            ("^DepthwiseConv2d .*window_nibbles",),
+        ),
+    ),
+    (
+        "mps2-an385",
+        Fault(
+            "halves not told apart",
+            "window_nibbles_thumb2.h",
+            "uxth    r12, \\v",
+            "mov     r12, \\v",
+            ("^DepthwiseConv2d .*window_nibbles",),
         ),
     ),
     (
@@ -666,6 +707,8 @@ def test_fault_is_found_elsewhere(target: str, fault: Fault, tmp_path: Path) -> 
     some = [*narrow_programs()] if narrow else [*(p for p in all_programs() if p.name[:4] in ("Line", "Conv", "Add "))]
     if fault.file.startswith("relayout"):
         some = [*relayout_programs()]
+    elif fault.file.startswith("window"):
+        some = [p for p in all_programs() if p.name.startswith("DepthwiseConv2d")]
     elif fault.file.startswith("total"):
         some = [p for p in all_programs() if p.name.startswith("AvgPool")]
     elif target == "mps3-an547":

@@ -2,13 +2,6 @@
 #include "concat_nibbles.h"
 #include "nibble_words.h"
 
-static void bring(const uint8_t *table, const uint32_t *x, uint32_t *y, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        y[i] = mcugen_lookup8(table, mcugen_even_nibbles(x[i]), mcugen_odd_nibbles(x[i]));
-    }
-}
-
 static void copy(const uint32_t *x, uint32_t *y, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -32,7 +25,7 @@ MCUGEN_WEAK void mcugen1_concat_nibbles_ref(const struct mcugen_concat_nibbles *
                 if (k->copy[i] != 0u) {
                     copy(&from[k->pitch[i] * row], &to[pitch * row], n);
                 } else {
-                    bring(&k->table[16u * i], &from[k->pitch[i] * row], &to[pitch * row], n);
+                    mcugen1_lookup_nibbles(&k->table[16u * i], &from[k->pitch[i] * row], &to[pitch * row], n);
                 }
             }
             from = &from[k->plane[i]];

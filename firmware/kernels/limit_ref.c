@@ -1,14 +1,7 @@
-/* limit_ref.c - four pixels at once, or eight. */
+/* limit_ref.c - four pixels at once. */
 #include "limit.h"
 #include "mcugen.h"
 #include "mcugen_words.h"
-#include "nibble_words.h"
-
-/* The smaller of each byte and what beyond's lacks to 255. */
-static inline uint32_t below(uint32_t v, uint32_t beyond)
-{
-    return ~mcugen_max4(~v, beyond);
-}
 
 MCUGEN_WEAK void mcugen1_limit_ref(uint32_t *y, uint32_t n, uint32_t lo, uint32_t hi)
 {
@@ -18,16 +11,16 @@ MCUGEN_WEAK void mcugen1_limit_ref(uint32_t *y, uint32_t n, uint32_t lo, uint32_
 
     if (lo > 0u) {
         for (uint32_t left = n; left > 0u; left--) {
-            *to = below(mcugen_max4(*to, least), beyond);
+            *to = mcugen_below4(mcugen_max4(*to, least), beyond);
             to = &to[1];
         }
         return;
     }
     for (uint32_t left = n / 4u; left > 0u; left--) {
-        const uint32_t v0 = below(to[0], beyond);
-        const uint32_t v1 = below(to[1], beyond);
-        const uint32_t v2 = below(to[2], beyond);
-        const uint32_t v3 = below(to[3], beyond);
+        const uint32_t v0 = mcugen_below4(to[0], beyond);
+        const uint32_t v1 = mcugen_below4(to[1], beyond);
+        const uint32_t v2 = mcugen_below4(to[2], beyond);
+        const uint32_t v3 = mcugen_below4(to[3], beyond);
 
         to[0] = v0;
         to[1] = v1;
@@ -36,22 +29,7 @@ MCUGEN_WEAK void mcugen1_limit_ref(uint32_t *y, uint32_t n, uint32_t lo, uint32_
         to = &to[4];
     }
     for (uint32_t left = n % 4u; left > 0u; left--) {
-        *to = below(*to, beyond);
-        to = &to[1];
-    }
-}
-
-MCUGEN_WEAK void mcugen1_limit_nibbles(uint32_t *y, uint32_t n, uint32_t lo, uint32_t hi)
-{
-    const uint32_t least = lo * 0x01010101u;
-    const uint32_t beyond = (255u - hi) * 0x01010101u;
-    uint32_t *to = y;
-
-    for (uint32_t left = n; left > 0u; left--) {
-        const uint32_t even = below(mcugen_max4(mcugen_even_nibbles(*to), least), beyond);
-        const uint32_t odd = below(mcugen_max4(mcugen_odd_nibbles(*to), least), beyond);
-
-        *to = even | (odd << 4);
+        *to = mcugen_below4(*to, beyond);
         to = &to[1];
     }
 }

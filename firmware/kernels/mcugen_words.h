@@ -25,6 +25,12 @@ static inline uint32_t mcugen_max4(uint32_t a, uint32_t b)
 #endif
 }
 
+/* The smaller of each byte and what beyond's lacks to 255. */
+static inline uint32_t mcugen_below4(uint32_t v, uint32_t beyond)
+{
+    return ~mcugen_max4(~v, beyond);
+}
+
 #if defined(__ARM_FEATURE_MVE)
 uint32_t mcugen1_total_mve(const void *x, uint32_t n); /* the sum of n bytes */
 #endif

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Lanes 0, 2, 4 and 6, and 1, 3, 5 and 7, as bytes of a word. */
 static inline uint32_t mcugen_even_nibbles(uint32_t x)
 {
@@ -29,5 +33,12 @@ static inline uint32_t mcugen_lookup8(const uint8_t *table, uint32_t even, uint3
     y |= (uint32_t)table[odd >> 24] << 28;
     return y;
 }
+
+/* The same of each pixel of n words; y may be x. */
+void mcugen1_lookup_nibbles(const uint8_t *table, const uint32_t *x, uint32_t *y, uint32_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,8 @@
 /* window_nibbles_ref.c - layers, for all cores, and channels in C: the definition. Clear before fast. */
 #include "window_nibbles.h"
 
-#include "limit.h"
+#include "mcugen_words.h"
+#include "nibble_words.h"
 
 #include <stddef.h>
 
@@ -55,11 +56,27 @@ MCUGEN_WEAK void mcugen1_window_nibble_words(struct mcugen_window_job *job)
     }
 }
 
+/* The pixels of n words to lo .. hi, as limit.h does with bytes. */
+static void limit(uint32_t *y, uint32_t n, uint32_t lo, uint32_t hi)
+{
+    const uint32_t least = lo * 0x01010101u;
+    const uint32_t beyond = (255u - hi) * 0x01010101u;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t even = mcugen_below4(mcugen_max4(mcugen_even_nibbles(y[i]), least), beyond);
+        const uint32_t odd = mcugen_below4(mcugen_max4(mcugen_odd_nibbles(y[i]), least), beyond);
+
+        y[i] = even | (odd << 4);
+    }
+}
+
 MCUGEN_WEAK void mcugen1_window_nibbles_ref(const struct mcugen_window_nibbles *k, const void *x, void *y)
 {
     const struct mcugen_lanes *const out = &k->layer.out;
 
     mcugen1_window_layer(&k->layer, x, y, NULL);
-    mcugen_limit_nibbles((uint32_t *)y, out->plane * out->channels, k->layer.lo, k->layer.hi);
+    if (k->layer.lo > 0u || k->layer.hi < 15u) {
+        limit((uint32_t *)y, out->plane * out->channels, k->layer.lo, k->layer.hi);
+    }
     mcugen1_nibbles_seal(out, (uint8_t *)y);
 }

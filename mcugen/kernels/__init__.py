@@ -52,6 +52,7 @@ from .relayout import Relayout as Relayout
 from .requantize_flat import RequantizeFlat
 from .requantize_lanes import RequantizeLanes
 from .reshape import Reshape
+from .scale_nibbles import ScaleNibbles
 from .softmax_flat import SoftmaxFlat
 from .sparse import Sparse, SparseDepthwise
 from .unary_nibbles import LookupNibbles, RequantizeNibbles
@@ -106,6 +107,7 @@ KERNELS: tuple[Kernel, ...] = (
     MulFlat(),
     MulLanes(),
     MulNibbles(),
+    ScaleNibbles(),
     ConcatFlat(),
     ConcatLanes(),
     ConcatNibbles(),

@@ -443,6 +443,20 @@ def words(lay: Layout, t: Tensor) -> int:
     return -(-layout.size(lay, t) // LANES)
 
 
+def word_runs(lay: Layout, t: Tensor, *others: Layout) -> tuple[int, int]:
+    """Runs of words of a channel of `t`, and words of each: rows, or all of them where pad columns are as many."""
+    _, _, w = layout.seen(lay, t.shape)
+    if any(other.pad_cols != lay.pad_cols for other in others):
+        return lay.rows_per_lane, w
+    return 1, lay.rows_per_lane * lay.pitch - lay.pad_cols
+
+
+def lookup_cycles(runs: int, words: int, core: Core) -> float:
+    """Of mcugen1_lookup_nibbles for runs of words."""
+    (word,) = (44.0,) if core.name == "cortex-m33" else simulated(core, (35,), (44,), (66,))
+    return runs * (32 + word * words)
+
+
 def seal_cycles(lay: Layout, t: Tensor, core: Core) -> float:
     """Cycles of mcugen1_lanes_seal, and of mcugen1_nibbles_seal, as simulated: pad columns, garbage rows, halo rows."""
     c, h, w = layout.seen(lay, t.shape)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import layout
 from ..ir import Node, Range
 from ..layout import Layout
 from ..ops.add import Add
@@ -48,18 +47,15 @@ class AddNibbles(base.NibbleKernel):
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
         y, out = node.output.type, sig.output
-        c, _, w = layout.seen(out, y.shape)
         word, run = base.simulated(core, (49, 40), (55, 40), (80, 60))
         word += 6 * (core.name == "cortex-m33")
-        rows = out.rows_per_lane
-        if all(lay.pad_cols == out.pad_cols for lay in sig.inputs):  # garbage rows and pad columns too
-            rows, w = 1, rows * out.pitch - out.pad_cols
-        return 60 + c * (20 + rows * (run + word * w)) + base.seal_cycles(out, y, core)
+        runs, words = base.word_runs(out, y, *sig.inputs)
+        return 60 + y.shape[0] * (20 + runs * (run + word * words)) + base.seal_cycles(out, y, core)
 
 
 @dataclass(frozen=True)
 class MulNibbles(AddNibbles):
-    """The same with their product; not with a factor for each channel."""
+    """The same with their product; scale_nibbles has the one with a factor for each channel."""
 
     weights = "mul"
     op = Mul

@@ -54,15 +54,9 @@ class ConcatNibbles(base.NibbleKernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        y, out = node.output.type, sig.output
-        once, channel, run, moved, scaled = base.simulated(
-            core, (60, 20, 30, 7, 41), (60, 20, 30, 7, 46), (80, 30, 40, 9, 66)
-        )
-        total = once + base.seal_cycles(out, y, core)
+        y, total = node.output.type, 150.0
         for v, lay, copy in zip(node.args, sig.inputs, copied(node), strict=True):
-            runs, n = (1, out.plane) if lay.pitch == out.pitch else (out.rows_per_lane, out.pitch)
-            if lay.pitch == out.pitch:
-                n = out.rows_per_lane * out.pitch
-            n -= out.pad_cols
-            total += v.type.shape[0] * (channel + runs * (run + n * (moved if copy else scaled)))
-        return total
+            runs, words = base.word_runs(sig.output, y, lay)
+            moved = runs * (25 + 7 * words) if copy else 12 + base.lookup_cycles(runs, words, core)
+            total += v.type.shape[0] * (29 + moved)
+        return total + base.seal_cycles(sig.output, y, core)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import layout
 from ..ir import Array, Node, Range
 from ..layout import Layout
 from ..ops.lookup import Lookup
@@ -41,11 +40,8 @@ class RequantizeNibbles(base.NibbleKernel):
         )
 
     def cycles(self, node: Node, sig: base.Signature, acc: Range, core: base.Core) -> float:
-        y, out = node.output.type, sig.output
-        c, _, w = layout.seen(out, y.shape)
-        word, row = base.simulated(core, (41, 29), (46, 30), (66, 50))
-        word += 5 * (core.name == "cortex-m33")
-        return 60 + c * out.rows_per_lane * (row + word * w) + base.seal_cycles(out, y, core)
+        y, runs = node.output.type, base.word_runs(sig.output, node.output.type, sig.inputs[0])
+        return 65 + y.shape[0] * (22 + base.lookup_cycles(*runs, core)) + base.seal_cycles(sig.output, y, core)
 
 
 @dataclass(frozen=True)
