@@ -518,7 +518,7 @@ def test_estimates_are_what_is_simulated(core: str, bench: ModuleType) -> None:
     assert [(r.layer, r.kernel.split("/")[0]) for r in found] == [(name, stem) for name in layers for stem in stems]
     for r in found:
         assert abs(r.estimated / r.cycles - 1) < 0.025, r
-        assert core not in most or r.per_mac < most[core][r.layer], r
+        assert core not in most or not r.kernel.startswith("im2col/") or r.per_mac < most[core][r.layer], r
 
 
 M55 = (

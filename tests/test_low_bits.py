@@ -9,7 +9,7 @@ import graphs
 import numpy as np
 import pytest
 
-from mcugen import driver, layout, plan, select, targets, validate
+from mcugen import driver, layout, plan, select, shrink, targets, validate
 from mcugen.archive import Archive
 from mcugen.driver import Artifact
 from mcugen.ir import DType, Out, Quant, Value
@@ -90,7 +90,10 @@ def test_the_first_layer_writes_nibbles(core: str) -> None:
 def test_bytes_are_packed_over_themselves() -> None:
     """A layer's bytes and the nibbles they become share memory: no more than the bytes is live."""
     kernels = tuple(k for k in KERNELS if k.stem != "im2col_nibbles")
-    program = select.select(compiled("cortex-m4").program.graph, targets.get("cortex-m4").core, kernels=kernels)
+    graph, target = compiled("cortex-m4").program.graph, targets.get("cortex-m4")
+    ways = select.options(graph, target.core, kernels=kernels)
+    objective = driver.goal(graph, target, "balanced", ways)
+    program = shrink.shrunk(select.select(graph, target.core, objective, ways=ways), objective)
     step = next(s for s in program.steps if s.output.layout.nibbles)
     assert layout.halves(step.output.layout, step.inputs[0].layout) and step.name.startswith("v0.")
     offsets = plan.plan(program).offsets
