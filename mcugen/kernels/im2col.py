@@ -50,7 +50,7 @@ MOST_ORDERED = 256  # taps; the time that finding an order takes grows by their 
 GROUP = 16  # taps
 EXACT_GROUPS = 4  # up to so many have functions of their own
 HELD = 2  # weights of so many stay in registers
-UNROLLED_GROUPS = 8
+UNROLLED_GROUPS = 8  # of a round
 CODED = 4  # groups in 16 bytes of codes
 BLOCK_BYTES = {"bytes": 4 << 10, "codes": 20 << 10}  # of gathered pixels at most; a word at least
 LAST, ALONE = 0x100, 0x200  # the last channels of the program; there is only one
@@ -87,6 +87,33 @@ class QuadCosts(Costs):
     block: float
     again: float
 
+
+@dataclass(frozen=True)
+class GroupCosts:
+    """Instructions with Helium, of im2col_mve.h and of what calls it; gather_block, gather_row: of a group.
+
+    gather: of 16 taps of a word; group, held: of 16 taps of two channels and a word, held if weights stay in registers.
+    """
+
+    layer: float
+    block: float
+    gather_block: float
+    gather_row: float
+    gather: float
+    pair: float  # of channels, in a block
+    decoded: float  # more of one whose weights are codes
+    codes: float  # of 64 of both channels
+    pair_row: float
+    group: float
+    held: float
+    tail: float  # of both channels and a word
+    loaded: float  # more where weights are not held
+    full: float  # where they fill the registers
+    entry: float  # and where groups are a loop
+    round: float
+
+
+_HELIUM = GroupCosts(70, 90, 12, 5, 15, 36, 20, 26, 12, 14, 12, 18, 1, 2, 2, 2)
 
 _DSP = PairCosts(60, 70, 19, 34, (49, 52, 53), (15, 15, 16), 9)
 _M7 = PairCosts(60, 60, 13, 22.3, (26.2, 32.3, 31), (9, 8.8, 7.8), 8)
@@ -450,14 +477,14 @@ class Im2colGroups(Im2col):
     """For Helium: 8-bit weights as bytes, ternary ones as codes."""
 
     weights: str = "bytes"
-    here: bool = True  # on a core that has it
+    helium: bool = True  # the core has it
 
     def on(self, core: base.Core) -> Im2colGroups:
-        return replace(self, here="mve" in core.isa)
+        return replace(self, helium="mve" in core.isa)
 
     def layouts(self, node: Node, inputs: tuple[Layout, ...], output: Layout) -> base.Signature | None:
         dtype = DType.I8 if self.weights == "bytes" else DType.T
-        if not self.here or node.inputs[1].type.dtype is not dtype:
+        if not self.helium or node.inputs[1].type.dtype is not dtype:
             return None
         return super().layouts(node, inputs, output)
 
@@ -468,13 +495,19 @@ class Im2colGroups(Im2col):
         rows = min(sig.output.rows_per_lane, y.shape[1])
         columns, blocks = -(-y.shape[2] // across), -(-rows // down) * -(-y.shape[2] // across)
         words, pairs = rows * y.shape[2], -(-y.shape[0] // 2)
-        if groups <= EXACT_GROUPS:
-            each = 12 * groups + 18 + 2 * (groups == 2) if groups <= HELD else 14 * groups + 19
+        costs = _HELIUM
+        if groups <= HELD:
+            each = costs.tail + costs.held * groups + costs.full * (groups == HELD)
         else:
-            each = 14 * groups + 21 + 2 * (1 + (groups - 1) // UNROLLED_GROUPS)
-        pair = 36.0 if self.weights == "bytes" else 56 + 26 * -(-groups // CODED)
-        total = 70.0 + 90 * blocks + groups * (12 * blocks + 5 * rows * columns + 15 * words)
-        total += pairs * (pair * blocks + 12 * rows * columns + each * words)
+            each = costs.tail + costs.loaded + costs.group * groups
+        if groups > EXACT_GROUPS:
+            each += costs.entry + costs.round * (1 + (groups - 1) // UNROLLED_GROUPS)
+        pair = costs.pair
+        if self.weights == "codes":
+            pair += costs.decoded + costs.codes * -(-groups // CODED)
+        total = costs.layer + costs.block * blocks
+        total += groups * (costs.gather_block * blocks + costs.gather_row * rows * columns + costs.gather * words)
+        total += pairs * (pair * blocks + costs.pair_row * rows * columns + each * words)
         return total + base.limit_cycles(op.to, sig.output, y.shape[0], core) + base.seal_cycles(sig.output, y, core)
 
     def _groups(self, taps: int) -> int:
