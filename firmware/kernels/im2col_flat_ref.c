@@ -12,6 +12,7 @@ static void make(const struct mcugen_im2col_flat *k, const uint8_t *x, uint32_t 
     struct mcugen_rows r = {{0}, w->width, 0, w->plane, (uint32_t)w->height * w->width, w->channels};
     uint32_t missing = 0;
     uint32_t there = q; /* above the image beyond its height, too */
+    uint8_t *at;
 
     r.lanes = w->pad_cols + (i * mcugen_lanes_pitch(w));
     for (uint32_t lane = 0; lane < 4u; lane++) {
@@ -22,12 +23,14 @@ static void make(const struct mcugen_im2col_flat *k, const uint8_t *x, uint32_t 
         }
         there += k->x_rows;
     }
+    at = (uint8_t *)&window[r.lanes]; /* the lane */
     mcugen1_relayout_spread(&r, x, window);
-    for (uint32_t lane = 0; missing != 0u; lane++) {
+    while (missing != 0u) {
         if ((missing & 1u) != 0u) {
-            mcugen1_lanes_blank(w, (uint8_t *)&window[r.lanes] + lane, w->width);
+            mcugen1_lanes_blank(w, at, w->width);
         }
         missing >>= 1;
+        at = &at[1];
     }
 }
 
