@@ -44,25 +44,20 @@ static inline void mcugen1_im2col_flat(const struct mcugen_im2col_flat *k, const
 /* The window of a row of y; of the first, or else of that behind the one it is for. */
 void mcugen1_im2col_look(const struct mcugen_im2col_flat *k, const uint8_t *x, uint32_t *window, uint32_t row);
 
-/* What the row function takes, but for y. */
-static inline struct mcugen_im2col_job mcugen_im2col_looking(const struct mcugen_im2col_flat *k, uint32_t *scratch)
+/* What the row function takes, but for where y is. */
+static inline void mcugen_im2col_begin(const struct mcugen_im2col_flat *k, uint32_t *scratch,
+                                       struct mcugen_im2col_job *job)
 {
-    struct mcugen_im2col_job job;
-
-    job.x = (const uint8_t *)&scratch[(uint32_t)k->gathered + k->x_at];
-    job.x_step = 4u * k->step;
-    job.y = 0;
-    job.end = 0;
-    job.plane = 0;
-    job.taps = k->taps;
-    job.gathered = scratch;
-    job.program = k->weights;
-    job.groups = k->groups;
-    job.x_row = 0; /* this and what follows are for blocks of rows */
-    job.y_row = 0;
-    job.rows = 1;
-    job.channels = k->out.channels;
-    return job;
+    job->x = (const uint8_t *)&scratch[(uint32_t)k->gathered + k->x_at];
+    job->x_step = 4u * k->step;
+    job->taps = k->taps;
+    job->gathered = scratch;
+    job->program = k->weights;
+    job->groups = k->groups;
+    job->x_row = 0; /* these are for blocks of rows */
+    job->y_row = 0;
+    job->rows = 1;
+    job->channels = k->out.channels;
 }
 
 #ifdef __cplusplus

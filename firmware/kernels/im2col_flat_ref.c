@@ -12,6 +12,7 @@ static void make(const struct mcugen_im2col_flat *k, const uint8_t *x, uint32_t 
     struct mcugen_rows r = {{0}, w->width, 0, w->plane, (uint32_t)w->height * w->width, w->channels};
     uint32_t missing = 0;
     uint32_t there = q; /* above the image beyond its height, too */
+    uint8_t *at;
 
     r.lanes = w->pad_cols + (i * mcugen_lanes_pitch(w));
     for (uint32_t lane = 0; lane < 4u; lane++) {
@@ -22,12 +23,14 @@ static void make(const struct mcugen_im2col_flat *k, const uint8_t *x, uint32_t 
         }
         there += k->x_rows;
     }
+    at = (uint8_t *)&window[r.lanes]; /* the lane */
     mcugen1_relayout_spread(&r, x, window);
-    for (uint32_t lane = 0; missing != 0u; lane++) {
+    while (missing != 0u) {
         if ((missing & 1u) != 0u) {
-            mcugen1_lanes_blank(w, (uint8_t *)&window[r.lanes] + lane, w->width);
+            mcugen1_lanes_blank(w, at, w->width);
         }
         missing >>= 1;
+        at = &at[1];
     }
 }
 
@@ -64,15 +67,17 @@ MCUGEN_WEAK void mcugen1_im2col_flat_ref(const struct mcugen_im2col_flat *k, con
 {
     const uint32_t pitch = mcugen_lanes_pitch(&k->out);
     uint32_t *const window = &((uint32_t *)scratch)[k->gathered];
-    struct mcugen_im2col_job job = mcugen_im2col_looking(k, (uint32_t *)scratch);
+    uint8_t *to = &((uint8_t *)y)[mcugen_lanes_at(&k->out, 0, 0)];
+    struct mcugen_im2col_job job;
 
-    job.y = &((uint8_t *)y)[mcugen_lanes_at(&k->out, 0, 0)];
+    mcugen_im2col_begin(k, (uint32_t *)scratch, &job);
     job.plane = 4u * k->out.plane;
     for (uint32_t row = 0; row < k->rows; row++) {
         mcugen1_im2col_look(k, (const uint8_t *)x, window, row);
-        job.end = &job.y[4u * k->out.width];
+        job.y = to;
+        job.end = &to[4u * k->out.width];
         k->row(&job);
-        job.y = &job.y[4u * pitch];
+        to = &to[4u * pitch];
     }
     mcugen_limit((uint8_t *)y, k->out.channels * job.plane, k->lo, k->hi);
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);

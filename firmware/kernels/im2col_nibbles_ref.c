@@ -57,18 +57,21 @@ static void upper(const struct mcugen_im2col_nibbles *k, const struct mcugen_im2
 {
     const struct mcugen_im2col_flat *const f = &k->flat;
     struct mcugen_im2col_job job = *row;
+    uint8_t *const made = (uint8_t *)strip;
+    const uint8_t *from = row->x;
     uint32_t *to = y;
     uint32_t n = k->strip;
 
-    job.y = (uint8_t *)strip;
+    job.y = made;
     for (uint32_t left = f->out.width; left > 0u; left -= n) {
         n = (left < n) ? left : n;
+        job.x = from;
         job.plane = 4u * n;
-        job.end = &job.y[4u * n];
+        job.end = &made[4u * n];
         f->row(&job);
-        mcugen_limit(job.y, f->out.channels * job.plane, f->lo, f->hi);
+        mcugen_limit(made, f->out.channels * job.plane, f->lo, f->hi);
         put(strip, to, f->out.plane, f->out.channels, n);
-        job.x = &job.x[n * job.x_step];
+        from = &from[n * job.x_step];
         to = &to[n];
     }
 }
@@ -81,8 +84,9 @@ MCUGEN_WEAK void mcugen1_im2col_nibbles_ref(const struct mcugen_im2col_nibbles *
     uint32_t *const window = &((uint32_t *)scratch)[f->gathered];
     uint32_t *const strip = &window[f->window.channels * f->window.plane];
     uint32_t *const first = &((uint32_t *)y)[(uint32_t)mcugen_lanes_at(&f->out, 0, 0) / 4u];
-    struct mcugen_im2col_job job = mcugen_im2col_looking(f, (uint32_t *)scratch);
+    struct mcugen_im2col_job job;
 
+    mcugen_im2col_begin(f, (uint32_t *)scratch, &job);
     for (uint32_t row = 0; row < f->rows; row++) {
         mcugen1_im2col_look(f, (const uint8_t *)x, window, row);
         if (row < f->out.rows) {
