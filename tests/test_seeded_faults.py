@@ -375,8 +375,8 @@ ELSEWHERE = (
         Fault(
             "half of each chunk's 255",
             "nibbles_rice_thumb2.S",
-            "r2, r2, lsl #8",
-            "r2, r2, lsl #7",
+            "r4, r4, #255",
+            "r4, r4, #127",
             ("^Conv2d .*nibbles/rice",),
         ),
     ),

@@ -182,26 +182,25 @@
         adds    r3, r3, #21
         str     r3, [sp, #TOKEN]
         ldrh    r4, [lr, #CENTRE]
-        udiv    r1, r9, r5              /* r1 = of the first list's last chunk, r3 = of that and the other's */
-        mls     r1, r1, r5, r9
-        subs    r0, r10, #2
-        bmi     2f
-        udiv    r2, r0, r5
-        mls     r3, r2, r5, r0
-        add     r3, r3, r1
-        adds    r3, r3, #2
-        adds    r2, r2, #1              /* 255 less for each chunk that is taken away */
-        rsb     r2, r2, r2, lsl #8
-        subs    r4, r4, r2
+        mov     r1, r9
+2:      subs    r1, r1, r5
+        bhi     2b
+        it      lo
+        addlo   r1, r1, r5              /* of the first list's last chunk, or 0 if that is full */
+        movs    r3, r10
+        beq     3f
+2:      sub     r4, r4, #255            /* for each chunk that is taken away */
+        subs    r3, r3, r5
+        bhi     2b
         movs    r0, #0
-        cbz     r1, 3f
-        cmp     r3, r5
-        bhi     3f
+        cbz     r1, 4f
+        adds    r3, r3, r1              /* of both last chunks, less r5 */
+        bgt     4f
         ldrb    r2, [lr, #HIGHEST]
         mul     r2, r2, r1
         add     r4, r4, r2, lsr #1
-2:      movs    r0, #1
-3:      strd    r0, r4, [sp, #NEGATED]
+3:      movs    r0, #1
+4:      strd    r0, r4, [sp, #NEGATED]
         CUT     r9
         ONE
         CHUNK
