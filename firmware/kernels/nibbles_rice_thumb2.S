@@ -10,7 +10,7 @@
  *     r11       bytes of a chunk's first list
  */
 /* clang-format off */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_ISA_ARM)
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
 #include "sparse_rice_thumb2.h"
 
 /* packing: bytes */
