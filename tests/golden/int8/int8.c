@@ -28,6 +28,8 @@ static const struct mcugen_im2col v0_k = {
     /* x_row */ 7,
     /* rows */ 2,
     /* groups */ 4,
+    /* across */ 6,
+    /* down */ 1,
     /* step */ 1,
     /* lo */ 0,
     /* hi */ 255,

@@ -3,11 +3,9 @@
 
 #include "passes_weights.h"
 
-#include "direct.h"
+#include "im2col_flat.h"
 #include "linear_rice.h"
-#include "relayout.h"
 #include "sparse.h"
-#include "unpack.h"
 
 #if MCUGEN_KERNELS_VERSION != 1
 #error "these kernels and this file come from different mcugen versions: regenerate"
@@ -15,36 +13,22 @@
 
 MCUGEN_PART(sparse4)
 
-static const struct mcugen_relayout x_to_lanes2_k = {
-    /* from */ {1, 8, 8, 0, 0, 0, 0, 0, 0},
-    /* to */ {1, 8, 8, 2, 0, 2, 0, 0, 32},
-    /* move */ mcugen1_relayout_ref,
-};
-
-static const struct mcugen_direct v2_k = {
-    /* strips */ mcugen1_direct3,
-    /* single */ mcugen1_direct3,
+static const struct mcugen_im2col_flat v2_k = {
+    /* row */ mcugen1_im2colfew,
     /* weights */ passes_v2_weights,
-    /* unpack */ mcugen1_unpack_planes,
-    /* rows */ passes_v2_rows,
-    /* tails */ passes_v2_tails,
-    /* runs */ passes_v2_runs,
-    /* back */ 56,
-    /* x_row */ 8,
-    /* x_plane */ 0,
-    /* row_count */ 3,
-    /* run_count */ 1,
-    /* taps */ 3,
+    /* taps */ passes_v2_taps,
+    /* rows */ 2,
+    /* groups */ 4,
+    /* x_rows */ 2,
+    /* gathered */ 0,
+    /* top */ 0,
+    /* x_at */ 0,
+    /* stride */ 1,
     /* step */ 1,
     /* lo */ 167,
     /* hi */ 214,
-    /* out */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
-};
-
-static const struct mcugen_relayout v2_halos_k = {
-    /* from */ {3, 6, 6, 2, 0, 0, 0, 0, 12},
-    /* to */ {3, 6, 6, 2, 0, 2, 0, 0, 24},
-    /* move */ mcugen1_relayout_ref,
+    /* window */ {1, 8, 8, 3, 0, 0, 0, 0, 24},
+    /* out */ {3, 6, 6, 2, 0, 2, 0, 0, 24},
 };
 
 static const struct mcugen_sparse v4_k = {
@@ -75,26 +59,18 @@ void passes_step(struct passes *m, unsigned step, const uint8_t x[PASSES_IN_LEN]
     int16_t y[PASSES_OUT_LEN])
 {
     uint8_t *const arena = (uint8_t *)m->arena;
-    uint8_t *const x_lanes2_at = arena + 0; /* 128 B, steps 0..1, u8[1,8,8] lanes2+0+2p0 */
-    uint8_t *const v2_lanes2_at = arena + 128; /* 144 B, steps 1..2, u8[3,6,6] lanes2+0+0p0 */
-    uint8_t *const v2_lanes2_at_2 = arena + 0; /* 288 B, steps 2..3, u8[3,6,6] lanes2+0+2p0 */
-    uint8_t *const v4_lanes2_at = arena + 288; /* 64 B, steps 3..4, u8[2,4,4] lanes2+0+0p0 */
+    uint8_t *const v2_lanes2_at = arena + 0; /* 288 B, steps 0..1, u8[3,6,6] lanes2+0+2p0 */
+    uint8_t *const v4_lanes2_at = arena + 288; /* 64 B, steps 1..2, u8[2,4,4] lanes2+0+0p0 */
 
     (void)arena;
     switch (step) {
-    case 0: /* u8[1,8,8] -> u8[1,8,8] */
-        mcugen1_relayout(&x_to_lanes2_k, x, x_lanes2_at);
+    case 0: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */
+        mcugen1_im2col_flat(&v2_k, x, v2_lanes2_at, arena + 288);
         break;
-    case 1: /* u8[1,8,8] -> u8[3,6,6], 972 MAC */
-        mcugen1_direct(&v2_k, x_lanes2_at, v2_lanes2_at, arena + 272);
+    case 1: /* u8[3,6,6] -> u8[2,4,4], 864 MAC */
+        mcugen1_sparse(&v4_k, v2_lanes2_at, v4_lanes2_at, arena);
         break;
-    case 2: /* u8[3,6,6] -> u8[3,6,6] */
-        mcugen1_relayout(&v2_halos_k, v2_lanes2_at, v2_lanes2_at_2);
-        break;
-    case 3: /* u8[3,6,6] -> u8[2,4,4], 864 MAC */
-        mcugen1_sparse(&v4_k, v2_lanes2_at_2, v4_lanes2_at, arena);
-        break;
-    case 4: /* u8[2,4,4] -> i16[3], 96 MAC */
+    case 2: /* u8[2,4,4] -> i16[3], 96 MAC */
         mcugen1_linear_rice(&v7_k, v4_lanes2_at, y);
         break;
     default:

@@ -31,6 +31,8 @@ static const struct mcugen_im2col v0_k = {
     /* x_row */ 2,
     /* rows */ 4,
     /* groups */ 4,
+    /* across */ 1,
+    /* down */ 1,
     /* step */ 1,
     /* lo */ 0,
     /* hi */ 255,
