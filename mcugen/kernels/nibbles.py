@@ -38,7 +38,7 @@ BYTE = 255  # the largest sum of a chunk
 MOST = 15  # the largest pixel
 _STRIP_BYTES = {1: (1120, 1700, 2290, 2790), 2: (1120, 1700, 2290, 2900)}  # by the step in x
 _SHIFT_BYTES = 1340
-_RICE_BYTES = 1100
+_RICE_BYTES = 1080
 _COPIED = 3  # offsets that the decoder may copy beyond the last: it takes four at a time
 _SUMS = {  # ends of several chunks
     pack.END: pack.END_SUMS,
