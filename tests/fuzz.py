@@ -66,7 +66,7 @@ def _case(rng: np.random.Generator) -> Node:
     """A case of another operator, drawn so that each of the kernels gets its share."""
     kernel = OTHERS[rng.integers(len(OTHERS))]
     cases = _BUILT[kernel.op.__name__]
-    for _ in range(8):
+    for _ in range(24):
         node = cases[rng.integers(len(cases))].build(rng)
         if harness.signatures(kernel, node):
             break
