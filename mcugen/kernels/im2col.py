@@ -2,8 +2,8 @@
 
 What `direct` does for each channel, to load the pixels of the taps and to take them apart, is done here for all
 channels together: it pays where weights are not sparse, and the more the more channels there are. The tail is that of
-direct.py, with the same proof. There are three kernels, because what multiplies fastest differs between cores;
-firmware/kernels/im2col.h has their programs.
+direct.py, with the same proof. Programs are of four kinds, because what multiplies fastest differs between cores;
+firmware/kernels/im2col.h has them.
 
 Pairs, for cores with the DSP extension: two channels share the loads of the gathered pixels. The program has the
 weights of both in one halfword, 256 * a + b: summed up as it is it makes 256 * A + B, and B is summed up by itself, so
@@ -25,8 +25,8 @@ that takes from a sum, c = 128 * the sum of the weights, comes back once the sum
 is what is proven. Codes are ternary weights of two bits, which become bytes for two channels at a time; a block of
 words of y is gathered before, so that this is done once for all of them.
 
-From a flat image (`im2col_flat`) both read a window of it that is put in lanes in scratch, for a row of y at a time. To
-lanes of nibbles (`im2col_nibbles`) tails are of a shift 4 less: with b = floor(16 v), clamped to 16 lo .. 16 hi + 15,
+From a flat image (`im2col_flat`) pairs and quads read a window of it that is put in lanes in scratch, for a row of y at
+a time. To lanes of nibbles (`im2col_nibbles`) tails are of a shift 4 less: with b = floor(16 v), clamped to 16 lo .. 16 hi + 15,
 the upper bits of the byte b, floor(b / 16), are floor(v), clamped to lo .. hi. The proof is that of larger results.
 """
 
