@@ -12,13 +12,13 @@
 #define END_SUMS_SHIFT 25U
 #define END_SUMS_LIMITS 26U
 
-struct writer {
+struct nibbles_writer {
     uint16_t *to;
     const uint16_t *from; /* the next offset; the lists are read upwards or downwards */
     int32_t step;
 };
 
-static void take(struct writer *w, uint32_t n)
+static void nibbles_take(struct nibbles_writer *w, uint32_t n)
 {
     for (; n > 0U; n--) {
         *w->to++ = *w->from;
@@ -26,19 +26,19 @@ static void take(struct writer *w, uint32_t n)
     }
 }
 
-static void take_added(struct writer *w, uint32_t n)
+static void nibbles_take_added(struct nibbles_writer *w, uint32_t n)
 {
     while (n > 0U) {
         const uint32_t some = (n < MOST) ? n : MOST;
 
         *w->to++ = (uint16_t)some;
-        take(w, some);
+        nibbles_take(w, some);
         n -= some;
     }
 }
 
 /* As chunked() of mcugen/kernels/nibbles.py, and a lone chunk; all but the end. */
-static void write_chunks(struct writer *w, uint32_t first, uint32_t second, const uint16_t *packing)
+static void write_chunks(struct nibbles_writer *w, uint32_t first, uint32_t second, const uint16_t *packing)
 {
     const uint32_t room = (uint32_t)packing[MCUGEN_NIBBLES_END] >> 8;
     const uint32_t highest = (uint32_t)packing[MCUGEN_NIBBLES_WIDE] >> 8;
@@ -63,22 +63,22 @@ static void write_chunks(struct writer *w, uint32_t first, uint32_t second, cons
             second -= lead;
         }
         if (token == 0U) {
-            take(w, 1);
+            nibbles_take(w, 1);
         } else {
             *w->to++ = (uint16_t)token;
             if (token == SUMS_SET) {
                 centre_at = w->to++;
             }
         }
-        take(w, 1);
-        take_added(w, lead - 1U);
+        nibbles_take(w, 1);
+        nibbles_take_added(w, lead - 1U);
         if ((of_first & negated) != 0U && (first == 0U)) {
             const uint32_t some = (second < room - lead) ? second : (room - lead);
             const uint32_t from = (second > 0U) ? (highest * lead) : BYTE;
 
             *w->to++ = NEGATE;
             *w->to++ = (uint16_t)(257U * from);
-            take_added(w, some);
+            nibbles_take_added(w, some);
             second -= some;
             centre += from;
             minus = 1;
@@ -92,7 +92,7 @@ static void write_chunks(struct writer *w, uint32_t first, uint32_t second, cons
 }
 
 /* Takes the channel's tail, to d->tail, and returns the end of a lone chunk. */
-static uint32_t take_tail(const uint16_t *packing, struct mcugen_sparse_decoder *d)
+static uint32_t nibbles_take_tail(const uint16_t *packing, struct mcugen_sparse_decoder *d)
 {
     const uint16_t *const tail = d->tails;
 
@@ -113,7 +113,7 @@ MCUGEN_WEAK const uint16_t *mcugen1_nibbles_rice_ref(const struct mcugen_sparse 
 {
     const uint16_t *const p = k->packing;
     uint16_t *const middle = &((uint16_t *)scratch)[16 * p[MCUGEN_RICE_MIDDLE]];
-    struct writer w = {(uint16_t *)scratch, NULL, 1};
+    struct nibbles_writer w = {(uint16_t *)scratch, NULL, 1};
     uint16_t *list, *end;
 
     mcugen_sparse_lists(p, d, middle, &list, &end);
@@ -136,7 +136,7 @@ MCUGEN_WEAK const uint16_t *mcugen1_nibbles_rice_ref(const struct mcugen_sparse 
         w.to[2] = CLEAR;
         w.to = &w.to[3];
     }
-    const uint32_t token = take_tail(p, d);
+    const uint32_t token = nibbles_take_tail(p, d);
 
     if (one != 0U) {
         *w.to = (uint16_t)token;
