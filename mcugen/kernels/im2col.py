@@ -26,8 +26,9 @@ is what is proven. Codes are ternary weights of two bits, which become bytes for
 words of y is gathered before, so that this is done once for all of them.
 
 From a flat image (`im2col_flat`) pairs and quads read a window of it that is put in lanes in scratch, for a row of y at
-a time. To lanes of nibbles (`im2col_nibbles`) tails are of a shift 4 less: with b = floor(16 v), clamped to 16 lo .. 16 hi + 15,
-the upper bits of the byte b, floor(b / 16), are floor(v), clamped to lo .. hi. The proof is that of larger results.
+a time. To lanes of nibbles (`im2col_nibbles`) tails are of a shift 4 less: with b = floor(16 v), clamped to 16 lo .. 16
+hi + 15, the upper bits of the byte b, floor(b / 16), are floor(v), clamped to lo .. hi. The proof is that of larger
+results.
 """
 
 from __future__ import annotations
