@@ -378,17 +378,22 @@ def rows(core: str, stems: Sequence[str] = (), names: Sequence[str] = ()) -> Ite
     """A row for every layer (of these names) and every kernel (of these stems) that can run it."""
     known = targets.get(core).core
     offered = tuple(k.on(known) for k in KERNELS)
-    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
-        on = machine(core, Path(work))
-        for name, node in layers():
-            if names and name not in names:
+    on = _built(core)
+    for name, node in layers():
+        if names and name not in names:
+            continue
+        for kernel in candidates(offered, node):
+            if not kernel.stem or (stems and kernel.stem not in stems):
                 continue
-            for kernel in candidates(offered, node):
-                if not kernel.stem or (stems and kernel.stem not in stems):
-                    continue
-                sig = signature(node, kernel)
-                if sig is not None and kernel.accepts(node, accumulators(node)):
-                    yield measured(name, node, kernel, sig, on, known)
+            sig = signature(node, kernel)
+            if sig is not None and kernel.accepts(node, accumulators(node)):
+                yield measured(name, node, kernel, sig, on, known)
+
+
+@cache
+def _built(core: str) -> cycles.Machine:
+    with tempfile.TemporaryDirectory(prefix="mcugen-") as work:
+        return machine(core, Path(work))
 
 
 def table(found: Sequence[Row]) -> str:

@@ -19,7 +19,7 @@ struct mcugen_concat_nibbles {
     const uint16_t *channels; /* of each input */
     const uint32_t *plane; /* words of a channel of each input */
     const uint32_t *first; /* the word of row 0, column 0 in it */
-    const uint32_t *pitch;    /* words from one row to the next */
+    const uint32_t *pitch; /* words from one row to the next */
     struct mcugen_lanes out;
     uint8_t inputs;
 };
