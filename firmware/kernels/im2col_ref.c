@@ -177,7 +177,9 @@ MCUGEN_WEAK void mcugen1_im2col_codes(const struct mcugen_im2col_job *job)
 
 MCUGEN_WEAK void mcugen1_im2col_ref(const struct mcugen_im2col *k, const void *x, void *y, void *scratch)
 {
-    const uint32_t pitch = mcugen_lanes_pitch(&k->out);
+    const uint8_t *from = (const uint8_t *)x + 4 * k->x_at;
+    uint8_t *to = (uint8_t *)y + 4 * k->y_at;
+    uint32_t rows = k->rows;
     struct mcugen_im2col_job job;
 
     job.x_step = 4u * k->step;
@@ -187,21 +189,27 @@ MCUGEN_WEAK void mcugen1_im2col_ref(const struct mcugen_im2col *k, const void *x
     job.program = k->weights;
     job.groups = k->groups;
     job.x_row = 4 * k->x_row;
-    job.y_row = 4 * pitch;
+    job.y_row = 4 * mcugen_lanes_pitch(&k->out);
     job.channels = k->out.channels;
-    for (uint32_t row = 0; row < k->rows; row += k->down) {
-        const uint32_t below = k->rows - row;
+    do {
+        uint32_t words = k->out.width;
 
-        job.rows = below < k->down ? below : k->down;
-        for (uint32_t word = 0; word < k->out.width; word += k->across) {
-            const uint32_t left = k->out.width - word;
+        job.x = from;
+        job.y = to;
+        job.rows = rows < k->down ? rows : k->down;
+        do {
+            const uint32_t across = words < k->across ? words : k->across;
 
-            job.x = (const uint8_t *)x + 4 * (k->x_at + row * k->x_row + word * k->step);
-            job.y = (uint8_t *)y + 4 * (k->y_at + row * pitch + word);
-            job.end = job.y + 4 * (left < k->across ? left : k->across);
+            job.end = job.y + 4 * across;
             k->row(&job);
-        }
-    }
+            job.x += across * job.x_step;
+            job.y += 4 * across;
+            words -= across;
+        } while (words > 0);
+        from += job.rows * job.x_row;
+        to += job.rows * job.y_row;
+        rows -= job.rows;
+    } while (rows > 0);
     mcugen_limit((uint8_t *)y, k->out.channels * job.plane, k->lo, k->hi);
     mcugen1_lanes_seal(&k->out, (uint8_t *)y);
 }
