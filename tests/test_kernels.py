@@ -78,8 +78,7 @@ def test_every_kernel(machine: str, tmp_path_factory: Factory, record_property: 
     assert not report.failures, str(report)
     wanted = {k.name for k in (*KERNELS, harness.RELAYOUT) if k.stem}
     assert {p.label for p in report.ran} == wanted
-    few = [p for p in report.left_out if p.label != "im2col/codes"]  # which gathers up to 20 KB, for cores with Helium
-    assert len(few) < 0.03 * len(report.ran)
+    assert len(report.left_out) < 0.05 * len(report.ran)
     if report.left_out:
         large = harness.on(f"{machine}-large", tmp_path_factory).run(report.left_out)
         print(large)
