@@ -49,26 +49,16 @@
         .equ    UNROLLED, 8
         .equ    GROUP_BYTES, 56
 
-        .macro  SUMS set, a, b
-        .if     \set
-        vmladav.s8 r0, q0, \a
-        vmladav.s8 r2, q1, \a
-        vmladav.s8 r4, q2, \a
-        vmladav.s8 r6, q3, \a
-        vmladav.s8 r8, q0, \b
-        vmladav.s8 r10, q1, \b
-        vmladav.s8 r12, q2, \b
-        vmladav.s8 lr, q3, \b
-        .else
-        vmladava.s8 r0, q0, \a
-        vmladava.s8 r2, q1, \a
-        vmladava.s8 r4, q2, \a
-        vmladava.s8 r6, q3, \a
-        vmladava.s8 r8, q0, \b
-        vmladava.s8 r10, q1, \b
-        vmladava.s8 r12, q2, \b
-        vmladava.s8 lr, q3, \b
-        .endif
+/* \add: `a` to add to the sums, nothing to begin them. */
+        .macro  SUMS add, a, b
+        vmladav\add\().s8 r0, q0, \a
+        vmladav\add\().s8 r2, q1, \a
+        vmladav\add\().s8 r4, q2, \a
+        vmladav\add\().s8 r6, q3, \a
+        vmladav\add\().s8 r8, q0, \b
+        vmladav\add\().s8 r10, q1, \b
+        vmladav\add\().s8 r12, q2, \b
+        vmladav\add\().s8 lr, q3, \b
         .endm
 
 /* Sixteen taps of four pixels for two channels: 14 instructions, 56 bytes; \set: the first ones. */
@@ -79,7 +69,11 @@
         vldrw.u32 q5, [r5], #16
         vld42.8 {q0, q1, q2, q3}, [r9]
         vld43.8 {q0, q1, q2, q3}, [r9]!
-        SUMS    \set, q4, q5
+        .if     \set
+        SUMS    , q4, q5
+        .else
+        SUMS    a, q4, q5
+        .endif
         .endm
 
         .macro  HELD set, a, b
@@ -87,7 +81,11 @@
         vld41.8 {q0, q1, q2, q3}, [r9]
         vld42.8 {q0, q1, q2, q3}, [r9]
         vld43.8 {q0, q1, q2, q3}, [r9]!
-        SUMS    \set, \a, \b
+        .if     \set
+        SUMS    , \a, \b
+        .else
+        SUMS    a, \a, \b
+        .endif
         .endm
 
 /* The codes of a channel at r0, \blocks of 64 weights, to bytes at r1, and its tail to r2, where unused weights may be:

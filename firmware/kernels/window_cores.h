@@ -18,6 +18,17 @@
         .equ    JOB_PITCH, 52
         .equ    JOB_FULL, 60
 
+#if __ARM_ARCH_ISA_THUMB == 2
+/* After the loads of a row: to the next, or back from the last. */
+        .macro  NEXT_ROW row, pitch
+        .if     \row < 2
+        add     r3, r3, \pitch
+        .else
+        sub     r3, r3, \pitch, lsl #1
+        .endif
+        .endm
+#endif
+
 #if defined(MCUGEN_WINDOW_NIBBLES)
 #include "window_nibbles_thumb2.h"
 #elif defined(__ARM_FEATURE_DSP)

@@ -68,15 +68,6 @@
         and     r1, r12, r1, ror #8 - PIXEL_BITS
         .endm
 
-/* After the loads of a row: to the next, or back from the last. */
-        .macro  NEXT_ROW row, pitch
-        .if     \row < 2
-        add     r3, r3, \pitch
-        .else
-        sub     r3, r3, \pitch, lsl #1
-        .endif
-        .endm
-
 /* \v = the product of a and b if \begin, else \v + the product. */
         .macro  SUM begin, set, add, v, a, b
         .if     \begin

@@ -129,7 +129,7 @@
         FIRST   r2
         ldr     r0, [r3, #8]
         ldr     lr, [sp, #WEIGHTS + 12 * \row + 8]
-        NEXT_ROW \row
+        NEXT_ROW \row, r12
         FIRST   lr
         .elseif \step == 1
         BOTH    r2, lr, (\row == 0)
@@ -137,7 +137,7 @@
         ldr     lr, [sp, #WEIGHTS + 12 * \row + 8]
         BOTH    lr, r2
         ldr     r0, [r3, #12]
-        NEXT_ROW \row
+        NEXT_ROW \row, r12
         SECOND  lr
         .else
         FIRST   r2
@@ -147,16 +147,8 @@
         ldr     r2, [sp, #WEIGHTS + 12 * \row + 8]
         BOTH    r2, lr
         ldr     r0, [r3, #16]
-        NEXT_ROW \row
+        NEXT_ROW \row, r12
         SECOND  r2
-        .endif
-        .endm
-
-        .macro  NEXT_ROW row
-        .if     \row < 2
-        add     r3, r3, r12
-        .else
-        sub     r3, r3, r12, lsl #1
         .endif
         .endm
 

@@ -99,15 +99,6 @@
         mla     r11, r1, \w, r11
         .endm
 
-/* After the loads of a row: to the next, or back from the last. */
-        .macro  NEXT_ROW row, pitch
-        .if     \row < 2
-        add     r3, r3, \pitch
-        .else
-        sub     r3, r3, \pitch, lsl #1
-        .endif
-        .endm
-
 /* A row for both words with a step of 1: 53 cycles, for the first row 58. */
         .macro  ROW_1 row, begin
         ldr     r0, [r3]
